@@ -2,10 +2,12 @@
 
 A fresh machine needs Python 3.10+ and a package index, nothing else: the first run creates `.venv` here and
 installs requirements-dev.txt into it. `--here` uses the current interpreter as it is and installs nothing.
+Further arguments go on to the demo or to pytest.
 
-`test` runs the unit tests, then tests/comfyui once for every ComfyUI that it finds: those named by COMFYUI_PATH
-(several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI. On Linux the package index
-serves torch with CUDA; UV_TORCH_BACKEND=cpu installs the much smaller CPU build.
+`test` runs the unit tests, then tests/comfyui once for every ComfyUI that it finds: those named by
+COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI.
+
+On Linux the package index serves torch with CUDA; UV_TORCH_BACKEND=cpu installs the much smaller CPU build.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
-PINNED_HERE = {"torch", "torchvision", "torchaudio"}  # requirements-dev.txt pins them
+PINNED_HERE = {"torch", "torchvision", "torchaudio"}  # by requirements-dev.txt
 NO_TESTS_COLLECTED = 5  # exit code of pytest
 
 
@@ -29,24 +31,24 @@ class SetupError(Exception):
     """The environment cannot be made ready; the text says what to do."""
 
 
-def say(text):
-    print(f"[run.py] {text}", flush=True)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["demo", "test"], help="what to run")
-    parser.add_argument("--here", action="store_true", help="use this interpreter, install nothing")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (("demo", "run the demo"), ("test", "run every test")):
+        command = commands.add_parser(name, help=text, add_help=False)
+        command.add_argument("--here", action="store_true", help="use this interpreter, install nothing")
     options, rest = parser.parse_known_args()
     try:
-        if options.command == "demo":
-            return run_demo(options.here, rest)
-        return run_tests(options.here, rest)
+        return run_demo(options.here, rest) if options.command == "demo" else run_tests(options.here, rest)
     except SetupError as error:
         say(f"error: {error}")
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def say(text):
+    print(f"[run.py] {text}", flush=True)
 
 
 def run_demo(here, arguments):
@@ -56,12 +58,11 @@ def run_demo(here, arguments):
 
 def run_tests(here, arguments):
     installs = find_comfyui()
-    for install in installs:
-        say(f"found ComfyUI {comfyui_version_text(install)} in {install}")
     python = sys.executable if here else prepare_environment(comfyui_requirements(installs))
 
-    runs = [("unit tests", ["tests", "--ignore=tests/comfyui"], installs[-1] if installs else None)]
-    runs += [(f"ComfyUI {comfyui_version_text(path)} ({path})", ["tests/comfyui"], path) for path in installs]
+    # Two ComfyUIs cannot be imported by one process, so each has its own; the closing line adds them up.
+    runs = [("unit tests", ["tests", "--ignore=tests/comfyui"], None)]
+    runs += [(f"ComfyUI {version_text(path)} in {path}", ["tests/comfyui"], path) for path in installs]
     if not installs:
         runs.append(("integration tests", ["tests/comfyui"], None))
 
@@ -70,19 +71,16 @@ def run_tests(here, arguments):
         say(f"{title}: pytest {' '.join([*targets, *arguments])}")
         code, counts, skip_reasons = run_pytest(python, [*targets, *arguments], comfyui)
         broken = broken or code not in (0, NO_TESTS_COLLECTED)
-        totals += counts
-        reasons += skip_reasons
+        totals.update(counts)
+        reasons.update(skip_reasons)
         closing.append(f"{title}: {summary(counts)}")
-        if not installs and title == "integration tests":
-            closing.append(
-                f"No ComfyUI was found: {counts['skipped']} integration tests were skipped. "
-                "Set COMFYUI_PATH to a ComfyUI folder to run them."
-            )
-    print()
-    for reason, count in reasons.most_common():
-        print(f"skipped {count}: {reason}")
-    print("\n".join(closing))
-    print(summary(totals))
+    closing += [f"skipped {count}: {reason}" for reason, count in reasons.most_common()]
+    if not installs:
+        closing.append(
+            f"No ComfyUI was found, so {counts['skipped']} integration tests were skipped: "
+            "set COMFYUI_PATH to a ComfyUI folder to run them."
+        )
+    print("", *closing, summary(totals), sep="\n", flush=True)
     return 1 if broken or totals["failed"] or not totals["passed"] else 0
 
 
@@ -92,25 +90,24 @@ def summary(counts):
 
 def run_pytest(python, arguments, comfyui):
     """Run one pytest process; return its exit code, its totals and how often each reason to skip was given."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    environment.pop("COMFYUI_PATH", None)
+    environment = {name: value for name, value in os.environ.items() if name != "COMFYUI_PATH"}
     if comfyui is not None:
         environment["COMFYUI_PATH"] = str(comfyui)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [python, "-m", "pytest", *arguments, f"--junitxml={report}", "--durations=5"]
         code = subprocess.call(command, cwd=ROOT, env=environment)
-        if not report.is_file():  # pytest died before it could write
-            say(f"pytest ended with exit code {code} and left no report")
+        if not report.is_file():
+            say(f"pytest ended with exit code {code} and wrote no report")
             return code or 1, Counter(failed=1), Counter()
         suites = ElementTree.parse(report).getroot().findall("testsuite")
-    total = Counter()
+    counts, reasons = Counter(), Counter()
     for suite in suites:
         failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         skipped = int(suite.get("skipped", 0))
-        total.update(passed=int(suite.get("tests", 0)) - failed - skipped, failed=failed, skipped=skipped)
-    reasons = Counter(skip.get("message", "") for suite in suites for skip in suite.iter("skipped"))
-    return code, total, reasons
+        counts.update(passed=int(suite.get("tests", 0)) - failed - skipped, failed=failed, skipped=skipped)
+        reasons.update(skip.get("message", "") for skip in suite.iter("skipped"))
+    return code, counts, reasons
 
 
 def find_comfyui():
@@ -118,69 +115,67 @@ def find_comfyui():
     named = os.environ.get("COMFYUI_PATH")
     if named:
         installs = [Path(path).expanduser().resolve() for path in named.split(os.pathsep) if path]
-        for install in installs:
-            if not (install / "main.py").is_file():
-                raise SetupError(f"COMFYUI_PATH names {install}, which holds no main.py. Name a ComfyUI folder.")
+        for path in installs:
+            if not is_comfyui(path):
+                raise SetupError(
+                    f"COMFYUI_PATH names {path}, which is no ComfyUI folder (no main.py beside comfy/). "
+                    "Correct it, or unset it to test without ComfyUI."
+                )
     else:
-        places = (ROOT.parent.parent, Path.home() / "ComfyUI")
-        installs = [path for path in places if is_comfyui(path)][:1]
-    return sorted(installs, key=comfyui_version)
+        installs = [path for path in (ROOT.parent.parent, Path.home() / "ComfyUI") if is_comfyui(path)][:1]
+    return sorted(installs, key=lambda path: [int(part) for part in re.findall(r"\d+", version_text(path))])
 
 
 def is_comfyui(path):
     return (path / "main.py").is_file() and (path / "comfy").is_dir()
 
 
-def comfyui_version_text(install):
-    file = install / "comfyui_version.py"
-    found = re.search(r'__version__\s*=\s*"([^"]+)"', file.read_text(encoding="utf-8")) if file.is_file() else None
-    return found.group(1) if found else "of unknown version"
-
-
-def comfyui_version(install):
-    return tuple(int(part) for part in re.findall(r"\d+", comfyui_version_text(install)))
+def version_text(comfyui):
+    """Return the version that a ComfyUI folder states, "unknown" where it states none."""
+    file = comfyui / "comfyui_version.py"
+    found = re.search(r'__version__ *= *"(.+?)"', file.read_text(encoding="utf-8")) if file.is_file() else None
+    return found.group(1) if found else "unknown"
 
 
 def comfyui_requirements(installs):
-    """Merge the requirements of several ComfyUIs: for each package the line of the newest one that names it."""
+    """Merge the requirements of several ComfyUIs: of each package the line of the newest that names it."""
     lines = {}
-    for install in installs:
-        for line in (install / "requirements.txt").read_text(encoding="utf-8").splitlines():
+    for comfyui in installs:
+        for line in (comfyui / "requirements.txt").read_text(encoding="utf-8").splitlines():
             requirement = line.split("#")[0].strip()
-            if not requirement:
-                continue
-            name = re.match(r"[A-Za-z0-9._-]+", requirement).group().lower()
-            if name not in PINNED_HERE:
+            name = re.match(r"[\w.-]*", requirement).group().lower()
+            if name and name not in PINNED_HERE:
                 lines[name] = requirement
     return list(lines.values())
 
 
 def prepare_environment(extra_requirements):
-    """Create `.venv`, install what is missing and return its Python. Everything in place: about a second."""
+    """Create `.venv`, install what it lacks and return its Python. Takes a second once all is in place."""
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not works(python, "--version"):
         say(f"creating {ENVIRONMENT}")
         try:
-            venv.create(ENVIRONMENT, with_pip=True, clear=ENVIRONMENT.exists())
+            venv.create(ENVIRONMENT, with_pip=True, clear=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise SetupError(
                 f"cannot create a virtual environment in {ENVIRONMENT}: {error}. On Debian and Ubuntu install "
-                "python3-venv, or make an environment yourself and pass --here."
+                "python3-venv; or activate an environment of your own and pass --here."
             ) from error
     if not works(python, "-m", "uv", "--version"):
         say("installing uv, the package installer")
         install([python, "-m", "pip", "install", "--quiet", "uv"])
-    say("checking the installed packages (the first run downloads them: several GB with CUDA, minutes)")
+    say("checking the packages (the first time this downloads a few GB and takes minutes)")
     with tempfile.TemporaryDirectory() as folder:
-        extra = Path(folder) / "comfyui.txt"
-        extra.write_text("\n".join(extra_requirements) + "\n", encoding="utf-8")
-        install([python, "-m", "uv", "pip", "install", "--python", python, "-r", "requirements-dev.txt", "-r", extra])
+        extra = Path(folder) / "comfyui-requirements.txt"
+        extra.write_text("\n".join(extra_requirements), encoding="utf-8")
+        uv = [python, "-m", "uv", "pip", "install", "--python", python]
+        install([*uv, "-r", ROOT / "requirements-dev.txt", "-r", extra])
     return str(python)
 
 
 def works(*command):
     try:
-        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        return subprocess.run(command, capture_output=True).returncode == 0
     except OSError:
         return False
 
@@ -189,12 +184,12 @@ def install(command):
     code = subprocess.call([str(part) for part in command], cwd=ROOT)
     if code:
         raise SetupError(
-            f"the installation ended with exit code {code}; the lines above say why. Check the network connection "
-            "and the free disk space (8 GB), then run the command again: it goes on where it stopped."
+            f"the installation ended with exit code {code}; the lines above say why. Check the network and the "
+            "free disk space (8 GB), then run the same command again."
         )
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 10):
-        sys.exit(f"error: Python 3.10 or newer is needed, this is {sys.version.split()[0]}. Run it with a newer one.")
+    if sys.version_info < (3, 10):  # noqa: UP036, this check is for those who have an older one
+        sys.exit(f"error: Python 3.10 or newer is needed, this is {sys.version.split()[0]}.")
     sys.exit(main())
