@@ -32,7 +32,8 @@ class SetupError(Exception):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("demo", "run the demo"), ("test", "run every test")):
         command = commands.add_parser(name, help=text, add_help=False)
@@ -89,7 +90,7 @@ def summary(counts):
 
 
 def run_pytest(python, arguments, comfyui):
-    """Run one pytest process; return its exit code, its totals and how often each reason to skip was given."""
+    """Run one pytest process; return its exit code, its totals and the count of each reason to skip."""
     environment = {name: value for name, value in os.environ.items() if name != "COMFYUI_PATH"}
     if comfyui is not None:
         environment["COMFYUI_PATH"] = str(comfyui)
@@ -133,7 +134,8 @@ def is_comfyui(path):
 def version_text(comfyui):
     """Return the version that a ComfyUI folder states, "unknown" where it states none."""
     file = comfyui / "comfyui_version.py"
-    found = re.search(r'__version__ *= *"(.+?)"', file.read_text(encoding="utf-8")) if file.is_file() else None
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    found = re.search(r'__version__ *= *"(.+?)"', text)
     return found.group(1) if found else "unknown"
 
 
@@ -158,7 +160,7 @@ def prepare_environment(extra_requirements):
             venv.create(ENVIRONMENT, with_pip=True, clear=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise SetupError(
-                f"cannot create a virtual environment in {ENVIRONMENT}: {error}. On Debian and Ubuntu install "
+                f"cannot create a virtual environment in {ENVIRONMENT}: {error}. On Debian or Ubuntu install "
                 "python3-venv; or activate an environment of your own and pass --here."
             ) from error
     if not works(python, "-m", "uv", "--version"):
@@ -184,8 +186,8 @@ def install(command):
     code = subprocess.call([str(part) for part in command], cwd=ROOT)
     if code:
         raise SetupError(
-            f"the installation ended with exit code {code}; the lines above say why. Check the network and the "
-            "free disk space (8 GB), then run the same command again."
+            f"the installation ended with exit code {code}; the lines above say why. Check the network and "
+            "the free disk space (8 GB), then run the same command again."
         )
 
 
