@@ -1,0 +1,278 @@
+"""The set of vectors that look like white Gaussian noise, and the nearest point of that set.
+
+GPER, "Gradient Preconditioning for Efficient and Reliable Reward-Guided Generation"
+(arXiv 2602.08646). The compact spectrum y of a sample is cut into contiguous blocks of `block_size`
+bins. The feasible set is
+
+    G = { x : ||y_b||_1 = (sqrt(pi) / 2) L_b  and  ||y_b||_2^2 = L_b  for every block b of length L_b },
+
+what CN(0, 1) has on average: the 2-norms fix the energy, the 1-norms keep any frequency from dominating.
+
+The projection, argmin ||z - x|| subject to z in G, is closed-form block by block. Phases stay; the k
+largest magnitudes w are mapped affinely onto the two targets and the others become zero. With t the
+1-norm target, and S1, S2 the sums of the kept w and w^2,
+
+    a_j = t/k + (w_j - S1/k) sqrt((L - t^2/k) / (S2 - S1^2/k)),
+
+for the largest k whose smallest a_j is positive. Since (w - c)_+ has a ratio ||.||_1^2 / ||.||_2^2 that
+only falls as c grows, a bin that this map sends below zero for some superset of the kept bins is not
+kept in the end either. So no sort is needed: start with every bin, drop those at or below zero, repeat.
+More than (pi/4) L bins always stay, hence at most 4 rounds for 16 bins, and nearly all blocks need one.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from .spectrum import compact_spectrum, from_compact_spectrum
+
+BLOCK_SIZE = 16  # bins per block; the paper's choice
+
+# Magnitudes this many roundings of the sample's RMS apart, or from zero, are equal as far as an FFT can tell.
+_ROUNDING_MARGIN = 8.0
+
+# Below this relative spread, the rounding of a block's mean shows in the block's norms.
+_NEAR_TIE = 0.05
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """`count` neighbouring blocks of equal `length`, from bin `start` on."""
+
+    start: int
+    count: int
+    length: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.count * self.length
+
+    @property
+    def one_norm(self) -> float:
+        """Target of ||y_b||_1. The target of ||y_b||_2^2 is `length`."""
+        return math.sqrt(math.pi) / 2 * self.length
+
+
+def _segments(bins: int, block_size: int) -> list[_Segment]:
+    """Cut `bins` into full blocks and one shorter last block with targets of its own.
+
+    A last block of one bin would have to have magnitude sqrt(pi)/2 and 1 at once, so it joins the block
+    before it. Two bins or more can always meet both targets.
+    """
+    count, rest = divmod(bins, block_size)
+    if rest == 1:
+        count, rest = count - 1, block_size + 1
+    segments = [_Segment(0, count, block_size)] if count else []
+    if rest:
+        segments.append(_Segment(count * block_size, 1, rest))
+    return segments
+
+
+def _flat_samples(x: torch.Tensor, block_size: int) -> torch.Tensor:
+    """Check `x` and return its samples as rows of the working dtype.
+
+    Half precision is worked on in float32; float32 and float64 stay, so that devices without float64 work.
+    """
+    if isinstance(block_size, bool) or not isinstance(block_size, int) or block_size < 2:
+        raise ValueError(f"block_size must be a whole number of at least 2 bins, got {block_size!r}; "
+                         f"the usual value is {BLOCK_SIZE}")
+    if not x.is_floating_point():
+        raise ValueError(f"the noise must be a real floating-point tensor, got {x.dtype}; "
+                         "convert it to float32 first")
+    if x.dim() < 2:
+        raise ValueError(f"the noise must have shape (batch, ...), got {tuple(x.shape)}; "
+                         "use x.unsqueeze(0) for a single sample")
+    length = math.prod(x.shape[1:])
+    if length < 4 or length % 2:
+        even = max(4, length - length % 2)
+        works = f"{even} or {even + 2}" if length > 4 else "4 or more"
+        raise ValueError(f"a sample needs an even number of elements, at least 4, got {length} from shape "
+                         f"{tuple(x.shape)}; {works} would work (make the latent's width or height even)")
+    working = torch.float64 if x.dtype == torch.float64 else torch.float32
+    return x.reshape(x.shape[0], length).to(working)
+
+
+def _unit_peak(flat: torch.Tensor) -> torch.Tensor:
+    """Divide each row by its largest magnitude (by 1 if that is 0), so that no scale over- or underflows."""
+    peak = flat.abs().amax(-1, keepdim=True)
+    finite = torch.isfinite(peak).squeeze(-1)
+    if not finite.all():
+        bad = torch.nonzero(~finite).flatten().tolist()
+        raise ValueError(f"sample {', '.join(map(str, bad))} of the batch holds NaN or infinite values, "
+                         "which have no nearest white noise; lower the step size or use a higher precision")
+    return flat / torch.where(peak > 0, peak, 1)
+
+
+def _matched_magnitudes(w: torch.Tensor, one_norm: float, tie: torch.Tensor) -> torch.Tensor:
+    """Nearest non-negative magnitudes with sum `one_norm` and sum of squares equal to the block length.
+
+    Args:
+        w: magnitudes (rows, length).
+        one_norm: the sum to reach.
+        tie: (rows, 1), spread below which the kept magnitudes count as equal. All points that keep only
+            those are then equally near; a falling ramp over them is taken.
+    """
+    length = w.shape[-1]
+    fewest = math.floor(math.pi / 4 * length) + 1
+    kept = torch.ones_like(w, dtype=torch.bool)
+    while True:
+        k = kept.sum(-1, keepdim=True).to(w.dtype)
+        centred = (w - (w * kept).sum(-1, keepdim=True) / k) * kept
+        # The mean's own rounding, which shows where the magnitudes are nearly equal.
+        centred = (centred - centred.sum(-1, keepdim=True) / k) * kept
+        tied = centred.square().mean(-1, keepdim=True).sqrt() <= tie
+        ramp = ((k + 1) / 2 - kept.cumsum(-1)) * kept
+        centred = torch.where(tied, ramp, centred)
+        spread = centred.square().sum(-1, keepdim=True)
+        a = (one_norm / k + centred * ((length - one_norm**2 / k) / spread).sqrt()) * kept
+        dropped = kept & (a <= 0) & (k > fewest)
+        if not dropped.any():
+            return a.clamp_min(0)
+        kept = kept & ~dropped
+
+
+def _project_blocks(y: torch.Tensor, segment: _Segment, bins: int, rounding: torch.Tensor) -> torch.Tensor:
+    """Nearest point of every block of `segment` in the compact spectrum `y` (batch, bins)."""
+    blocks = y[:, segment.start:segment.stop].unflatten(-1, (segment.count, segment.length))
+    length, one_norm = segment.length, segment.one_norm
+
+    # Almost every block keeps all its bins, so that case is done for all of them at once ...
+    w = blocks.abs()
+    mean = w.mean(-1, keepdim=True)
+    centred = w - mean
+    spread = centred.square().sum(-1, keepdim=True)
+    tie = rounding[:, None, None] + _ROUNDING_MARGIN * torch.finfo(w.dtype).eps * mean
+    a = centred.mul_(((length - one_norm**2 / length) / spread).sqrt()).add_(one_norm / length)
+
+    # ... and the blocks with bins to drop, near ties or bins without a phase are done again, with care.
+    near_tie = spread <= length * torch.maximum(tie, _NEAR_TIE * mean).square()
+    again = ~(a.amin(-1) > 0) | (w.amin(-1) <= tie[..., 0]) | near_tie[..., 0]
+    rows, columns = torch.nonzero(again, as_tuple=True)
+    projected = blocks * (a / w)
+    if rows.numel():
+        projected[rows, columns] = _project_special(
+            blocks[rows, columns], tie[rows, columns], one_norm,
+            segment.start + columns[:, None] * length + torch.arange(length, device=y.device), bins)
+    return projected.flatten(-2)
+
+
+def _project_special(blocks: torch.Tensor, tie: torch.Tensor, one_norm: float,
+                     index: torch.Tensor, bins: int) -> torch.Tensor:
+    """Nearest point of each row, where bins may drop out, tie, or be zero and so have no phase.
+
+    A bin without a phase that has to grow gets the phase pi j^2 / bins of its index j: fixed, and spread so
+    that a whole band of such bins adds up to a flat chirp instead of an impulse (Schroeder 1970, "Synthesis
+    of low-peak-factor signals").
+    """
+    w = blocks.abs()
+    silent = w <= tie
+    w = torch.where(silent, 0, w)
+    turns = (index * index % (2 * bins)).to(w.dtype) / (2 * bins)
+    chirp = torch.polar(torch.ones_like(w), 2 * math.pi * turns)
+    phase = torch.where(silent, chirp, blocks / torch.where(silent, 1, w))
+    return phase * _matched_magnitudes(w, one_norm, tie)
+
+
+@torch.no_grad()
+def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> torch.Tensor:
+    """Nearest vector that looks like white Gaussian noise, for each sample: argmin_z ||z - x|| s.t. z in G.
+
+    Each sample is flattened in C order and projected alone onto the set G of the module docstring. Its
+    compact spectrum (`compact_spectrum`, orthonormal) is cut into blocks of `block_size` bins; bins left
+    over form a shorter last block, a single one joins the block before it. The result has
+    ||z||^2 = N per sample whatever the scale of `x`: only the direction of `x` matters.
+
+    The same input gives the same output. Where the nearest point is not unique (equal magnitudes within a
+    block, as in an impulse, or bins without a phase, as in a constant) a fixed one is returned. A zero
+    sample is as far from every member of G; the result is finite and fixed, but tells nothing about it, so
+    callers skip zero gradients (`WhiteGaussianProjector` keeps them zero).
+
+    Args:
+        x: real, shape (batch, ...), any floating dtype and device, an even number N >= 4 of elements per
+            sample. Not changed. No gradient flows through the projection.
+        block_size: bins per block, at least 2. The paper uses 16.
+
+    Returns:
+        new tensor of the shape, dtype and device of `x`. float16 and bfloat16 are worked on in float32, and
+        their own rounding is then all that separates the result from G.
+
+    Raises:
+        ValueError: for an odd N, N < 4, NaN or infinite values, a missing batch dimension, integer or
+            complex `x`, or a `block_size` below 2.
+
+    References:
+        GPER, arXiv 2602.08646, closed-form projection onto the block norms of the compact spectrum; the
+        affine form follows the soft threshold and rescaling of Liu et al. 2020 (sparsity-constrained
+        l1/l2 projection).
+    """
+    flat = _unit_peak(_flat_samples(x, block_size))
+    y = compact_spectrum(flat)
+    bins = y.shape[-1]
+    rms = torch.linalg.vector_norm(flat, dim=-1) / math.sqrt(flat.shape[-1])
+    rounding = _ROUNDING_MARGIN * torch.finfo(flat.dtype).eps * rms
+    projected = [_project_blocks(y, segment, bins, rounding) for segment in _segments(bins, block_size)]
+    z = from_compact_spectrum(projected[0] if len(projected) == 1 else torch.cat(projected, -1))
+    return z.to(x.dtype).reshape(x.shape)
+
+
+@torch.no_grad()
+def block_norm_deviations(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tuple[torch.Tensor, torch.Tensor]:
+    """Relative distance of every block's two norms from what white noise has on average.
+
+    Args:
+        x: real, shape (batch, ...), as for `project_white_gaussian`.
+        block_size: bins per block.
+
+    Returns:
+        two tensors (batch, blocks), float32 (float64 for float64 input):
+        ||y_b||_1 / ((sqrt(pi)/2) L_b) - 1 and ||y_b||_2^2 / L_b - 1. Both are 0 on the set.
+
+    Raises:
+        ValueError: as `project_white_gaussian`, except that NaN and infinite values pass through.
+    """
+    magnitudes = compact_spectrum(_flat_samples(x, block_size)).abs()
+    one_norms, energies = [], []
+    for segment in _segments(magnitudes.shape[-1], block_size):
+        blocks = magnitudes[:, segment.start:segment.stop].unflatten(-1, (segment.count, segment.length))
+        one_norms.append(blocks.sum(-1) / segment.one_norm - 1)
+        energies.append(blocks.square().sum(-1) / segment.length - 1)
+    return torch.cat(one_norms, -1), torch.cat(energies, -1)
+
+
+def is_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, tolerance: float = 1e-4) -> torch.Tensor:
+    """Whether each sample lies in the set G, up to a relative `tolerance` on both norms of every block.
+
+    Args:
+        x: real, shape (batch, ...), as for `project_white_gaussian`.
+        block_size: bins per block.
+        tolerance: largest relative deviation allowed. True white noise is not in G: the norms of its blocks
+            scatter around the targets by 1/sqrt(block_size) or so.
+
+    Returns:
+        bool, shape (batch,).
+    """
+    one_norm, energy = block_norm_deviations(x, block_size)
+    return (torch.maximum(one_norm.abs(), energy.abs()) <= tolerance).all(-1)
+
+
+def draw_white_gaussian(shape: tuple[int, ...], block_size: int = BLOCK_SIZE,
+                        generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32,
+                        device: torch.device | str = "cpu") -> torch.Tensor:
+    """Draw members of the set G: white Gaussian noise, projected.
+
+    Args:
+        shape: (batch, ...), an even number of elements per sample.
+        block_size: bins per block.
+        generator: source of the noise; the noise is drawn on its device, so that a CPU generator gives the
+            same members on every device.
+        dtype: floating dtype of the result.
+        device: device of the result.
+
+    Returns:
+        tensor of `shape`, `dtype` and `device`.
+    """
+    source = generator.device if generator is not None else device
+    working = torch.float64 if dtype == torch.float64 else torch.float32
+    noise = torch.randn(shape, generator=generator, dtype=working, device=source).to(device)
+    return project_white_gaussian(noise, block_size).to(dtype)
