@@ -1,0 +1,173 @@
+"""Projected gradient ascent on the input noise of a generator.
+
+GPER, "Gradient Preconditioning for Efficient and Reliable Reward-Guided Generation" (arXiv 2602.08646).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .record import AscentRecord, Incident
+from .stopping import Stopping
+
+PAPER_OPTIMIZER = partial(torch.optim.Adam, lr=0.02)
+PAPER_MAX_GRADIENT_NORM = 0.03
+
+
+class Preconditioner(Protocol):
+    """Shapes the gradient, and brings the noise back to where it belongs; both keep the shape (B, ...)."""
+
+    def precondition(self, gradient: Tensor, noise: Tensor) -> Tensor: ...
+
+    def retract(self, noise: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a callback sees after each evaluation; the tensors are detached and may be kept.
+
+    index: 0 for the start noise, k after k updates.
+    images: (B, 3, H, W) of this evaluation. rewards: (B,). improved: (B,) bool, a new best.
+    record: the live record of the run.
+    """
+
+    index: int
+    images: Tensor
+    rewards: Tensor
+    improved: Tensor
+    record: AscentRecord
+
+
+def ascend(
+    noise: Tensor,
+    generate: Callable[[Tensor], Tensor],
+    reward: Callable[[Tensor], Tensor],
+    preconditioner: Preconditioner,
+    optimizer: Callable[[list[Tensor]], torch.optim.Optimizer] = PAPER_OPTIMIZER,
+    max_gradient_norm: float | None = PAPER_MAX_GRADIENT_NORM,
+    stopping: Stopping | None = None,
+    callback: Callable[[Step], None] | None = None,
+) -> AscentRecord:
+    """Maximize ``reward(generate(noise))`` over the noise, each sample of the batch on its own.
+
+        repeat:  g = d reward(generate(x)) / dx;  x = optimizer(x, clip(precondition(g)));  x = retract(x)
+
+    The noise is optimized in float32 whatever its dtype, so small steps are not rounded away. The start
+    noise is evaluated as it is, unprojected; the noise after the last update is evaluated too.
+
+    noise: (B, ...), finite; not changed. generate: noise -> images (B, 3, H, W) in [0, 1].
+    reward: images -> (B,), larger is better. optimizer: makes a torch optimizer of one parameter (the default
+    is the paper's Adam with learning rate 0.02). max_gradient_norm: per-sample clip of the preconditioned
+    gradient (paper: 0.03), None for no clip. stopping: default 200 steps. callback: called after each
+    evaluation; an exception in it ends the run.
+
+    A sample whose reward or gradient is not finite, or whose gradient is zero, is taken out: it keeps its
+    best noise and the record tells the step. The run ends early when no sample is left.
+
+    Raises ValueError for a noise that is not finite, and for a reward of the wrong shape.
+    """
+    if not torch.isfinite(noise).all():
+        raise ValueError("The start noise holds values that are not finite: check the node that makes it.")
+    if max_gradient_norm is not None and not (max_gradient_norm > 0 and math.isfinite(max_gradient_norm)):
+        raise ValueError(f"The gradient clip is {max_gradient_norm}: set it above 0, or leave it out.")
+    stopping = stopping or Stopping()
+    x = noise.detach().to(torch.float32, copy=True).requires_grad_(True)
+    stepper = optimizer([x])
+    record = AscentRecord.start(x)
+    active = torch.ones(x.shape[0], dtype=torch.bool)
+    run_started = time.perf_counter()
+
+    while True:
+        started = time.perf_counter()
+        last = len(record.rewards) == stopping.steps
+        with torch.set_grad_enabled(not last):
+            images = generate(x)
+            rewards = _checked(reward(images), x.shape[0])
+        gradient = None if last else _gradient(rewards, x)
+        images, rewards = images.detach(), rewards.detach()
+        rewards_read, usable, obstacle = _read(rewards, gradient)
+        improved = record.add(x, rewards_read)
+        record.seconds.append(time.perf_counter() - started)
+        if callback is not None:
+            callback(Step(len(record.rewards) - 1, images, rewards_read, improved, record))
+        record.stop_reason = stopping.reason(record, time.perf_counter() - run_started)
+        if record.stop_reason:
+            break
+        for sample in torch.nonzero(active & ~usable).flatten().tolist():
+            record.incidents.append(Incident(len(record.rewards) - 1, sample, obstacle(sample)))
+        active &= usable
+        if not active.any():
+            record.stop_reason = "no sample can be improved any further: " + record.incidents[-1].what
+            break
+        started = time.perf_counter()
+        with torch.no_grad():
+            before = x.clone()
+            nothing = torch.zeros_like(x)
+            gradient = preconditioner.precondition(_select(active, gradient, nothing), before)
+            x.grad = -_clipped(_select(active, gradient, nothing), max_gradient_norm)
+            stepper.step()
+            x.copy_(_select(active, preconditioner.retract(x.detach()), before))
+        record.seconds[-1] += time.perf_counter() - started
+
+    record.best_noise = record.best_noise.to(noise.dtype)
+    return record
+
+
+def _checked(rewards: Tensor, batch: int) -> Tensor:
+    if not isinstance(rewards, Tensor) or rewards.shape != (batch,):
+        got = f"shape {tuple(rewards.shape)}" if isinstance(rewards, Tensor) else type(rewards).__name__
+        raise ValueError(f"The reward returned {got}: it must be one score per image, shape ({batch},).")
+    return rewards
+
+
+def _gradient(rewards: Tensor, x: Tensor) -> Tensor | None:
+    if not rewards.requires_grad:
+        return None
+    return torch.autograd.grad(rewards.sum(), x, allow_unused=True)[0]
+
+
+def _read(rewards: Tensor, gradient: Tensor | None) -> tuple[Tensor, Tensor, Callable[[int], str]]:
+    """Rewards (B,) and which samples can take a step (B,), both on the CPU, and what hinders one that cannot.
+
+    Everything travels in one transfer: the only time per step that the device is waited for.
+    """
+    checks = [rewards.float()]
+    if gradient is not None:
+        flat = gradient.flatten(1)
+        checks += [torch.isfinite(flat).all(1).float(), (flat != 0).any(1).float()]
+    rewards_read, *gradient_checks = torch.stack(checks).cpu()
+    finite_reward = torch.isfinite(rewards_read)
+    if gradient_checks:
+        finite_gradient, nonzero = (check.bool() for check in gradient_checks)
+        usable = finite_reward & finite_gradient & nonzero
+    else:
+        usable = torch.zeros_like(finite_reward)
+
+    def obstacle(sample: int) -> str:
+        if not finite_reward[sample]:
+            return "the reward is not finite"
+        if gradient is None:
+            return "the reward has no gradient"
+        return "the gradient is zero" if finite_gradient[sample] else "the gradient is not finite"
+
+    return rewards_read, usable, obstacle
+
+
+def _select(samples: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
+    """``chosen`` for the samples marked in ``samples`` (B,), ``other`` for the rest."""
+    mask = samples.to(chosen.device).view(-1, *[1] * (chosen.dim() - 1))
+    return torch.where(mask, chosen, other)
+
+
+def _clipped(gradient: Tensor, max_norm: float | None) -> Tensor:
+    if max_norm is None:
+        return gradient
+    norm = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
+    scale = (max_norm / norm.clamp_min(torch.finfo(norm.dtype).tiny)).clamp_max(1)
+    return gradient * scale.view(-1, *[1] * (gradient.dim() - 1))

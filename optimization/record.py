@@ -1,0 +1,66 @@
+"""What an ascent leaves behind: rewards, the best noise of every sample, and why it ended."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that took one sample out of the ascent. Its best noise so far is kept."""
+
+    step: int
+    sample: int
+    what: str
+
+
+@dataclass
+class AscentRecord:
+    """The state of an ascent, valid after every step (also after an exception in the middle of one).
+
+    best_noise: (B, ...), like the start noise; the start noise itself until something better was seen.
+    best_reward: (B,) float32; -inf for a sample whose reward was never finite.
+    best_step: (B,) int64; 0 is the start noise, k the noise after k updates.
+    rewards: one (B,) float32 tensor per evaluated noise, so ``steps + 1`` of them after a full run.
+        A sample that was taken out keeps its last noise and is still evaluated.
+    seconds: wall-clock seconds of each evaluation and update.
+    stop_reason: one sentence; empty while the ascent runs.
+    incidents: samples that were taken out, in the order it happened.
+    """
+
+    best_noise: Tensor
+    best_reward: Tensor
+    best_step: Tensor
+    rewards: list[Tensor] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    stop_reason: str = ""
+    incidents: list[Incident] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, noise: Tensor) -> "AscentRecord":
+        batch = noise.shape[0]
+        return cls(
+            best_noise=noise.detach().clone(),
+            best_reward=torch.full((batch,), -torch.inf),
+            best_step=torch.zeros(batch, dtype=torch.int64),
+        )
+
+    @property
+    def steps(self) -> int:
+        """Updates made so far."""
+        return max(0, len(self.rewards) - 1)
+
+    def reward_history(self) -> Tensor:
+        """Rewards of all evaluations, (evaluations, B) float32."""
+        return torch.stack(self.rewards) if self.rewards else torch.empty(0, len(self.best_reward))
+
+    def add(self, noise: Tensor, rewards: Tensor) -> Tensor:
+        """Note the rewards (B,) of ``noise``, float32 on the CPU; returns which are a new best, (B,) bool."""
+        improved = torch.isfinite(rewards) & (rewards > self.best_reward)
+        self.best_reward = torch.where(improved, rewards, self.best_reward)
+        self.best_step = torch.where(improved, len(self.rewards), self.best_step)
+        mask = improved.to(noise.device).view(-1, *[1] * (noise.dim() - 1))
+        self.best_noise = torch.where(mask, noise.detach(), self.best_noise)
+        self.rewards.append(rewards)
+        return improved
