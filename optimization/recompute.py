@@ -95,6 +95,6 @@ def _refuse_hidden_gradients(leaves: list[Any]) -> None:
         for value in getattr(leaf, "__dict__", {}).values():
             if isinstance(value, Tensor) and value.requires_grad:
                 raise RuntimeError(
-                    f"A {type(leaf).__name__} holds a tensor that needs a gradient; recomputing this block would "
-                    "lose it. Keep the block instead of recomputing it."
+                    f"A {type(leaf).__name__} holds a tensor that needs a gradient, which recomputing this block "
+                    "would lose. Keep the block instead of recomputing it."
                 )
