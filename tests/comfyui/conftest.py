@@ -1,0 +1,76 @@
+"""Fixtures for tests against the ComfyUI that COMFYUI_PATH names; without one these tests are skipped.
+
+Import comfy and the pack inside a test or fixture that asks for `host` or `pack`, never at a module's top.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .in_process import collect_node_classes, import_comfyui, load_pack
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("comfyui")
+            if "frontend" in item.fixturenames:
+                item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def comfyui():
+    """The folder of the ComfyUI under test."""
+    path = os.environ.get("COMFYUI_PATH")
+    if not path:
+        pytest.skip("COMFYUI_PATH names no ComfyUI")
+    if not Path(path, "main.py").is_file():
+        pytest.fail(
+            f"COMFYUI_PATH is {path!r}, which is no ComfyUI folder: it holds no main.py. Name exactly one, "
+            "two cannot be imported by one process; `python run.py test` starts one process for each."
+        )
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def host(comfyui, tmp_path_factory):
+    """Make comfy importable in this process; return its base directory (models, input, output)."""
+    base = tmp_path_factory.mktemp("comfyui-base")
+    import_comfyui(comfyui, base)
+    return base
+
+
+@pytest.fixture(scope="session")
+def pack(host):
+    """The pack, loaded as the host loads it: from here on `import gper_pack.nodes` and the like work."""
+    return load_pack()
+
+
+@pytest.fixture(scope="session")
+def node_classes(pack):
+    """The pack's node classes by node id."""
+    return collect_node_classes(pack)
+
+
+@pytest.fixture(scope="session")
+def server(comfyui):
+    """A running ComfyUI server with the pack installed: a `tools.comfyui_server.ComfyServer`."""
+    from tools.comfyui_browser import QUIET_FRONTEND
+    from tools.comfyui_server import ComfyServer
+
+    with ComfyServer(comfyui, settings=QUIET_FRONTEND) as running:
+        yield running
+
+
+# Per module: while Playwright runs, no other event loop can run in this thread.
+@pytest.fixture(scope="module")
+def frontend(server):
+    """The server's page in a headless Chromium: a `tools.comfyui_browser.Frontend`."""
+    from tools.comfyui_browser import find_chromium, open_frontend
+
+    if find_chromium() is None:
+        pytest.skip("no Chromium was found")
+    with open_frontend(server.url) as page:
+        yield page

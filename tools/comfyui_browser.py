@@ -1,0 +1,133 @@
+"""The real ComfyUI frontend in a headless Chromium.
+
+with ComfyServer(comfyui, settings=QUIET_FRONTEND) as server, open_frontend(server.url) as frontend:
+    frontend.load_workflow(json.loads(path.read_text()))
+    prompt = frontend.api_prompt()
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+# User settings that keep greetings and reminders off the page; give them to ComfyServer.
+QUIET_FRONTEND: dict[str, Any] = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.VersionCompatibility.DisableWarnings": True,
+    "Comfy.Notification.ShowVersionUpdates": False,
+    "Comfy.Workflow.ShowMissingModelsWarning": False,
+    "Comfy.Minimap.Visible": False,
+}
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_MILLISECONDS = 90_000
+
+# Types of all nodes of a workflow, those inside its subgraphs too, that the page does not know.
+MISSING_TYPES = """workflow => {
+    const subgraphs = workflow.definitions?.subgraphs ?? [];
+    const own = new Set(subgraphs.map(subgraph => subgraph.id));
+    const types = [workflow, ...subgraphs].flatMap(graph => graph.nodes.map(node => node.type));
+    const known = type => own.has(type) || type in window.LiteGraph.registered_node_types;
+    return [...new Set(types)].filter(type => !known(type)).sort();
+}"""
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium: CHROMIUM_PATH, else one on the PATH, else None."""
+    named = os.environ.get("CHROMIUM_PATH")
+    return named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+class Frontend:
+    """The page of a running server, its app ready. `page` is the Playwright page; `errors` what it threw."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, url: str) -> None:
+        """Go to the frontend and wait until it takes workflows."""
+        self.page.goto(url)
+        self.page.wait_for_function(
+            "() => window.app?.vueAppReady && window.app.graph && window.app.extensionManager"
+            " && 'KSampler' in (window.LiteGraph?.registered_node_types ?? {})",
+            timeout=START_MILLISECONDS,
+        )
+        # The spinner goes once the extensions are set up and the first graph is on the canvas.
+        self.page.wait_for_function("() => !window.app.extensionManager.spinner", timeout=START_MILLISECONDS)
+
+    def load_workflow(self, workflow: dict[str, Any]) -> None:
+        """Show a saved workflow in place of the present one."""
+        self.page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow)
+
+    def missing_node_types(self, workflow: dict[str, Any]) -> list[str]:
+        """Return the node types of a saved workflow that the frontend does not know, sorted."""
+        return self.page.evaluate(MISSING_TYPES, workflow)
+
+    def api_prompt(self) -> dict[str, Any]:
+        """Convert the shown workflow to an API prompt, as the frontend does before it queues one."""
+        return self.page.evaluate("async () => (await window.app.graphToPrompt()).output")
+
+    def saved_workflow(self) -> dict[str, Any]:
+        """Return the shown workflow as the frontend would save it."""
+        return self.page.evaluate("() => window.app.graph.serialize()")
+
+    def run(self, seconds: float = 600) -> dict[str, Any]:
+        """Queue the shown workflow as its Run button does; wait and return its history entry."""
+        before = set(self.page.evaluate("async () => Object.keys(await (await fetch('/history')).json())"))
+        self.page.evaluate("() => window.app.queuePrompt(0, 1)")
+        found = self.page.wait_for_function(
+            """async before => {
+                const history = await (await fetch('/history')).json();
+                const [id] = Object.keys(history).filter(id => !before.includes(id));
+                return id ? history[id] : null;
+            }""",
+            arg=sorted(before),
+            timeout=seconds * 1000,
+            polling=250,
+        )
+        return found.json_value()
+
+    def fit_view(self) -> None:
+        """Zoom so that the whole graph is visible."""
+        self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.page.wait_for_timeout(600)  # the zoom is animated
+
+    def screenshot(self, path: Path) -> None:
+        """Write a picture of the page; the suffix decides between PNG and JPEG."""
+        self.page.screenshot(path=path)
+
+
+@contextmanager
+def open_frontend(url: str, width: int = 1600, height: int = 1000) -> Iterator[Frontend]:
+    """Open `url` in a Chromium of its own, with a fresh profile, and close it at the end.
+
+    Raises:
+        RuntimeError: no Chromium was found.
+    """
+    executable = find_chromium()
+    if executable is None:
+        raise RuntimeError("no Chromium found: install one or set CHROMIUM_PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
+        try:
+            frontend = Frontend(browser.new_page(viewport={"width": width, "height": height}))
+            frontend.open(url)
+            yield frontend
+        finally:
+            browser.close()
