@@ -14,6 +14,22 @@ import math
 import torch
 
 
+def pack_real_bins_(spectrum: torch.Tensor) -> torch.Tensor:
+    """Pack the two real bins of `spectrum` = rfft(x), (..., N/2 + 1), in place; the view (..., N/2) of y."""
+    last = spectrum[..., -1].real
+    first = torch.view_as_real(spectrum)[..., 0, :]
+    first[..., 1] = last
+    first.mul_(math.sqrt(0.5))
+    return spectrum[..., :-1]
+
+
+def unpack_real_bins_(spectrum: torch.Tensor) -> torch.Tensor:
+    """Undo `pack_real_bins_` in place; the spectrum (..., N/2 + 1) that irfft takes."""
+    spectrum[..., -1] = spectrum[..., 0].imag * math.sqrt(2)
+    spectrum[..., 0] = spectrum[..., 0].real * math.sqrt(2)
+    return spectrum
+
+
 def compact_spectrum(x: torch.Tensor) -> torch.Tensor:
     """Compact spectrum of each row.
 
@@ -29,12 +45,8 @@ def compact_spectrum(x: torch.Tensor) -> torch.Tensor:
     length = x.shape[-1]
     if length == 0 or length % 2:
         raise ValueError(f"a compact spectrum needs an even number of elements, got {length}; "
-                         f"{length - length % 2 or 2} or {length + 2 - length % 2} would work")
-    spectrum = torch.fft.rfft(x, norm="ortho")
-    real_bins = torch.complex(spectrum[..., 0].real, spectrum[..., -1].real)
-    compact = spectrum[..., :-1]
-    compact[..., 0] = real_bins * math.sqrt(0.5)
-    return compact
+                         f"{max(2, length - 1)} or {max(4, length + 1)} would work")
+    return pack_real_bins_(torch.fft.rfft(x, norm="ortho"))
 
 
 def from_compact_spectrum(y: torch.Tensor) -> torch.Tensor:
@@ -46,9 +58,5 @@ def from_compact_spectrum(y: torch.Tensor) -> torch.Tensor:
     Returns:
         real, shape (..., N), float32 or float64 after `y.dtype`, on `y.device`.
     """
-    half = y.shape[-1]
-    spectrum = y.new_empty((*y.shape[:-1], half + 1))
-    spectrum[..., 1:-1] = y[..., 1:]
-    spectrum[..., 0] = y[..., 0].real * math.sqrt(2)
-    spectrum[..., -1] = y[..., 0].imag * math.sqrt(2)
-    return torch.fft.irfft(spectrum, n=2 * half, norm="ortho")
+    spectrum = torch.nn.functional.pad(y, (0, 1))
+    return torch.fft.irfft(unpack_real_bins_(spectrum), n=2 * y.shape[-1], norm="ortho")

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .spectrum import compact_spectrum, from_compact_spectrum
+from .spectrum import compact_spectrum, pack_real_bins_, unpack_real_bins_
 
 BLOCK_SIZE = 16  # bins per block; the paper's choice
 
@@ -69,14 +69,19 @@ def _segments(bins: int, block_size: int) -> list[_Segment]:
     return segments
 
 
+def check_block_size(block_size: int) -> None:
+    """Raise ValueError unless `block_size` is a whole number of at least 2."""
+    if isinstance(block_size, bool) or not isinstance(block_size, int) or block_size < 2:
+        raise ValueError(f"block_size must be a whole number of at least 2 bins, got {block_size!r}; "
+                         f"the usual value is {BLOCK_SIZE}")
+
+
 def _flat_samples(x: torch.Tensor, block_size: int) -> torch.Tensor:
     """Check `x` and return its samples as rows of the working dtype.
 
     Half precision is worked on in float32; float32 and float64 stay, so that devices without float64 work.
     """
-    if isinstance(block_size, bool) or not isinstance(block_size, int) or block_size < 2:
-        raise ValueError(f"block_size must be a whole number of at least 2 bins, got {block_size!r}; "
-                         f"the usual value is {BLOCK_SIZE}")
+    check_block_size(block_size)
     if not x.is_floating_point():
         raise ValueError(f"the noise must be a real floating-point tensor, got {x.dtype}; "
                          "convert it to float32 first")
@@ -93,15 +98,18 @@ def _flat_samples(x: torch.Tensor, block_size: int) -> torch.Tensor:
     return x.reshape(x.shape[0], length).to(working)
 
 
-def _unit_peak(flat: torch.Tensor) -> torch.Tensor:
-    """Divide each row by its largest magnitude (by 1 if that is 0), so that no scale over- or underflows."""
-    peak = flat.abs().amax(-1, keepdim=True)
-    finite = torch.isfinite(peak).squeeze(-1)
+def _unit_scale(flat: torch.Tensor) -> torch.Tensor:
+    """Divide each row by its mean magnitude, so that nothing over- or underflows later.
+
+    Rows of zeros, or of magnitudes below the smallest normal number, become zero.
+    """
+    scale = torch.linalg.vector_norm(flat, ord=1, dim=-1, keepdim=True) / flat.shape[-1]
+    finite = torch.isfinite(scale[:, 0])
     if not finite.all():
-        bad = torch.nonzero(~finite).flatten().tolist()
-        raise ValueError(f"sample {', '.join(map(str, bad))} of the batch holds NaN or infinite values, "
-                         "which have no nearest white noise; lower the step size or use a higher precision")
-    return flat / torch.where(peak > 0, peak, 1)
+        rows = ", ".join(map(str, torch.nonzero(~finite)[:, 0].tolist()))
+        raise ValueError(f"sample {rows} of the batch holds NaN, infinite or overflowing values, which "
+                         "have no nearest white noise; lower the step size or compute in a higher precision")
+    return flat / torch.where(scale < torch.finfo(flat.dtype).tiny, math.inf, scale)
 
 
 def _matched_magnitudes(w: torch.Tensor, one_norm: float, tie: torch.Tensor) -> torch.Tensor:
@@ -132,29 +140,33 @@ def _matched_magnitudes(w: torch.Tensor, one_norm: float, tie: torch.Tensor) -> 
         kept = kept & ~dropped
 
 
-def _project_blocks(y: torch.Tensor, segment: _Segment, bins: int, rounding: torch.Tensor) -> torch.Tensor:
-    """Nearest point of every block of `segment` in the compact spectrum `y` (batch, bins)."""
-    blocks = y[:, segment.start:segment.stop].unflatten(-1, (segment.count, segment.length))
+def _project_blocks_(y: torch.Tensor, segment: _Segment, rounding: torch.Tensor) -> None:
+    """Move every block of `segment` in the compact spectrum `y` (batch, bins) to its nearest point, in place.
+
+    Works on real and imaginary parts, since complex times real makes a complex copy of the real factor.
+    """
     length, one_norm = segment.length, segment.one_norm
+    blocks = y[:, segment.start:segment.stop].unflatten(-1, (segment.count, length))
 
     # Almost every block keeps all its bins, so that case is done for all of them at once ...
-    w = blocks.abs()
+    w = torch.hypot(blocks.real, blocks.imag)
     mean = w.mean(-1, keepdim=True)
     centred = w - mean
-    spread = centred.square().sum(-1, keepdim=True)
-    tie = rounding[:, None, None] + _ROUNDING_MARGIN * torch.finfo(w.dtype).eps * mean
-    a = centred.mul_(((length - one_norm**2 / length) / spread).sqrt()).add_(one_norm / length)
+    spread = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
+    a = centred.mul_(math.sqrt(length - one_norm**2 / length) / spread).add_(one_norm / length)
 
     # ... and the blocks with bins to drop, near ties or bins without a phase are done again, with care.
-    near_tie = spread <= length * torch.maximum(tie, _NEAR_TIE * mean).square()
+    tie = rounding[:, None, None] + _ROUNDING_MARGIN * torch.finfo(w.dtype).eps * mean
+    near_tie = spread <= math.sqrt(length) * torch.maximum(tie, _NEAR_TIE * mean)
     again = ~(a.amin(-1) > 0) | (w.amin(-1) <= tie[..., 0]) | near_tie[..., 0]
-    rows, columns = torch.nonzero(again, as_tuple=True)
-    projected = blocks * (a / w)
-    if rows.numel():
-        projected[rows, columns] = _project_special(
-            blocks[rows, columns], tie[rows, columns], one_norm,
-            segment.start + columns[:, None] * length + torch.arange(length, device=y.device), bins)
-    return projected.flatten(-2)
+    sample, block = torch.nonzero(again, as_tuple=True)
+    index = segment.start + block[:, None] * length + torch.arange(length, device=y.device)
+    special = _project_special(blocks[sample, block], tie[sample, block], one_norm, index, y.shape[-1])
+
+    ratio = a.div_(w)
+    blocks.real.mul_(ratio)
+    blocks.imag.mul_(ratio)
+    blocks[sample, block] = special
 
 
 def _project_special(blocks: torch.Tensor, tie: torch.Tensor, one_norm: float,
@@ -168,8 +180,8 @@ def _project_special(blocks: torch.Tensor, tie: torch.Tensor, one_norm: float,
     w = blocks.abs()
     silent = w <= tie
     w = torch.where(silent, 0, w)
-    turns = (index * index % (2 * bins)).to(w.dtype) / (2 * bins)
-    chirp = torch.polar(torch.ones_like(w), 2 * math.pi * turns)
+    half_turns = (index * index % (2 * bins)).to(w.dtype) / bins
+    chirp = torch.polar(torch.ones_like(w), math.pi * half_turns)
     phase = torch.where(silent, chirp, blocks / torch.where(silent, 1, w))
     return phase * _matched_magnitudes(w, one_norm, tie)
 
@@ -206,13 +218,14 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tor
         affine form follows the soft threshold and rescaling of Liu et al. 2020 (sparsity-constrained
         l1/l2 projection).
     """
-    flat = _unit_peak(_flat_samples(x, block_size))
-    y = compact_spectrum(flat)
-    bins = y.shape[-1]
+    flat = _unit_scale(_flat_samples(x, block_size))
     rms = torch.linalg.vector_norm(flat, dim=-1) / math.sqrt(flat.shape[-1])
     rounding = _ROUNDING_MARGIN * torch.finfo(flat.dtype).eps * rms
-    projected = [_project_blocks(y, segment, bins, rounding) for segment in _segments(bins, block_size)]
-    z = from_compact_spectrum(projected[0] if len(projected) == 1 else torch.cat(projected, -1))
+    spectrum = torch.fft.rfft(flat, norm="ortho")
+    y = pack_real_bins_(spectrum)
+    for segment in _segments(y.shape[-1], block_size):
+        _project_blocks_(y, segment, rounding)
+    z = torch.fft.irfft(unpack_real_bins_(spectrum), n=flat.shape[-1], norm="ortho")
     return z.to(x.dtype).reshape(x.shape)
 
 
