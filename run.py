@@ -12,7 +12,6 @@ On Linux the package index serves torch with CUDA; UV_TORCH_BACKEND=cpu installs
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,14 +20,11 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
+from tools.comfyui_installs import find_comfyui, merged_requirements, version_text
+
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
-PINNED_HERE = {"torch", "torchvision", "torchaudio"}  # by requirements-dev.txt
 NO_TESTS_COLLECTED = 5  # exit code of pytest
-
-
-class SetupError(Exception):
-    """The environment cannot be made ready; the text says what to do."""
 
 
 def main():
@@ -41,7 +37,7 @@ def main():
     options, rest = parser.parse_known_args()
     try:
         return run_demo(options.here, rest) if options.command == "demo" else run_tests(options.here, rest)
-    except SetupError as error:
+    except ValueError as error:
         say(f"error: {error}")
         return 2
     except KeyboardInterrupt:
@@ -59,7 +55,7 @@ def run_demo(here, arguments):
 
 def run_tests(here, arguments):
     installs = find_comfyui()
-    python = sys.executable if here else prepare_environment(comfyui_requirements(installs))
+    python = sys.executable if here else prepare_environment(merged_requirements(installs))
 
     # Two ComfyUIs cannot be imported by one process, so each has its own; the closing line adds them up.
     runs = [("unit tests", ["tests", "--ignore=tests/comfyui"], None)]
@@ -111,46 +107,6 @@ def run_pytest(python, arguments, comfyui):
     return code, counts, reasons
 
 
-def find_comfyui():
-    """Return the folders of the ComfyUIs to test with, oldest version first."""
-    named = os.environ.get("COMFYUI_PATH")
-    if named:
-        installs = [Path(path).expanduser().resolve() for path in named.split(os.pathsep) if path]
-        for path in installs:
-            if not is_comfyui(path):
-                raise SetupError(
-                    f"COMFYUI_PATH names {path}, which is no ComfyUI folder (no main.py beside comfy/). "
-                    "Correct it, or unset it to test without ComfyUI."
-                )
-    else:
-        installs = [path for path in (ROOT.parent.parent, Path.home() / "ComfyUI") if is_comfyui(path)][:1]
-    return sorted(installs, key=lambda path: [int(part) for part in re.findall(r"\d+", version_text(path))])
-
-
-def is_comfyui(path):
-    return (path / "main.py").is_file() and (path / "comfy").is_dir()
-
-
-def version_text(comfyui):
-    """Return the version that a ComfyUI folder states, "unknown" where it states none."""
-    file = comfyui / "comfyui_version.py"
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    found = re.search(r'__version__ *= *"(.+?)"', text)
-    return found.group(1) if found else "unknown"
-
-
-def comfyui_requirements(installs):
-    """Merge the requirements of several ComfyUIs: of each package the line of the newest that names it."""
-    lines = {}
-    for comfyui in installs:
-        for line in (comfyui / "requirements.txt").read_text(encoding="utf-8").splitlines():
-            requirement = line.split("#")[0].strip()
-            name = re.match(r"[\w.-]*", requirement).group().lower()
-            if name and name not in PINNED_HERE:
-                lines[name] = requirement
-    return list(lines.values())
-
-
 def prepare_environment(extra_requirements):
     """Create `.venv`, install what it lacks and return its Python. Takes a second once all is in place."""
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -159,7 +115,7 @@ def prepare_environment(extra_requirements):
         try:
             venv.create(ENVIRONMENT, with_pip=True, clear=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise SetupError(
+            raise ValueError(
                 f"cannot create a virtual environment in {ENVIRONMENT}: {error}. On Debian or Ubuntu install "
                 "python3-venv; or activate an environment of your own and pass --here."
             ) from error
@@ -185,7 +141,7 @@ def works(*command):
 def install(command):
     code = subprocess.call([str(part) for part in command], cwd=ROOT)
     if code:
-        raise SetupError(
+        raise ValueError(
             f"the installation ended with exit code {code}; the lines above say why. Check the network and "
             "the free disk space (8 GB), then run the same command again."
         )

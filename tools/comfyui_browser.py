@@ -71,9 +71,17 @@ class Frontend:
         # The spinner goes once the extensions are set up and the first graph is on the canvas.
         self.page.wait_for_function("() => !window.app.extensionManager.spinner", timeout=START_MILLISECONDS)
 
-    def load_workflow(self, workflow: dict[str, Any]) -> None:
-        """Show a saved workflow in place of the present one."""
-        self.page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow)
+    def load_workflow(self, workflow: dict[str, Any], name: str | None = None) -> None:
+        """Show a saved workflow in place of the present one; `name` is what its tab says."""
+        self.page.evaluate(
+            "([workflow, name]) => window.app.loadGraphData(workflow, true, true, name)", [workflow, name]
+        )
+
+    def use_nodes_2(self, enabled: bool) -> None:
+        """Choose the renderer: Nodes 2.0 (Vue) or the classic canvas. Load the workflow afterwards."""
+        self.page.evaluate(
+            "enabled => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', enabled)", enabled
+        )
 
     def missing_node_types(self, workflow: dict[str, Any]) -> list[str]:
         """Return the node types of a saved workflow that the frontend does not know, sorted."""
@@ -104,7 +112,8 @@ class Frontend:
         return found.json_value()
 
     def fit_view(self) -> None:
-        """Zoom so that the whole graph is visible."""
+        """Zoom so that the whole graph is visible, its pictures drawn."""
+        self.page.wait_for_load_state("networkidle")
         self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         self.page.wait_for_timeout(600)  # the zoom is animated
 

@@ -32,7 +32,6 @@ from PIL import Image
 
 from .archive import copy_archive
 
-PACK_FOLDER = "gper-noise-optimizer"  # the registry installs a pack under its project name
 START_SECONDS = 180
 CATEGORY_FOLDERS = ("custom_nodes", "input", "output", "models", "user")
 
@@ -64,8 +63,11 @@ class PromptFailed(ServerError):
 class ComfyServer:
     """Start `comfyui` (its folder) on a free port; `arguments` are added to its command line.
 
-    `settings` are the frontend's user settings. Everything is removed on exit.
+    `settings` are the frontend's user settings. Everything is removed on exit. `base` is the scratch base
+    directory, `pack_folder` the name of the pack's folder in it, `log_file` where the server prints.
     """
+
+    pack_folder = "gper-noise-optimizer"  # the registry installs a pack under its project name
 
     def __init__(
         self, comfyui: Path, arguments: tuple[str, ...] = (), settings: dict[str, Any] | None = None
@@ -102,7 +104,7 @@ class ComfyServer:
     def _start(self) -> None:
         for name in CATEGORY_FOLDERS:
             (self.base / name).mkdir()
-        copy_archive(self.base / "custom_nodes" / PACK_FOLDER)
+        copy_archive(self.base / "custom_nodes" / self.pack_folder)
         user = self.base / "user" / "default"
         user.mkdir()
         (user / "comfy.settings.json").write_text(json.dumps(self._settings), encoding="utf-8")
@@ -111,7 +113,7 @@ class ComfyServer:
             "--base-directory", str(self.base), "--port", str(self.port),
             "--database-url", f"sqlite:///{self.base / 'comfyui.db'}",
             "--disable-auto-launch", "--disable-api-nodes",
-            "--disable-all-custom-nodes", "--whitelist-custom-nodes", PACK_FOLDER, *self._arguments,
+            "--disable-all-custom-nodes", "--whitelist-custom-nodes", self.pack_folder, *self._arguments,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"}
         with self.log_file.open("wb") as log:
@@ -193,9 +195,7 @@ class ComfyServer:
                 raise ServerError(f"the server is gone\n{self.log()}")
             entry = self.get(f"/history/{prompt_id}").get(prompt_id)
             if entry is not None:
-                for kind, details in entry["status"]["messages"]:
-                    if kind in ("execution_error", "execution_interrupted"):
-                        raise PromptFailed(kind, details)
+                raise_failure(entry)
                 return entry
             time.sleep(0.1)
         raise ServerError(f"no result within {seconds} s\n{self.log()}")
@@ -215,6 +215,13 @@ class ComfyServer:
         """Fetch one picture that an output names by filename, subfolder and type."""
         query = urllib.parse.urlencode(reference)
         return Image.open(io.BytesIO(self.fetch(f"/view?{query}")))
+
+
+def raise_failure(entry: dict[str, Any]) -> None:
+    """Raise PromptFailed if this history entry is of a run that failed or was interrupted."""
+    for kind, details in entry["status"]["messages"]:
+        if kind in ("execution_error", "execution_interrupted"):
+            raise PromptFailed(kind, details)
 
 
 def free_port() -> int:

@@ -1,0 +1,38 @@
+"""The pack as ComfyUI sees it: registered, documented, served."""
+
+
+def test_pack_is_imported_without_an_error(server):
+    log = server.log()
+    assert server.pack_folder in log, "the server did not try to load the pack"
+    for complaint in ("IMPORT FAILED", "Cannot import", "Error while calling comfy_entrypoint"):
+        assert complaint not in log, log
+
+
+def test_every_node_is_registered(server, node_classes):
+    assert node_classes
+    registered = server.get("/object_info")
+    assert sorted(node_classes) == sorted(set(node_classes) & set(registered))
+    for node_id in node_classes:
+        assert registered[node_id]["python_module"] == f"custom_nodes.{server.pack_folder}"
+
+
+def test_every_node_is_documented(server, node_classes):
+    for node_id in node_classes:
+        page = server.fetch(f"/extensions/{server.pack_folder}/docs/{node_id}.md").decode()
+        assert page.startswith("#"), f"web/docs/{node_id}.md does not begin with a heading"
+
+
+def test_every_input_and_output_has_a_tooltip(server, node_classes):
+    bare = []
+    for node_id in node_classes:
+        info = server.get(f"/object_info/{node_id}")[node_id]
+        inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+        bare += [f"{node_id}: input {name}" for name, spec in inputs.items() if not spec[1].get("tooltip")]
+        tooltips = info.get("output_tooltips") or [None] * len(info["output"])
+        bare += [f"{node_id}: output {i}" for i, text in enumerate(tooltips) if not text]
+        assert info["description"], f"{node_id} has no description"
+    assert bare == []
+
+
+def test_pack_has_one_entry_point(pack):
+    assert not hasattr(pack, "NODE_CLASS_MAPPINGS"), "beside it the host ignores comfy_entrypoint"
