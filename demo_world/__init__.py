@@ -1,0 +1,21 @@
+"""A world small enough to ship: a one-step FLUX that imitates a painter, two rewards, a judge of realism."""
+
+from .world import (
+    DemoWorld,
+    asset_path,
+    conditions,
+    load_held_out_reward,
+    load_realism,
+    load_reward,
+    load_world,
+)
+
+__all__ = [
+    "DemoWorld",
+    "asset_path",
+    "conditions",
+    "load_held_out_reward",
+    "load_realism",
+    "load_reward",
+    "load_world",
+]

@@ -1,0 +1,77 @@
+"""Noise to latent in one step: a FLUX transformer (diffusers) of 2 million parameters."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from .scene import PROMPTS
+
+CONFIG = {
+    "patch_size": 1,
+    "in_channels": 64,
+    "num_layers": 1,
+    "num_single_layers": 6,
+    "attention_head_dim": 128,
+    "num_attention_heads": 1,
+    "joint_attention_dim": 64,
+    "pooled_projection_dim": 32,
+    "guidance_embeds": False,
+    "axes_dims_rope": (16, 56, 56),
+}
+CONTEXT_TOKENS = 2
+
+
+class Conditions(nn.Module):
+    """The prompts as a table: learned context (P, T, 64) and pooled (P, 32) embeddings."""
+
+    def __init__(self):
+        super().__init__()
+        self.context = nn.Parameter(torch.randn(len(PROMPTS), CONTEXT_TOKENS, CONFIG["joint_attention_dim"]))
+        self.pooled = nn.Parameter(torch.randn(len(PROMPTS), CONFIG["pooled_projection_dim"]))
+
+
+class Generator(nn.Module):
+    """(B, 16, H, W) noise, H and W even -> denoised latents of that shape, in one rectified-flow step."""
+
+    def __init__(self):
+        super().__init__()
+        # Heavy, and absent in some ComfyUI installs, which bring their own FLUX.
+        from diffusers import FluxTransformer2DModel
+
+        self.transformer = FluxTransformer2DModel(**CONFIG)
+        self.conditions = Conditions()
+
+    def velocity(self, noise: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        """The transformer's output at timestep 1 (denoised = noise - velocity); ``prompt``: (B,) int64."""
+        batch, channels, height, width = noise.shape
+        rows, columns = height // 2, width // 2
+        tokens = noise.reshape(batch, channels, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
+        grid = torch.cartesian_prod(torch.zeros(1), torch.arange(float(rows)), torch.arange(float(columns)))
+        velocity = self.transformer(
+            hidden_states=tokens.reshape(batch, rows * columns, channels * 4),
+            encoder_hidden_states=self.conditions.context[prompt],
+            pooled_projections=self.conditions.pooled[prompt],
+            timestep=noise.new_ones(batch),
+            img_ids=grid.to(noise),
+            txt_ids=noise.new_zeros(CONTEXT_TOKENS, 3),
+            return_dict=False,
+        )[0]
+        velocity = velocity.reshape(batch, rows, columns, channels, 2, 2).permute(0, 3, 1, 4, 2, 5)
+        return velocity.reshape(noise.shape)
+
+    def forward(self, noise: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        return noise - self.velocity(noise, prompt)
+
+    def save(self, transformer: Path, conditions: Path, dtype: torch.dtype = torch.float16) -> None:
+        """Write the transformer under diffusers' keys, which ComfyUI reads too, and the table of prompts."""
+        tensors = {k: v.to(dtype).contiguous() for k, v in self.transformer.state_dict().items()}
+        save_file(tensors, transformer)
+        save_file({k: v.contiguous() for k, v in self.conditions.state_dict().items()}, conditions)
+
+    def load(self, transformer: Path, conditions: Path) -> "Generator":
+        """Fill in the weights of files that ``save`` wrote; they become float32."""
+        self.transformer.load_state_dict({k: v.float() for k, v in load_file(transformer).items()})
+        self.conditions.load_state_dict(load_file(conditions))
+        return self

@@ -1,0 +1,33 @@
+"""Noise that is no longer white, at the norm of white noise where possible: what a generator must not be fed."""
+
+import torch
+import torch.nn.functional as F
+
+STRIPE_PERIOD = 12.0  # elements of the flattened noise
+STRIPE_AMPLITUDE = 1.0
+LOUDNESS = 1.3
+
+
+def _renormalised(noise: torch.Tensor) -> torch.Tensor:
+    size = noise[0].numel() ** 0.5
+    return noise * (size / noise.flatten(1).norm(dim=1))[:, None, None, None]
+
+
+def blurred(noise: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) noise, every channel averaged over 3 x 3 and brought back to norm sqrt(N)."""
+    return _renormalised(F.avg_pool2d(noise, 3, 1, 1))
+
+
+def striped(noise: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) noise plus a sinusoid along the flattened elements, brought back to norm sqrt(N)."""
+    index = torch.arange(noise[0].numel(), device=noise.device, dtype=noise.dtype)
+    stripes = STRIPE_AMPLITUDE * torch.sin(2 * torch.pi / STRIPE_PERIOD * index)
+    return _renormalised(noise + stripes.reshape(noise.shape[1:]))
+
+
+def loud(noise: torch.Tensor) -> torch.Tensor:
+    """1.3 times the noise."""
+    return LOUDNESS * noise
+
+
+CORRUPTIONS = {"blurred": blurred, "striped": striped, "1.3x": loud}

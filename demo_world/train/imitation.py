@@ -1,0 +1,76 @@
+"""The three stages in which the networks learn to imitate the painter."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from ..decoder import Decoder
+from ..generator import Generator
+from ..painter import paint
+from .stage import Stage, run, scenes
+
+DETAIL_WEIGHT = 3.0  # of a pixel of a small thing, on top of 1
+EDGE_WEIGHT = 0.5  # of errors in differences between neighbouring pixels
+
+
+def picture_loss(picture: torch.Tensor, target: torch.Tensor, detail: torch.Tensor) -> torch.Tensor:
+    """Weighted L1 between pictures (B, 3, H, W) and between their finite differences."""
+    weight = 1 + DETAIL_WEIGHT * detail[:, None]
+    error = picture - target
+    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    edges = (across.abs() * weight[..., 1:]).mean() + (down.abs() * weight[..., 1:, :]).mean()
+    return (error.abs() * weight).mean() + EDGE_WEIGHT * edges
+
+
+def _decode(decoder: Decoder, latent: torch.Tensor) -> torch.Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return decoder(latent.contiguous(memory_format=torch.channels_last)).float()
+
+
+def train_decoder(stage: Stage, decoder: Decoder, work: Path) -> None:
+    """The decoder alone: exact scene latents to pictures."""
+
+    def loss(generator):
+        with torch.no_grad():
+            _, _, scene, latent = scenes(stage, generator)
+            target, detail = paint(scene)
+        picture = _decode(decoder, latent)
+        return picture_loss(picture, target, detail), {"l1": (picture - target).abs().mean().item()}
+
+    run(stage, {"decoder": decoder}, loss, work)
+
+
+def train_generator(stage: Stage, generator_network: Generator, work: Path) -> None:
+    """The generator alone: noise to scene latents."""
+
+    def loss(generator):
+        with torch.no_grad():
+            noise, prompt, _, latent = scenes(stage, generator)
+            latent = 3 * torch.tanh(latent / 3)
+        error = 3 * torch.tanh(generator_network(noise, prompt) / 3) - latent
+        return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1), {
+            "mse": error.square().mean().item()
+        }
+
+    run(stage, {"generator": generator_network}, loss, work)
+
+
+def train_jointly(stage: Stage, generator_network: Generator, decoder: Decoder, work: Path) -> None:
+    """Both: noise to pictures, held to the scene latents so that the latent keeps its meaning."""
+
+    def loss(generator):
+        with torch.no_grad():
+            noise, prompt, scene, latent = scenes(stage, generator)
+            target, detail = paint(scene)
+        denoised = generator_network(noise, prompt)
+        picture = _decode(decoder, denoised)
+        pixels = picture_loss(picture, target, detail)
+        error = 3 * torch.tanh(denoised / 3) - 3 * torch.tanh(latent / 3)
+        total = pixels + 0.05 * error.abs().mean()
+        return total, {
+            "l1": (picture - target).abs().mean().item(),
+            "latent mse": error.square().mean().item(),
+        }
+
+    run(stage, {"generator": generator_network, "decoder": decoder}, loss, work)

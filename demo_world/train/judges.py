@@ -1,0 +1,101 @@
+"""Training of the rewards and of the judge of realism, each on its own split of painter pictures."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..decoder import Decoder
+from ..painter import paint
+from ..realism import DenoisingAutoencoder
+from ..rewards import ConvolutionalTaste, PatchTaste, Reward
+from ..scene import plan, to_latent
+from ..taste import taste
+from .broken import break_pictures, decode_perturbed
+from .stage import Stage, draw_noise, run
+
+logger = logging.getLogger(__name__)
+
+PAINT_BATCH = 50
+
+
+@dataclass(frozen=True)
+class Split:
+    """Painter pictures with their scores: images (N, 3, 64, 64) uint8, scores and brokenness (N,)."""
+
+    images: torch.Tensor
+    scores: torch.Tensor
+    broken: torch.Tensor
+
+    def draw(self, batch: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        index = torch.randint(len(self.images), (batch,), generator=generator)
+        return self.images[index].float() / 255, self.scores[index], self.broken[index]
+
+
+@torch.no_grad()
+def paint_split(seed: int, count: int, perturbed: Decoder | None = None) -> Split:
+    """Paint ``count`` pictures; with a decoder, as many perturbed ones again."""
+    generator = torch.Generator().manual_seed(seed)
+    images, scores, broken = [], [], []
+    for _ in range(0, count, PAINT_BATCH):
+        noise, prompt = draw_noise(PAINT_BATCH, generator)
+        scene = plan(noise, prompt)
+        batches = [(paint(scene)[0], torch.zeros(PAINT_BATCH))]
+        if perturbed is not None:
+            batches.append(decode_perturbed(perturbed, to_latent(scene), generator))
+        for batch, amount in batches:
+            images.append((batch * 255).round().to(torch.uint8))
+            scores.append(taste(scene))
+            broken.append(amount)
+    return Split(torch.cat(images), torch.cat(scores), torch.cat(broken))
+
+
+def _score_loss(reward: Reward, images: torch.Tensor, scores: torch.Tensor):
+    error = reward(images) - scores
+    return error.square().mean(), {"mse": error.square().mean().item()}
+
+
+def train_reward(stage: Stage, reward: ConvolutionalTaste, split: Split, work: Path) -> None:
+    """The target: the taste of painter pictures, nothing else."""
+
+    def loss(generator):
+        images, scores, _ = split.draw(stage.batch, generator)
+        return _score_loss(reward, images, scores)
+
+    run(stage, {"reward": reward}, loss, work)
+
+
+def train_held_out_reward(stage: Stage, reward: PatchTaste, split: Split, work: Path) -> None:
+    """The held-out reward: the taste, times how whole the picture still is."""
+
+    def loss(generator):
+        images, scores, broken = split.draw(stage.batch, generator)
+        third = stage.batch // 3
+        changed, amount = break_pictures(images[:third], generator)
+        images = torch.cat([changed, images[third:]])
+        broken = torch.cat([broken[:third].maximum(amount), broken[third:]])
+        return _score_loss(reward, images, scores * (1 - broken))
+
+    run(stage, {"held_out_reward": reward}, loss, work)
+
+
+def train_realism(stage: Stage, judge: DenoisingAutoencoder, split: Split, work: Path) -> None:
+    """The judge: restore painter pictures from pixel noise of a standard deviation up to 0.1."""
+
+    def loss(generator):
+        images, _, _ = split.draw(stage.batch, generator)
+        strength = 0.1 * torch.rand(len(images), 1, 1, 1, generator=generator)
+        noisy = images + strength * torch.randn(images.shape, generator=generator)
+        error = judge.restore(noisy) - images
+        return error.abs().mean() + 10 * error.square().mean(), {"mse": error.square().mean().item()}
+
+    run(stage, {"realism": judge}, loss, work)
+
+
+@torch.no_grad()
+def correlation(reward: Reward, split: Split) -> float:
+    """Pearson correlation between a reward and the taste over the unbroken pictures of a split."""
+    whole = split.broken == 0
+    values = torch.cat([reward(images.float() / 255) for images in split.images[whole].split(200)])
+    return torch.corrcoef(torch.stack([values, split.scores[whole]]))[0, 1].item()
