@@ -10,7 +10,8 @@ from typing import Protocol
 
 import torch
 
-from .white_noise import BLOCK_SIZE, check_block_size, project_white_gaussian
+from .spectral_blocks import BLOCK_SIZE, check_block_size
+from .white_noise import project_white_gaussian
 
 
 class Preconditioner(Protocol):

@@ -21,59 +21,17 @@ More than (pi/4) L bins always stay, hence at most 4 rounds for 16 bins, and nea
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 
+from .spectral_blocks import BLOCK_SIZE, EqualBlocks, check_block_size, spectral_blocks
 from .spectrum import compact_spectrum, pack_real_bins_, unpack_real_bins_
-
-BLOCK_SIZE = 16  # bins per block; the paper's choice
 
 # Magnitudes this many roundings of the sample's RMS apart, or from zero, are equal as far as an FFT can tell.
 _ROUNDING_MARGIN = 8.0
 
 # Below this relative spread, the rounding of a block's mean shows in the block's norms.
 _NEAR_TIE = 0.05
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """`count` neighbouring blocks of equal `length`, from bin `start` on."""
-
-    start: int
-    count: int
-    length: int
-
-    @property
-    def stop(self) -> int:
-        return self.start + self.count * self.length
-
-    @property
-    def one_norm(self) -> float:
-        """Target of ||y_b||_1. The target of ||y_b||_2^2 is `length`."""
-        return math.sqrt(math.pi) / 2 * self.length
-
-
-def _segments(bins: int, block_size: int) -> list[_Segment]:
-    """Cut `bins` into full blocks and one shorter last block with targets of its own.
-
-    A last block of one bin would have to have magnitude sqrt(pi)/2 and 1 at once, so it joins the block
-    before it. Two bins or more can always meet both targets.
-    """
-    count, rest = divmod(bins, block_size)
-    if rest == 1:
-        count, rest = count - 1, block_size + 1
-    segments = [_Segment(0, count, block_size)] if count else []
-    if rest:
-        segments.append(_Segment(count * block_size, 1, rest))
-    return segments
-
-
-def check_block_size(block_size: int) -> None:
-    """Raise ValueError unless `block_size` is a whole number of at least 2."""
-    if isinstance(block_size, bool) or not isinstance(block_size, int) or block_size < 2:
-        raise ValueError(f"block_size must be a whole number of at least 2 bins, got {block_size!r}; "
-                         f"the usual value is {BLOCK_SIZE}")
 
 
 def _flat_samples(x: torch.Tensor, block_size: int) -> torch.Tensor:
@@ -103,7 +61,7 @@ def _unit_scale(flat: torch.Tensor) -> torch.Tensor:
 
     Rows of zeros, or of magnitudes below the smallest normal number, become zero.
     """
-    scale = torch.linalg.vector_norm(flat, ord=1, dim=-1, keepdim=True) / flat.shape[-1]
+    scale = flat.abs().mean(-1, keepdim=True)
     finite = torch.isfinite(scale[:, 0])
     if not finite.all():
         rows = ", ".join(map(str, torch.nonzero(~finite)[:, 0].tolist()))
@@ -112,78 +70,78 @@ def _unit_scale(flat: torch.Tensor) -> torch.Tensor:
     return flat / torch.where(scale < torch.finfo(flat.dtype).tiny, math.inf, scale)
 
 
-def _matched_magnitudes(w: torch.Tensor, one_norm: float, tie: torch.Tensor) -> torch.Tensor:
-    """Nearest non-negative magnitudes with sum `one_norm` and sum of squares equal to the block length.
+def _matched_magnitudes(w: torch.Tensor, group: EqualBlocks, tie: torch.Tensor) -> torch.Tensor:
+    """Nearest non-negative magnitudes that meet both targets of `group`.
 
     Args:
         w: magnitudes (rows, length).
-        one_norm: the sum to reach.
+        group: holds the targets.
         tie: (rows, 1), spread below which the kept magnitudes count as equal. All points that keep only
             those are then equally near; a falling ramp over them is taken.
     """
-    length = w.shape[-1]
-    fewest = math.floor(math.pi / 4 * length) + 1
     kept = torch.ones_like(w, dtype=torch.bool)
     while True:
         k = kept.sum(-1, keepdim=True).to(w.dtype)
         centred = (w - (w * kept).sum(-1, keepdim=True) / k) * kept
         # The mean's own rounding, which shows where the magnitudes are nearly equal.
         centred = (centred - centred.sum(-1, keepdim=True) / k) * kept
-        tied = centred.square().mean(-1, keepdim=True).sqrt() <= tie
+        tied = torch.linalg.vector_norm(centred, dim=-1, keepdim=True) <= tie * k.sqrt()
         ramp = ((k + 1) / 2 - kept.cumsum(-1)) * kept
         centred = torch.where(tied, ramp, centred)
-        spread = centred.square().sum(-1, keepdim=True)
-        a = (one_norm / k + centred * ((length - one_norm**2 / k) / spread).sqrt()) * kept
-        dropped = kept & (a <= 0) & (k > fewest)
+        spread = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
+        a = (group.one_norm / k + centred * (group.spread(k) / spread)) * kept
+        dropped = kept & (a <= 0) & (k > group.fewest_bins)
         if not dropped.any():
             return a.clamp_min(0)
         kept = kept & ~dropped
 
 
-def _project_blocks_(y: torch.Tensor, segment: _Segment, rounding: torch.Tensor) -> None:
-    """Move every block of `segment` in the compact spectrum `y` (batch, bins) to its nearest point, in place.
+def _project_special(re: torch.Tensor, im: torch.Tensor, index: torch.Tensor, bins: int,
+                     group: EqualBlocks, tie: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Nearest point of each row (rows, length), where bins may drop out, tie, or be zero and have no phase.
+
+    A bin without a phase that has to grow gets the phase pi j^2 / bins of its index j: fixed, and spread so
+    that a whole band of such bins adds up to a flat chirp instead of an impulse (Schroeder 1970, "Synthesis
+    of low-peak-factor signals").
+    """
+    w = torch.hypot(re, im)
+    silent = w <= tie
+    if silent.any():
+        chirp = (index * index % (2 * bins)).to(w.dtype) * (math.pi / bins)
+        re, im = torch.where(silent, chirp.cos(), re), torch.where(silent, chirp.sin(), im)
+    ratio = _matched_magnitudes(torch.where(silent, 0, w), group, tie) / torch.where(silent, 1, w)
+    return re * ratio, im * ratio
+
+
+def _project_blocks_(y: torch.Tensor, group: EqualBlocks, rounding: torch.Tensor) -> None:
+    """Move every block of `group` in the compact spectrum `y` (batch, bins) to its nearest point, in place.
 
     Works on real and imaginary parts, since complex times real makes a complex copy of the real factor.
     """
-    length, one_norm = segment.length, segment.one_norm
-    blocks = y[:, segment.start:segment.stop].unflatten(-1, (segment.count, length))
+    blocks = group.of(y)
+    re, im = blocks.real, blocks.imag
+    length = group.length
 
     # Almost every block keeps all its bins, so that case is done for all of them at once ...
-    w = torch.hypot(blocks.real, blocks.imag)
+    w = torch.hypot(re, im)
     mean = w.mean(-1, keepdim=True)
     centred = w - mean
     spread = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
-    a = centred.mul_(math.sqrt(length - one_norm**2 / length) / spread).add_(one_norm / length)
+    a = centred.mul_(group.spread(length) / spread).add_(group.one_norm / length)
 
     # ... and the blocks with bins to drop, near ties or bins without a phase are done again, with care.
     tie = rounding[:, None, None] + _ROUNDING_MARGIN * torch.finfo(w.dtype).eps * mean
     near_tie = spread <= math.sqrt(length) * torch.maximum(tie, _NEAR_TIE * mean)
     again = ~(a.amin(-1) > 0) | (w.amin(-1) <= tie[..., 0]) | near_tie[..., 0]
     sample, block = torch.nonzero(again, as_tuple=True)
-    index = segment.start + block[:, None] * length + torch.arange(length, device=y.device)
-    special = _project_special(blocks[sample, block], tie[sample, block], one_norm, index, y.shape[-1])
+    index = group.start + block[:, None] * length + torch.arange(length, device=y.device)
+    special = _project_special(re[sample, block], im[sample, block], index, y.shape[-1], group,
+                               tie[sample, block])
 
     ratio = a.div_(w)
-    blocks.real.mul_(ratio)
-    blocks.imag.mul_(ratio)
-    blocks[sample, block] = special
-
-
-def _project_special(blocks: torch.Tensor, tie: torch.Tensor, one_norm: float,
-                     index: torch.Tensor, bins: int) -> torch.Tensor:
-    """Nearest point of each row, where bins may drop out, tie, or be zero and so have no phase.
-
-    A bin without a phase that has to grow gets the phase pi j^2 / bins of its index j: fixed, and spread so
-    that a whole band of such bins adds up to a flat chirp instead of an impulse (Schroeder 1970, "Synthesis
-    of low-peak-factor signals").
-    """
-    w = blocks.abs()
-    silent = w <= tie
-    w = torch.where(silent, 0, w)
-    half_turns = (index * index % (2 * bins)).to(w.dtype) / bins
-    chirp = torch.polar(torch.ones_like(w), math.pi * half_turns)
-    phase = torch.where(silent, chirp, blocks / torch.where(silent, 1, w))
-    return phase * _matched_magnitudes(w, one_norm, tie)
+    for part, projected in zip((re, im), special, strict=True):
+        part.mul_(ratio)
+        part[sample, block] = projected
 
 
 @torch.no_grad()
@@ -223,8 +181,8 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tor
     rounding = _ROUNDING_MARGIN * torch.finfo(flat.dtype).eps * rms
     spectrum = torch.fft.rfft(flat, norm="ortho")
     y = pack_real_bins_(spectrum)
-    for segment in _segments(y.shape[-1], block_size):
-        _project_blocks_(y, segment, rounding)
+    for group in spectral_blocks(y.shape[-1], block_size):
+        _project_blocks_(y, group, rounding)
     z = torch.fft.irfft(unpack_real_bins_(spectrum), n=flat.shape[-1], norm="ortho")
     return z.to(x.dtype).reshape(x.shape)
 
@@ -246,10 +204,10 @@ def block_norm_deviations(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tupl
     """
     magnitudes = compact_spectrum(_flat_samples(x, block_size)).abs()
     one_norms, energies = [], []
-    for segment in _segments(magnitudes.shape[-1], block_size):
-        blocks = magnitudes[:, segment.start:segment.stop].unflatten(-1, (segment.count, segment.length))
-        one_norms.append(blocks.sum(-1) / segment.one_norm - 1)
-        energies.append(blocks.square().sum(-1) / segment.length - 1)
+    for group in spectral_blocks(magnitudes.shape[-1], block_size):
+        blocks = group.of(magnitudes)
+        one_norms.append(blocks.sum(-1) / group.one_norm - 1)
+        energies.append(blocks.square().sum(-1) / group.energy - 1)
     return torch.cat(one_norms, -1), torch.cat(energies, -1)
 
 

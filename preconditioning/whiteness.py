@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .white_noise import BLOCK_SIZE, block_norm_deviations
+from .spectral_blocks import BLOCK_SIZE
+from .white_noise import block_norm_deviations
 
 
 @dataclass(frozen=True)
