@@ -6,6 +6,7 @@ GPER, "Gradient Preconditioning for Efficient and Reliable Reward-Guided Generat
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -53,6 +54,7 @@ def ascend(
     max_gradient_norm: float | None = PAPER_MAX_GRADIENT_NORM,
     stopping: Stopping | None = None,
     callback: Callable[[Step], None] | None = None,
+    graph_context: Callable[[], AbstractContextManager] = nullcontext,
 ) -> AscentRecord:
     """Maximize ``reward(generate(noise))`` over the noise, each sample of the batch on its own.
 
@@ -65,7 +67,8 @@ def ascend(
     reward: images -> (B,), larger is better. optimizer: makes a torch optimizer of one parameter (the default
     is the paper's Adam with learning rate 0.02). max_gradient_norm: per-sample clip of the preconditioned
     gradient (paper: 0.03), None for no clip. stopping: default 200 steps. callback: called after each
-    evaluation; an exception in it ends the run.
+    evaluation; an exception in it ends the run. graph_context: makes a context that each forward and its
+    backward run in, such as ``torch.autograd.graph.allow_mutation_on_saved_tensors``.
 
     A sample whose reward or gradient is not finite, or whose gradient is zero, is taken out: it keeps its
     best noise and the record tells the step. The run ends early when no sample is left.
@@ -86,10 +89,10 @@ def ascend(
     while True:
         started = time.perf_counter()
         last = len(record.rewards) == stopping.steps
-        with torch.set_grad_enabled(not last):
+        with torch.set_grad_enabled(not last), graph_context():
             images = generate(x)
             rewards = _checked(reward(images), x.shape[0])
-        gradient = None if last else _gradient(rewards, x)
+            gradient = None if last else _gradient(rewards, x)
         images, rewards = images.detach(), rewards.detach()
         rewards_read, usable, obstacle = _read(rewards, gradient)
         improved = record.add(x, rewards_read)

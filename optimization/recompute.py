@@ -37,9 +37,7 @@ def recompute(block: Callable) -> Callable:
 
         def run(*inputs: Tensor) -> tuple[list[Any], Any]:
             remaining = iter(inputs)
-            filled = [
-                next(remaining) if wanted else other for wanted, other in zip(is_tensor, others, strict=True)
-            ]
+            filled = [next(remaining) if wanted else other for wanted, other in zip(is_tensor, others, strict=True)]
             call_args, call_kwargs = tree_unflatten(filled, structure)
             call_args = [_copy(argument) for argument in call_args]
             call_kwargs = {name: _copy(argument) for name, argument in call_kwargs.items()}

@@ -1,0 +1,22 @@
+"""The pack's nodes; the only folder that imports comfy."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .demo_world import DemoWorldNode
+from .noise_optimizer import NoiseOptimizer
+from .picture_statistics import PictureStatisticsNode
+from .reward_model_loader import RewardModelLoader
+from .white_gaussian_projector import WhiteGaussianProjectorNode
+
+NODES: list[type[io.ComfyNode]] = [
+    RewardModelLoader,
+    PictureStatisticsNode,
+    WhiteGaussianProjectorNode,
+    NoiseOptimizer,
+    DemoWorldNode,
+]
+
+
+class NoiseOptimizerExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

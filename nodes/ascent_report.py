@@ -1,0 +1,34 @@
+"""The Noise Optimizer's report: plain words first, then the numbers of each picture."""
+
+from torch import Tensor, nn
+
+from ..optimization import AscentRecord
+from ..preconditioning import measure_whiteness
+
+
+def ascent_report(record: AscentRecord, reward: nn.Module, start: Tensor) -> str:
+    """A text about ``record``. start: the start noise, (B, C, ...)."""
+    history = record.reward_history()
+    seconds = sum(record.seconds)
+    lines = [
+        f"{reward.name}: {history[0].mean():.4f} -> {record.best_reward.mean():.4f}, in {record.steps} steps and "
+        f"{seconds:.1f} s ({seconds / len(record.seconds):.2f} s per step). Stopped: {record.stop_reason}."
+    ]
+    low, high = reward.typical_range
+    if record.best_reward.max() > high:
+        lines.append(
+            f"The score is above what ordinary pictures get ({low:g} to {high:g}): look whether the picture is still "
+            "good, and use fewer steps or a smaller learning rate if it is not."
+        )
+    stats = measure_whiteness(record.best_noise.float(), start.float())
+    lines += ["", "picture  start     best      at step  norm/sqrt(N)  flatness  cosine to start"]
+    for i in range(len(record.best_reward)):
+        lines.append(
+            f"{i + 1:<7}  {history[0, i]:<8.4f}  {record.best_reward[i]:<8.4f}  {int(record.best_step[i]):<7}  "
+            f"{stats.relative_norm[i]:<12.4f}  {stats.spectral_flatness[i]:<8.4f}  {stats.cosine_to_start[i]:.4f}"
+        )
+    for incident in record.incidents:
+        lines.append(
+            f"Picture {incident.sample + 1} was left at its best from step {incident.step} on: {incident.what}."
+        )
+    return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""Node: the demo world, a small FLUX with decoder, prompts and rewards that needs no download."""
+
+import comfy.sd
+import comfy.utils
+import torch
+from comfy_api.latest import io
+
+from ..demo_world import asset_path, conditions, load_held_out_reward, load_reward
+from .reward_handle import RewardHandle
+from .types import CATEGORY, RewardModel
+
+
+class DemoWorldNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="GPER_DemoWorld",
+            display_name="Demo World",
+            category=CATEGORY,
+            description="A tiny one-step FLUX that paints 64-pixel landscapes, with its decoder, prompts and two rewards. "
+            "It comes with the pack and runs on any computer: use it to try the Noise Optimizer.",
+            search_aliases=["demo", "tiny flux", "example model"],
+            inputs=[
+                io.Combo.Input(
+                    "scene",
+                    options=list(conditions()),
+                    tooltip="What the landscape shows. Connect a 64x64 empty latent and one sampling step.",
+                )
+            ],
+            outputs=[
+                io.Model.Output("model", display_name="model", tooltip="A FLUX with 16 latent channels."),
+                io.Vae.Output("vae", display_name="vae", tooltip="Its decoder, in the layout of TAESD."),
+                io.Conditioning.Output(
+                    "conditioning", display_name="conditioning", tooltip="The scene, for a BasicGuider."
+                ),
+                RewardModel.Output(
+                    "reward", display_name="reward", tooltip="A learned taste. It can be fooled, as real ones can."
+                ),
+                RewardModel.Output(
+                    "held_out_reward",
+                    display_name="held-out reward",
+                    tooltip="The same taste learned by another network: a second opinion that was not optimized.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, scene) -> io.NodeOutput:
+        model = comfy.sd.load_diffusion_model(asset_path("generator"))
+        vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(asset_path("decoder")))
+        context, pooled = conditions()[scene]
+        with torch.inference_mode(False):
+            rewards = [RewardHandle.managed(load()) for load in (load_reward, load_held_out_reward)]
+        return io.NodeOutput(model, vae, [[context, {"pooled_output": pooled}]], *rewards)

@@ -1,0 +1,1 @@
+"""Gradients through ComfyUI: from a picture's reward back to the noise, for any guider and VAE."""

@@ -1,0 +1,123 @@
+"""The ascent as a sampler: ComfyUI prepares model, conditioning, LoRA and masks once, and cleans up after it."""
+
+import copy
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import comfy.model_management
+import comfy.samplers
+import comfy.sd
+import torch
+from torch import Tensor
+
+from ...optimization import AscentRecord
+from ..reward_handle import RewardHandle
+from .euler_rollout import EulerRollout
+from .host_state import gradients_enabled, with_differentiable_attention
+from .memory import backward_memory, choose_mode
+from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary
+from .vae_decode import decode
+
+Ascent = Callable[..., AscentRecord]
+
+
+def optimize_noise(
+    guider: comfy.samplers.CFGGuider,
+    noise: Tensor,
+    latent_image: Tensor,
+    sigmas: Tensor,
+    denoise_mask: Tensor | None,
+    seed: int,
+    vae: comfy.sd.VAE,
+    reward: RewardHandle,
+    prompts: str | list[str] | None,
+    memory: str,
+    ascent: Ascent,
+) -> tuple[AscentRecord, Tensor]:
+    """Run ``ascent`` on the noise of a guided, Euler-sampled, decoded and scored picture.
+
+    noise, latent_image: (B, C, ...), as SamplerCustomAdvanced gets them. sigmas: (steps + 1,). ascent:
+    ``ascend`` with everything bound but ``noise``, ``generate``, ``reward`` and ``graph_context``.
+
+    Returns the record, whose best noise is on the CPU, and the best denoised latent (B, C, ...) float32 on the
+    CPU, as it would leave the sampler. The guider, its conditioning and the latent are not changed.
+    """
+    sampler = _AscentSampler(vae, reward, prompts, memory, ascent)
+    with gradients_enabled():
+        guider = copy.copy(guider)
+        guider.original_conds = clone_inference_tensors(guider.original_conds)
+        latent = guider.sample(
+            noise.clone(),
+            latent_image.clone(),
+            sampler,
+            sigmas.clone(),
+            denoise_mask=None if denoise_mask is None else denoise_mask.clone(),
+            disable_pbar=True,
+            seed=seed,
+        )
+    sampler.record.best_noise = sampler.record.best_noise.cpu()
+    return sampler.record, latent.detach().cpu()
+
+
+class _AscentSampler(comfy.samplers.Sampler):
+    def __init__(
+        self,
+        vae: comfy.sd.VAE,
+        reward: RewardHandle,
+        prompts: str | list[str] | None,
+        memory: str,
+        ascent: Ascent,
+    ):
+        self.vae = vae
+        self.reward = reward
+        self.prompts = prompts
+        self.memory = memory
+        self.ascent = ascent
+        self.record: AscentRecord
+
+    def sample(
+        self,
+        model_wrap,
+        sigmas,
+        extra_args,
+        callback,
+        noise,
+        latent_image=None,
+        denoise_mask=None,
+        disable_pbar=False,
+    ):
+        patcher = model_wrap.model_patcher
+        mode = choose_mode(self.memory, patcher, tuple(noise.shape))
+        self._load(model_wrap, tuple(noise.shape))
+        rollout = EulerRollout(
+            model_wrap,
+            sigmas,
+            {**extra_args, "model_options": with_differentiable_attention(extra_args["model_options"])},
+            latent_image,
+            denoise_mask,
+            self.max_denoise(model_wrap, sigmas),
+        )
+
+        def generate(x: Tensor) -> Tensor:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            latent = model_wrap.inner_model.process_latent_out(rollout(x))
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            return decode(self.vae, latent)
+
+        def score(images: Tensor) -> Tensor:
+            return self.reward.model(images, self.prompts)
+
+        with ExitStack() as stack:
+            graph_context = backward_memory(mode, patcher, stack)
+            self.record = self.ascent(noise, generate, score, graph_context=graph_context)
+        with torch.no_grad():
+            return rollout(self.record.best_noise)
+
+    def _load(self, model_wrap, noise_shape: tuple[int, ...]) -> None:
+        """Put diffusion model, VAE and reward on their devices together, with weights autograd can use."""
+        patchers = [model_wrap.model_patcher, *model_wrap.loaded_models, self.vae.patcher, *self.reward.patchers]
+        decoding = self.vae.memory_used_decode(noise_shape, self.vae.vae_dtype)
+        sampling = model_wrap.model_patcher.memory_required(noise_shape)
+        comfy.model_management.load_models_gpu(patchers, memory_required=decoding + sampling)
+        for patcher in patchers:
+            freeze_as_ordinary(patcher.model)

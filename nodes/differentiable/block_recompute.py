@@ -1,0 +1,41 @@
+"""Which modules of a diffusion model are recomputed in the backward pass instead of being kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+from ...optimization import recompute
+
+# Children of the diffusion model that hold its repeated blocks, by the class that ComfyUI gives the model.
+BLOCK_LISTS = {
+    "Flux": ("double_blocks", "single_blocks"),
+    "Chroma": ("double_blocks", "single_blocks"),
+}
+
+
+def repeated_blocks(diffusion_model: nn.Module) -> list[nn.Module]:
+    """The blocks to recompute, in order; empty for a model that is not known here."""
+    names = BLOCK_LISTS.get(type(diffusion_model).__name__, ())
+    return [block for name in names for block in getattr(diffusion_model, name)]
+
+
+@contextmanager
+def recomputed_blocks(blocks: list[nn.Module]) -> Iterator[None]:
+    """Let each block keep only its inputs for the backward pass while the context is open.
+
+    The instance's ``forward`` is replaced, so a patch that somebody else put there stays in effect, and is put
+    back. ``patches_replace`` would not do: ComfyUI hands it a closure over its loop variable, so a
+    recomputation would run the last block.
+    """
+    before = [block.__dict__.get("forward") for block in blocks]
+    try:
+        for block in blocks:
+            block.forward = recompute(block.forward)
+        yield
+    finally:
+        for block, forward in zip(blocks, before, strict=True):
+            if forward is None:
+                block.__dict__.pop("forward", None)
+            else:
+                block.forward = forward

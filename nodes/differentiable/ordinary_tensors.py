@@ -1,0 +1,47 @@
+"""Make what was created in inference mode usable by autograd.
+
+Nodes run in ``torch.inference_mode()``; "inference tensors cannot be saved for backward". Weights are given an
+ordinary tensor over the same memory, so nothing is copied and a 24 GB model stays 24 GB; small things
+(conditioning, latents) are cloned.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def freeze_as_ordinary(module: nn.Module) -> None:
+    """Replace inference parameters and buffers of ``module`` by ordinary, frozen ones of the same memory.
+
+    Values, dtypes, devices and addresses stay the same, so this needs no undoing. Call it outside inference mode.
+    """
+    for part in module.modules():
+        for name, parameter in part._parameters.items():
+            if parameter is not None and (parameter.is_inference() or parameter.requires_grad):
+                part._parameters[name] = nn.Parameter(_ordinary(parameter.data), requires_grad=False)
+        for name, buffer in part._buffers.items():
+            if buffer is not None and buffer.is_inference():
+                part._buffers[name] = _ordinary(buffer)
+
+
+def clone_inference_tensors(value: Any) -> Any:
+    """A copy of nested lists, tuples and dicts in which inference tensors are cloned; other objects are shared."""
+    if isinstance(value, Tensor):
+        return value.clone() if value.is_inference() else value
+    if isinstance(value, dict):
+        return {key: clone_inference_tensors(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clone_inference_tensors(item) for item in value]
+    if type(value) is tuple:
+        return tuple(clone_inference_tensors(item) for item in value)
+    return value
+
+
+def _ordinary(tensor: Tensor) -> Tensor:
+    if not tensor.is_inference():
+        return tensor.detach()
+    if type(tensor) not in (Tensor, nn.Parameter):  # a quantized tensor is more than one piece of memory
+        return tensor.clone()
+    alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    return alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())

@@ -1,0 +1,204 @@
+"""Node: optimize the noise of a guided sampling against a reward."""
+
+from functools import partial
+
+import comfy.sample
+import torch
+from comfy_api.latest import io
+
+from ..optimization import Stopping, ascend
+from ..preconditioning import WhiteGaussianProjector
+from . import optimizer_inputs
+from .ascent_progress import AscentProgress
+from .ascent_report import ascent_report
+from .differentiable.ascent_sampler import optimize_noise
+from .differentiable.memory import MODES
+from .optimized_noise import OptimizedNoise
+from .types import CATEGORY, Preconditioner, RewardModel
+
+
+class NoiseOptimizer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="GPER_NoiseOptimizer",
+            display_name="Noise Optimizer",
+            category=CATEGORY,
+            description="Searches for noise that makes a better picture: climbs the reward by gradient ascent through "
+            "sampler, VAE and reward model, and hands the best noise to SamplerCustomAdvanced (sampler: euler).",
+            search_aliases=["GPER", "ReNO", "reward", "noise optimization", "test-time optimization", "aesthetic"],
+            inputs=[
+                io.Noise.Input(
+                    "noise",
+                    tooltip="The noise to start from, as for SamplerCustomAdvanced. Another seed, another result.",
+                ),
+                io.Guider.Input(
+                    "guider",
+                    tooltip="Model and prompt, as for SamplerCustomAdvanced. Few-step models: FLUX schnell, turbo.",
+                ),
+                io.Sigmas.Input(
+                    "sigmas",
+                    tooltip="The same schedule that the sampler gets. One step is fastest; up to 8 work, and each "
+                    "costs about as much time as the first.",
+                ),
+                io.Latent.Input(
+                    "latent_image", tooltip="The same latent that the sampler gets: its size, and its start picture."
+                ),
+                io.Vae.Input(
+                    "vae",
+                    tooltip="Decodes the picture that is scored. A TAESD is faster and needs less memory than the full VAE.",
+                ),
+                RewardModel.Input("reward", tooltip="What a better picture is. From the Reward Model Loader."),
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="What the picture should show, for rewards that read text. Others ignore it.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=60,
+                    min=1,
+                    max=10000,
+                    tooltip="How often the noise is improved. More climbs higher and takes longer; 20 shows a change, "
+                    "60 is good, 200 is the paper's.",
+                ),
+                io.Float.Input(
+                    "learning_rate",
+                    default=0.02,
+                    min=0.0,
+                    max=10.0,
+                    step=0.001,
+                    round=False,
+                    tooltip="Size of a step. More climbs faster and leaves the start picture sooner. FLUX: 0.02; "
+                    "SDXL-Turbo: 0.1; useful: 0.005 to 0.2.",
+                ),
+                io.Float.Input(
+                    "time_budget",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=1.0,
+                    tooltip="Stop after this many seconds with the best noise so far. 0: no limit.",
+                ),
+                io.Int.Input(
+                    "preview_every",
+                    default=5,
+                    min=0,
+                    max=1000,
+                    tooltip="Show the best picture so far every so many steps. 0: never.",
+                ),
+                Preconditioner.Input(
+                    "projector",
+                    optional=True,
+                    tooltip="How the noise is kept noise. Not connected: the White-Gaussian Projector with its defaults.",
+                ),
+                io.Combo.Input(
+                    "memory",
+                    options=list(MODES),
+                    default="auto",
+                    tooltip="recompute: least memory, each step takes about a third longer. keep: fastest, needs room "
+                    "for the whole backward pass. auto: keep when it fits.",
+                    advanced=True,
+                ),
+                io.Float.Input(
+                    "gradient_clip",
+                    default=0.03,
+                    min=0.0,
+                    max=1000.0,
+                    step=0.001,
+                    round=False,
+                    tooltip="Longest gradient that a step may use. Matters little with Adam; the paper uses 0.03. 0: no clip.",
+                    advanced=True,
+                ),
+                io.Int.Input(
+                    "patience",
+                    default=0,
+                    min=0,
+                    max=10000,
+                    tooltip="Stop when no better noise was found for this many steps. 0: never.",
+                    advanced=True,
+                ),
+                io.Float.Input(
+                    "target_reward",
+                    default=1000.0,
+                    min=-1000.0,
+                    max=1000.0,
+                    step=0.01,
+                    tooltip="Stop when every picture has reached this reward. 1000: never.",
+                    advanced=True,
+                ),
+            ],
+            outputs=[
+                io.Noise.Output(
+                    "optimized_noise",
+                    display_name="noise",
+                    tooltip="The best noise. Goes into SamplerCustomAdvanced with the same guider, sigmas and latent.",
+                ),
+                io.Latent.Output(
+                    "latent", display_name="latent", tooltip="The best picture's latent, ready for VAE Decode."
+                ),
+                io.String.Output("report", display_name="report", tooltip="What happened, in plain words and numbers."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        noise,
+        guider,
+        sigmas,
+        latent_image,
+        vae,
+        reward,
+        prompt,
+        steps,
+        learning_rate,
+        time_budget,
+        preview_every,
+        projector=None,
+        memory="auto",
+        gradient_clip=0.03,
+        patience=0,
+        target_reward=1000.0,
+    ) -> io.NodeOutput:
+        optimizer_inputs.check_settings(learning_rate, gradient_clip, memory)
+        stopping = Stopping(steps, time_budget or None, target_reward, patience or None)
+        optimizer_inputs.check_sigmas(sigmas)
+        prompts = optimizer_inputs.check_prompt(prompt, reward.model)
+        latent = latent_image.copy()
+        latent["samples"] = optimizer_inputs.check_latent(
+            comfy.sample.fix_empty_latent_channels(
+                guider.model_patcher, latent["samples"], latent.get("downscale_ratio_spacial")
+            ),
+            guider.model_patcher,
+        )
+        optimizer_inputs.check_vae(vae, guider.model_patcher)
+        start = noise.generate_noise(latent)
+
+        progress = AscentProgress(reward.model.name, steps, preview_every, cls.hidden.unique_id)
+        record, samples = optimize_noise(
+            guider,
+            start,
+            latent["samples"],
+            sigmas,
+            latent.get("noise_mask"),
+            noise.seed,
+            vae,
+            reward,
+            prompts,
+            memory,
+            partial(
+                ascend,
+                preconditioner=projector or WhiteGaussianProjector(),
+                optimizer=partial(torch.optim.Adam, lr=learning_rate),
+                max_gradient_norm=gradient_clip or None,
+                stopping=stopping,
+                callback=progress,
+            ),
+        )
+        latent.pop("downscale_ratio_spacial", None)
+        latent["samples"] = samples
+        report = ascent_report(record, reward.model, start)
+        return io.NodeOutput(OptimizedNoise(noise.seed, record.best_noise), latent, report)

@@ -1,0 +1,69 @@
+"""What the Noise Optimizer refuses before any long work: each check says what is wrong and what to do."""
+
+import math
+
+import comfy.model_patcher
+import comfy.sd
+from torch import Tensor, nn
+
+from .differentiable.memory import MODES
+
+MAX_SAMPLING_STEPS = 8
+
+
+def check_settings(learning_rate: float, gradient_clip: float, memory: str) -> None:
+    if not (math.isfinite(learning_rate) and learning_rate > 0):
+        raise ValueError(f"learning_rate is {learning_rate}: set it above 0, for FLUX to 0.02.")
+    if not (math.isfinite(gradient_clip) and gradient_clip >= 0):
+        raise ValueError(f"gradient_clip is {gradient_clip}: set it to 0 (no clip) or above.")
+    if memory not in MODES:
+        raise ValueError(f"memory is {memory!r}: choose one of {', '.join(MODES)}.")
+
+
+def check_sigmas(sigmas: Tensor) -> None:
+    steps = sigmas.shape[-1] - 1
+    if steps < 1:
+        raise ValueError(
+            f"sigmas holds {sigmas.shape[-1]} value(s), so there is no step to optimize through: set the scheduler to "
+            "1 step or more (and its denoise above 0)."
+        )
+    if steps > MAX_SAMPLING_STEPS:
+        raise ValueError(
+            f"sigmas has {steps} steps: the gradient goes through every one, which is practical up to "
+            f"{MAX_SAMPLING_STEPS}. Use a few-step model and set the scheduler to {MAX_SAMPLING_STEPS} steps or fewer."
+        )
+
+
+def check_prompt(prompt: str, reward: nn.Module) -> str | None:
+    """The prompt for the reward, None for a reward that reads no text."""
+    if not reward.needs_prompt:
+        return None
+    if not prompt.strip():
+        raise ValueError(f"{reward.name} scores a picture against a text: fill in the Noise Optimizer's prompt.")
+    return prompt
+
+
+def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> Tensor:
+    if samples.is_nested:
+        raise ValueError(
+            "latent_image holds several latents of different shape (video with sound): use a picture latent."
+        )
+    latent_format = patcher.get_model_object("latent_format")
+    if samples.shape[1] != latent_format.latent_channels:
+        raise ValueError(
+            f"latent_image has {samples.shape[1]} channels, but the model works with {latent_format.latent_channels}: "
+            "encode the picture with the model's own VAE, or use an empty latent made for it."
+        )
+    if samples.ndim == 5 and samples.shape[2] > 1:
+        raise ValueError(f"latent_image has {samples.shape[2]} frames: rewards score single pictures, use 1 frame.")
+    return samples
+
+
+def check_vae(vae: comfy.sd.VAE, patcher: comfy.model_patcher.ModelPatcher) -> None:
+    vae.throw_exception_if_invalid()
+    latent_format = patcher.get_model_object("latent_format")
+    if vae.latent_channels != latent_format.latent_channels:
+        raise ValueError(
+            f"The VAE decodes {vae.latent_channels} latent channels, but the model makes "
+            f"{latent_format.latent_channels}: load the VAE that belongs to the model."
+        )

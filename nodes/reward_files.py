@@ -1,0 +1,56 @@
+"""Where reward models are found: ``models/reward_models`` and, for backbones, ``models/clip_vision``."""
+
+import logging
+import os
+
+import folder_paths
+
+log = logging.getLogger(__name__)
+
+FOLDER = "reward_models"
+BACKBONE_FOLDERS = (FOLDER, "clip_vision")
+EXTENSIONS = {".safetensors", ".sft", ".pt", ".pth", ".bin"}
+NO_FILE = f"(no file in models/{FOLDER})"
+NO_BACKBONE = "none"
+
+
+def register_folder() -> None:
+    """Make ``models/reward_models`` known; paths from ``extra_model_paths.yaml`` stay."""
+    path = os.path.join(folder_paths.models_dir, FOLDER)
+    folder_paths.add_model_folder_path(FOLDER, path)
+    folder_paths.folder_names_and_paths[FOLDER][1].update(EXTENSIONS)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:  # a read-only installation can still use extra_model_paths.yaml
+        log.info("models/%s could not be created: %s", FOLDER, error)
+
+
+def reward_file_names() -> list[str]:
+    return folder_paths.get_filename_list(FOLDER) or [NO_FILE]
+
+
+def backbone_names() -> list[str]:
+    """Backbones to choose from, as ``folder/file``."""
+    return [NO_BACKBONE] + [
+        f"{folder}/{name}" for folder in BACKBONE_FOLDERS for name in folder_paths.get_filename_list(folder)
+    ]
+
+
+def reward_path(name: str) -> str:
+    """Full path of a listed reward file. Raises FileNotFoundError, and ValueError when nothing was chosen."""
+    if name == NO_FILE:
+        raise ValueError(
+            f"There is no reward model yet: put one into {folder_paths.get_folder_paths(FOLDER)[0]} and press R. "
+            "The node's help lists where to get them."
+        )
+    return folder_paths.get_full_path_or_raise(FOLDER, name)
+
+
+def backbone_path(name: str) -> str | None:
+    """Full path of a listed backbone, None for "none". Raises FileNotFoundError, and ValueError for another folder."""
+    if name == NO_BACKBONE:
+        return None
+    folder, _, file = name.partition("/")
+    if folder not in BACKBONE_FOLDERS:
+        raise ValueError(f"The backbone {name!r} is not in {' or '.join(BACKBONE_FOLDERS)}: choose one from the list.")
+    return folder_paths.get_full_path_or_raise(folder, file)

@@ -1,0 +1,89 @@
+"""Node: load a reward model from its published file."""
+
+import os
+
+import comfy.model_management
+import torch
+from comfy_api.latest import io
+
+from ..reward_models import KINDS, load_reward
+from .reward_files import NO_BACKBONE, backbone_names, backbone_path, reward_file_names, reward_path
+from .reward_handle import RewardHandle
+from .types import CATEGORY, RewardModel
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class RewardModelLoader(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="GPER_RewardModelLoader",
+            display_name="Reward Model Loader",
+            category=CATEGORY,
+            description="Loads a model that scores pictures, from its published file in models/reward_models.",
+            search_aliases=[
+                "reward",
+                "aesthetic score",
+                "ImageReward",
+                "PickScore",
+                "HPSv2",
+                "CLIPScore",
+                "preference model",
+            ],
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=reward_file_names(),
+                    tooltip="A file in models/reward_models, as published (.safetensors, .pt, .pth, .bin). The node's help "
+                    "lists which, and where to get them.",
+                ),
+                io.Combo.Input(
+                    "dtype",
+                    options=["auto", *DTYPES],
+                    default="auto",
+                    tooltip="auto: bfloat16 where the graphics card is made for it, else float32. bfloat16 halves the "
+                    "memory; scores move by less than 1% of their usual range.",
+                ),
+                io.Combo.Input(
+                    "backbone",
+                    options=backbone_names(),
+                    default=NO_BACKBONE,
+                    tooltip="For files that are only a head (the aesthetic predictors): the CLIP or SigLIP model below it, "
+                    "from models/reward_models or models/clip_vision. Others need none.",
+                ),
+                io.Combo.Input(
+                    "kind",
+                    options=["auto", *KINDS],
+                    default="auto",
+                    tooltip="auto reads it from the file, and from its name where the content cannot tell (PickScore and "
+                    "CLIP H/14; HPS v2 and v2.1); the log says what it took.",
+                    advanced=True,
+                ),
+            ],
+            outputs=[
+                RewardModel.Output(
+                    "reward", display_name="reward", tooltip="Goes into the Noise Optimizer: one score per picture."
+                )
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, file, dtype, backbone, kind):
+        paths = [reward_path(file), backbone_path(backbone)]
+        return [(path, os.path.getmtime(path)) for path in paths if path is not None] + [dtype, kind]
+
+    @classmethod
+    def execute(cls, file, dtype="auto", backbone=NO_BACKBONE, kind="auto") -> io.NodeOutput:
+        path, backbone_file = reward_path(file), backbone_path(backbone)
+        # Outside inference mode, so that the weights can take part in a backward pass.
+        with torch.inference_mode(False):
+            model = load_reward(path, kind=kind, backbone=backbone_file, dtype=_dtype(dtype))
+        return io.NodeOutput(RewardHandle.managed(model))
+
+
+def _dtype(name: str) -> torch.dtype:
+    if name != "auto":
+        return DTYPES[name]
+    device = comfy.model_management.get_torch_device()
+    return torch.bfloat16 if comfy.model_management.should_use_bf16(device) else torch.float32

@@ -1,0 +1,8 @@
+"""Sockets of this pack."""
+
+from comfy_api.latest import io
+
+RewardModel = io.Custom("REWARD_MODEL")
+Preconditioner = io.Custom("NOISE_PRECONDITIONER")
+
+CATEGORY = "noise optimizer"
