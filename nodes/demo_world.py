@@ -6,6 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..demo_world import asset_path, conditions, load_held_out_reward, load_reward
+from ..demo_world.scene import PROMPTS
 from .reward_handle import RewardHandle
 from .types import CATEGORY, RewardModel
 
@@ -17,13 +18,13 @@ class DemoWorldNode(io.ComfyNode):
             node_id="GPER_DemoWorld",
             display_name="Demo World",
             category=CATEGORY,
-            description="A tiny one-step FLUX that paints 64-pixel landscapes, with its decoder, prompts and two rewards. "
+            description="A tiny one-step FLUX that paints 64-pixel landscapes, with decoder, prompts and two rewards. "
             "It comes with the pack and runs on any computer: use it to try the Noise Optimizer.",
             search_aliases=["demo", "tiny flux", "example model"],
             inputs=[
                 io.Combo.Input(
                     "scene",
-                    options=list(conditions()),
+                    options=list(PROMPTS),
                     tooltip="What the landscape shows. Connect a 64x64 empty latent and one sampling step.",
                 )
             ],
@@ -46,8 +47,8 @@ class DemoWorldNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, scene) -> io.NodeOutput:
-        model = comfy.sd.load_diffusion_model(asset_path("generator"))
-        vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(asset_path("decoder")))
+        model = comfy.sd.load_diffusion_model(str(asset_path("generator")))
+        vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(asset_path("decoder"))))
         context, pooled = conditions()[scene]
         with torch.inference_mode(False):
             rewards = [RewardHandle.managed(load()) for load in (load_reward, load_held_out_reward)]

@@ -46,7 +46,7 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Vae.Input(
                     "vae",
-                    tooltip="Decodes the picture that is scored. A TAESD is faster and needs less memory than the full VAE.",
+                    tooltip="Decodes the picture that is scored. A TAESD is faster and smaller than the full VAE.",
                 ),
                 RewardModel.Input("reward", tooltip="What a better picture is. From the Reward Model Loader."),
                 io.String.Input(
@@ -91,7 +91,7 @@ class NoiseOptimizer(io.ComfyNode):
                 Preconditioner.Input(
                     "projector",
                     optional=True,
-                    tooltip="How the noise is kept noise. Not connected: the White-Gaussian Projector with its defaults.",
+                    tooltip="How the noise is kept noise. Not connected: a White-Gaussian Projector with its defaults.",
                 ),
                 io.Combo.Input(
                     "memory",
@@ -108,7 +108,7 @@ class NoiseOptimizer(io.ComfyNode):
                     max=1000.0,
                     step=0.001,
                     round=False,
-                    tooltip="Longest gradient that a step may use. Matters little with Adam; the paper uses 0.03. 0: no clip.",
+                    tooltip="Longest gradient that a step may use. Matters little with Adam; the paper: 0.03. 0: no clip.",
                     advanced=True,
                 ),
                 io.Int.Input(

@@ -14,7 +14,7 @@ class PictureStatisticsNode(io.ComfyNode):
             node_id="GPER_PictureStatistics",
             display_name="Picture Statistics",
             category=CATEGORY,
-            description="A reward without a model file: brightness, contrast, colourfulness or sharpness of the picture.",
+            description="A reward without a model file: brightness, contrast, colourfulness or sharpness.",
             search_aliases=["brightness", "contrast", "colorfulness", "saturation", "sharpness", "reward"],
             inputs=[
                 io.Combo.Input(

@@ -35,8 +35,8 @@ class RewardModelLoader(io.ComfyNode):
                 io.Combo.Input(
                     "file",
                     options=reward_file_names(),
-                    tooltip="A file in models/reward_models, as published (.safetensors, .pt, .pth, .bin). The node's help "
-                    "lists which, and where to get them.",
+                    tooltip="A file in models/reward_models, as published (.safetensors, .pt, .pth, .bin). The help of "
+                    "this node lists which, and where to get them.",
                 ),
                 io.Combo.Input(
                     "dtype",
@@ -49,15 +49,15 @@ class RewardModelLoader(io.ComfyNode):
                     "backbone",
                     options=backbone_names(),
                     default=NO_BACKBONE,
-                    tooltip="For files that are only a head (the aesthetic predictors): the CLIP or SigLIP model below it, "
-                    "from models/reward_models or models/clip_vision. Others need none.",
+                    tooltip="For files that are only a head (the aesthetic predictors): the CLIP or SigLIP model below "
+                    "it, from models/reward_models or models/clip_vision. Others need none.",
                 ),
                 io.Combo.Input(
                     "kind",
                     options=["auto", *KINDS],
                     default="auto",
-                    tooltip="auto reads it from the file, and from its name where the content cannot tell (PickScore and "
-                    "CLIP H/14; HPS v2 and v2.1); the log says what it took.",
+                    tooltip="auto reads it from the file, and from its name where the content cannot tell (PickScore "
+                    "and CLIP H/14; HPS v2 and v2.1); the log says what it took.",
                     advanced=True,
                 ),
             ],

@@ -22,8 +22,8 @@ class WhiteGaussianProjectorNode(io.ComfyNode):
                     default=16,
                     min=2,
                     max=4096,
-                    tooltip="Frequencies that share one energy budget. Smaller holds the spectrum flatter and gives the "
-                    "optimizer less freedom; larger gives it more. The paper uses 16; useful: 8 to 64.",
+                    tooltip="Frequencies that share one energy budget. Smaller holds the spectrum flatter and gives "
+                    "the optimizer less freedom; larger gives it more. The paper uses 16; useful: 8 to 64.",
                     advanced=True,
                 ),
                 io.Boolean.Input(
