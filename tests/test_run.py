@@ -1,0 +1,124 @@
+"""`python run.py`, run as a user runs it, on a copy of it with a test suite of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTCOMES = """
+import os
+import pytest
+
+def test_passes():
+    pass
+
+def test_fails():
+    assert os.environ.get("FAIL") != "1"
+
+def test_is_skipped():
+    pytest.skip("a reason")
+
+@pytest.fixture
+def broken():
+    raise RuntimeError
+
+def test_errs(request):
+    if os.environ.get("FAIL") == "1":
+        request.getfixturevalue("broken")
+"""
+NEEDS_COMFYUI = """
+import os
+import pytest
+
+def test_version():
+    if "COMFYUI_PATH" not in os.environ:
+        pytest.skip("no host")
+    assert open(os.environ["COMFYUI_PATH"] + "/comfyui_version.py").read().startswith("__version__")
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with three outcomes among its tests and a demo that prints its arguments."""
+    root = tmp_path / "custom_nodes" / "pack"
+    (root / "tests" / "comfyui").mkdir(parents=True)
+    (root / "demo").mkdir()
+    shutil.copy(ROOT / "run.py", root)
+    shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "tests" / "test_outcomes.py").write_text(OUTCOMES)
+    (root / "tests" / "comfyui" / "test_host.py").write_text(NEEDS_COMFYUI)
+    (root / "demo" / "__main__.py").write_text("import sys; print(sys.argv[1:]); sys.exit(3)")
+    return root
+
+
+def run(checkout, *arguments, **environment):
+    for name in ("COMFYUI_PATH", "PYTEST_ADDOPTS"):
+        environment.setdefault(name, "")
+    home = str(checkout / "no-home")
+    environment = {**os.environ, "HOME": home, "USERPROFILE": home, **environment}
+    command = [sys.executable, "run.py", *arguments]
+    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+
+
+def make_comfyui(folder, version):
+    (folder / "comfy").mkdir(parents=True)
+    (folder / "main.py").touch()
+    (folder / "comfyui_version.py").write_text(f'__version__ = "{version}"\n')
+    return folder
+
+
+def test_closing_lines_without_comfyui(checkout):
+    result = run(checkout, "test", "--here")
+    lines = result.stdout.splitlines()
+    assert lines[-1] == "3 passed, 0 failed, 2 skipped"
+    assert lines[-2].startswith("No ComfyUI was found, so 1 integration tests were skipped")
+    assert "skipped 1: a reason" in lines
+    assert result.returncode == 0, result.stderr
+
+
+def test_failures_and_errors_count_as_failed(checkout):
+    result = run(checkout, "test", "--here", FAIL="1")
+    assert result.stdout.splitlines()[-1] == "1 passed, 2 failed, 2 skipped"
+    assert result.returncode == 1
+
+
+def test_one_process_for_each_comfyui_oldest_first(checkout, tmp_path):
+    old, new = make_comfyui(tmp_path / "a", "0.33.0"), make_comfyui(tmp_path / "b", "0.4.1")
+    result = run(checkout, "test", "--here", COMFYUI_PATH=os.pathsep.join(map(str, [old, new])))
+    *_, first, second, _, last = result.stdout.splitlines()
+    assert first == f"ComfyUI 0.4.1 in {new}: 1 passed, 0 failed, 0 skipped"
+    assert second == f"ComfyUI 0.33.0 in {old}: 1 passed, 0 failed, 0 skipped"
+    assert last == "5 passed, 0 failed, 1 skipped"
+
+
+def test_finds_the_comfyui_that_holds_the_checkout(checkout, tmp_path):
+    make_comfyui(tmp_path, "0.20.0")
+    assert f"ComfyUI 0.20.0 in {tmp_path}: 1 passed" in run(checkout, "test", "--here").stdout
+
+
+def test_wrong_comfyui_path_is_refused_before_any_work(checkout, tmp_path):
+    result = run(checkout, "test", COMFYUI_PATH=str(tmp_path / "nothing"))
+    assert result.returncode == 2
+    assert "nothing, which is no ComfyUI folder" in result.stdout
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_crash_counts_as_failed(checkout):
+    (checkout / "tests" / "test_crash.py").write_text("import os\ndef test(): os._exit(9)\n")
+    result = run(checkout, "test", "--here")
+    assert result.stdout.splitlines()[-1] == "0 passed, 1 failed, 1 skipped"
+    assert result.returncode == 1
+
+
+def test_no_test_at_all_is_a_failure(checkout):
+    assert run(checkout, "test", "--here", "-k", "no_such_test").returncode == 1
+
+
+def test_demo_gets_the_arguments_and_gives_its_exit_code(checkout):
+    result = run(checkout, "demo", "--here", "--steps", "20", "--help")
+    assert result.stdout.splitlines()[-1] == "['--steps', '20', '--help']"
+    assert result.returncode == 3
