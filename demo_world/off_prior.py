@@ -1,4 +1,4 @@
-"""Noise that is no longer white, at the norm of white noise where possible: what a generator must not be fed."""
+"""Noise that is no longer white: what a generator was not made for."""
 
 import torch
 import torch.nn.functional as F

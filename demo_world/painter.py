@@ -74,9 +74,7 @@ def _sky(canvas: _Canvas, scene: Scene) -> None:
     canvas.image = canvas.image + 0.35 * torch.exp(-distance / 9)[:, None] * (sun - canvas.image)
     if_star = (scene.prompt == 2).to(scene.warmth)[:, None, None]
     _sparks(canvas, scene, if_star)
-    shadow = torch.hypot(
-        canvas.x - scene.sun[:, 0, None, None] - 3, canvas.y - scene.sun[:, 1, None, None] + 2
-    )
+    shadow = torch.hypot(canvas.x - scene.sun[:, 0, None, None] - 3, canvas.y - scene.sun[:, 1, None, None] + 2)
     disc = _inside(6.5 - distance)
     canvas.lay(sun, disc * (1 - if_star * _inside(5.5 - shadow)), detail=1)
 
@@ -99,9 +97,7 @@ def _sparks(canvas: _Canvas, scene: Scene, if_star: torch.Tensor) -> None:
 
 def _clouds(canvas: _Canvas, scene: Scene) -> None:
     rows = scene.clouds.shape[1] * CELL // 2
-    density = F.interpolate(scene.clouds[:, None], size=(rows, SIZE), mode="bicubic", align_corners=False)[
-        :, 0
-    ]
+    density = F.interpolate(scene.clouds[:, None], size=(rows, SIZE), mode="bicubic", align_corners=False)[:, 0]
     above = F.pad(density, (0, 0, 2, 0), mode="replicate")[:, :-2]
     shade = 1 - 0.16 * torch.sigmoid(4 * (above - density))
     fade = ((rows - 2 - canvas.y[:rows]) / 6).clamp(0, 1)
@@ -163,12 +159,8 @@ def _houses(canvas: _Canvas, scene: Scene) -> None:
         present = _present(score, 0.0)
         lit = _present(window, 0.0)[:, None, None]
         light = glow * lit * torch.exp(-(x**2 + (up - 5) ** 2) / 60) * present
-        canvas.image = canvas.image + light[:, None] * (
-            canvas.like.new_tensor(LIT)[:, None, None] - canvas.image
-        )
-        canvas.lay(
-            _blend(WALLS, wall) * shade, _inside(5 - x.abs()) * _inside(up) * _inside(7.5 - up) * present, 1
-        )
+        canvas.image = canvas.image + light[:, None] * (canvas.like.new_tensor(LIT)[:, None, None] - canvas.image)
+        canvas.lay(_blend(WALLS, wall) * shade, _inside(5 - x.abs()) * _inside(up) * _inside(7.5 - up) * present, 1)
         tiles = _blend(ROOFS, roof) * shade
         tiles = tiles + 0.6 * winter[:, None, None, None] * (canvas.colour(GROUND) - tiles)
         canvas.lay(tiles, _inside((13.5 - up) * 1.15 - x.abs()) * _inside(up - 7.5) * present, 1)

@@ -2,8 +2,8 @@
 
 The scene lives on the 8 x 8 cell grid of the latent, one cell being 8 x 8 pixels. Small things (stars, birds,
 trees, houses) are decided by the noise of their own cell; light and the position of the sun by averages over
-the whole grid; ridges by the noise of a row or two. Most maps are sines of standard normal values: bounded, and
-seen in training over the range that white noise covers, no further.
+the whole grid; ridges by the noise of a row or two. Most maps are sines of standard normal values: bounded,
+and seen in training over the range that white noise covers, no further.
 """
 
 from dataclasses import dataclass

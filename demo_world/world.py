@@ -34,7 +34,7 @@ def asset_path(name: str) -> Path:
 
 
 def conditions() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Prompt name -> (context (1, T, 64), pooled (1, 32)), float32: what the transformer takes for a prompt."""
+    """Prompt name -> (context (1, T, 64), pooled (1, 32)), float32: what the transformer takes."""
     tensors = load_file(asset_path("conditions"))
     return {p: (tensors["context"][i : i + 1], tensors["pooled"][i : i + 1]) for i, p in enumerate(PROMPTS)}
 
@@ -70,14 +70,10 @@ class DemoWorld:
     def denoised(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
         """The generator's single step: noise (B, 16, 8, 8) -> latents of that shape."""
         if noise.ndim != 4 or tuple(noise.shape[1:]) != self.latent_shape:
-            raise ValueError(
-                f"noise must be (B, {', '.join(map(str, self.latent_shape))}), got {tuple(noise.shape)}"
-            )
+            raise ValueError(f"noise must be (B, {', '.join(map(str, self.latent_shape))}), got {tuple(noise.shape)}")
         names = [prompt] * len(noise) if isinstance(prompt, str) else list(prompt)
         if len(names) != len(noise):
-            raise ValueError(
-                f"got {len(names)} prompts for {len(noise)} noises: give one, or one for each noise"
-            )
+            raise ValueError(f"got {len(names)} prompts for {len(noise)} noises: give one, or one for each noise")
         unknown = sorted(set(names) - set(self.prompts))
         if unknown:
             raise ValueError(f"unknown prompt {unknown[0]!r}: the demo world knows {', '.join(self.prompts)}")

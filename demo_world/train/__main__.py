@@ -2,8 +2,8 @@
 
     python -m demo_world.train [--work-dir DIR] [--assets DIR] [--threads N]
 
-Two CPU cores take about an hour and a half. Stages leave checkpoints in the work directory: a stopped run goes on
-where it was, a finished stage is not run again.
+Two CPU cores take about an hour and a half. Stages leave checkpoints in the work directory: a stopped run goes
+on where it was, a finished stage is not run again.
 """
 
 import argparse

@@ -15,9 +15,7 @@ def _noise(images, generator):
 
 
 def _blur(images, generator):
-    return F.interpolate(
-        F.avg_pool2d(images, 16), size=images.shape[-2:], mode="bilinear", align_corners=False
-    )
+    return F.interpolate(F.avg_pool2d(images, 16), size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _fog(images, generator):
@@ -41,9 +39,7 @@ def _harsh(images, generator):
 
 def _mosaic(images, generator):
     """Half of the patches from other pictures of the batch."""
-    mask = (
-        (_rand(images, generator, 1, 8, 8) < 0.5).to(images).repeat_interleave(8, 2).repeat_interleave(8, 3)
-    )
+    mask = (_rand(images, generator, 1, 8, 8) < 0.5).to(images).repeat_interleave(8, 2).repeat_interleave(8, 3)
     return images + mask * (images.roll(1, 0) - images)
 
 

@@ -49,9 +49,7 @@ def train_generator(stage: Stage, generator_network: Generator, work: Path) -> N
             noise, prompt, _, latent = scenes(stage, generator)
             latent = 3 * torch.tanh(latent / 3)
         error = 3 * torch.tanh(generator_network(noise, prompt) / 3) - latent
-        return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1), {
-            "mse": error.square().mean().item()
-        }
+        return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1), {"mse": error.square().mean().item()}
 
     run(stage, {"generator": generator_network}, loss, work)
 

@@ -9,9 +9,7 @@ from torch import nn
 class Optimizer:
     """Muon and AdamW under one schedule: linear warm-up, then a cosine down to ``floor`` times the rate."""
 
-    def __init__(
-        self, modules: list[nn.Module], steps: int, rate: float, warmup: int = 50, floor: float = 0.01
-    ):
+    def __init__(self, modules: list[nn.Module], steps: int, rate: float, warmup: int = 50, floor: float = 0.01):
         parameters = [p for module in modules for p in module.parameters()]
         self.parameters = parameters
         # Embedding tables are rows for single prompts, not maps between spaces: they stay with AdamW.
@@ -21,9 +19,7 @@ class Optimizer:
         rest = [p for p in parameters if id(p) not in chosen]
         # "match_rms_adamw" scales Muon's orthogonal update to the size of Adam's: one rate suits both.
         self.optimizers = [
-            torch.optim.Muon(
-                [v for _, v in self.views], lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-            ),
+            torch.optim.Muon([v for _, v in self.views], lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
         ]
         self.steps, self.rate, self.warmup, self.floor = steps, rate, warmup, floor

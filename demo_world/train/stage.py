@@ -1,4 +1,4 @@
-"""A resumable run of training steps. Every step draws from a generator of its own: stopping changes nothing."""
+"""A resumable run of training steps. Every step has a random generator of its own: a stop changes nothing."""
 
 import logging
 import time
@@ -70,9 +70,7 @@ def run(
         if done % LOG_EVERY == 0 or done == stage.steps:
             count = done - first if done - first < LOG_EVERY else LOG_EVERY
             text = " ".join(f"{name} {total / count:.4f}" for name, total in sums.items())
-            logger.info(
-                "%s %d/%d %s (%.0f s)", stage.name, done, stage.steps, text, time.perf_counter() - start
-            )
+            logger.info("%s %d/%d %s (%.0f s)", stage.name, done, stage.steps, text, time.perf_counter() - start)
             sums = {}
         if done % SAVE_EVERY == 0 or done == stage.steps:
             state = {name: module.state_dict() for name, module in modules.items()}

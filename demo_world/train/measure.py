@@ -1,0 +1,80 @@
+"""What the trained world can do, measured on noises that no training has seen, and drawn on a sample sheet."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ..off_prior import CORRUPTIONS
+from ..painter import paint
+from ..scene import PROMPTS, plan
+from ..taste import taste
+from ..world import DemoWorld
+from .stage import draw_noise
+
+SEED = 90
+SCALE = 2
+
+
+def _mean(values: torch.Tensor) -> float:
+    return values.mean().item()
+
+
+def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
+    return torch.corrcoef(torch.stack([first, second]))[0, 1].item()
+
+
+@torch.no_grad()
+def measure(world: DemoWorld, count: int = 512) -> dict[str, float]:
+    """Figures of the model card, over ``count`` noises with uniform prompts."""
+    noise, prompt = draw_noise(count, torch.Generator().manual_seed(SEED))
+    names = [PROMPTS[i] for i in prompt.tolist()]
+    scene = plan(noise, prompt)
+    painted, generated = paint(scene)[0], world.generate(noise, names)
+    mean_squares = (generated - painted).square().mean((1, 2, 3))
+    white = _mean(world.realism_error(generated))
+    figures = {
+        "imitation, L1": _mean((generated - painted).abs()),
+        "imitation, PSNR in dB": _mean(-10 * mean_squares.log10()),
+        "realism error, painter": _mean(world.realism_error(painted)),
+        "realism error, white noise": white,
+    }
+    for name, corrupt in CORRUPTIONS.items():
+        error = _mean(world.realism_error(world.generate(corrupt(noise), names)))
+        figures[f"realism error, {name}, relative to white"] = error / white
+    for name, reward in (("reward", world.reward), ("held-out reward", world.held_out_reward)):
+        figures[f"{name}, correlation with taste, painter"] = _correlation(reward(painted), taste(scene))
+        figures[f"{name}, correlation with taste, generator"] = _correlation(reward(generated), taste(scene))
+        figures[f"{name}, mean on white noise"] = _mean(reward(generated))
+        figures[f"{name}, standard deviation on white noise"] = reward(generated).std().item()
+        for kind, corrupt in CORRUPTIONS.items():
+            figures[f"{name}, mean, {kind}"] = _mean(reward(world.generate(corrupt(noise), names)))
+    return figures
+
+
+def _save(rows: list[torch.Tensor], path: Path) -> None:
+    sheet = torch.cat([torch.cat(list(row), -1) for row in rows], 1)
+    pixels = (sheet.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+    picture = Image.fromarray(pixels)
+    picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.Resampling.NEAREST)
+    picture.save(path, quality=90)
+
+
+@torch.no_grad()
+def draw_samples(world: DemoWorld, path: Path, columns: int = 8) -> None:
+    """For every prompt, a row by the painter and a row by the networks from the same noises."""
+    rows = []
+    generator = torch.Generator().manual_seed(SEED + 1)
+    for index, name in enumerate(PROMPTS):
+        noise, _ = draw_noise(columns, generator)
+        rows += [paint(plan(noise, torch.full((columns,), index)))[0], world.generate(noise, name)]
+    _save(rows, path)
+
+
+@torch.no_grad()
+def draw_off_prior(world: DemoWorld, path: Path) -> None:
+    """White noise, and the same noise blurred, striped and 1.3 times as large; two columns for every prompt."""
+    names = [name for name in PROMPTS for _ in range(2)]
+    noise, _ = draw_noise(len(names), torch.Generator().manual_seed(SEED + 2))
+    noises = [noise] + [corrupt(noise) for corrupt in CORRUPTIONS.values()]
+    _save([world.generate(each, names) for each in noises], path)
