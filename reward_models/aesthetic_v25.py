@@ -1,0 +1,47 @@
+"""Aesthetic Predictor V2.5: how much people like a picture, 1 to 10, from its SigLIP embedding alone.
+
+discus0434, github.com/discus0434/aesthetic-predictor-v2-5: a head on google/siglip-so400m-patch14-384 that
+also judges drawings. Its head has no activations, so the score is affine in the embedding. The weights are
+AGPL-3.0.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .affine_head import AffineHead, load_affine_head
+from .base import RewardModel
+from .checkpoint import Checkpoint
+from .siglip_backbone import SiglipBackbone, load_siglip
+
+
+class AestheticV25(RewardModel):
+    """head(p / |p|), with p the pooled SigLIP image embedding."""
+
+    name = "Aesthetic V2.5"
+    typical_range = (1.0, 10.0)
+    licence = "AGPL-3.0 (head), Apache-2.0 (SigLIP)"
+
+    def __init__(self, backbone: SiglipBackbone, head: AffineHead):
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    @classmethod
+    def load(cls, head: Checkpoint, backbone: Checkpoint, dtype, config=None) -> AestheticV25:
+        """Assemble from the head's file and a SigLIP (ValueError if they do not belong together)."""
+        affine = load_affine_head(head, "scoring_head.", (0, 2, 4, 6, 8))
+        siglip = load_siglip(backbone, dtype, config)
+        if siglip.embedding_size != affine.width:
+            raise ValueError(
+                f"{head.path.name} reads embeddings of {affine.width} values, but {backbone.path.name} makes "
+                f"{siglip.embedding_size}. Aesthetic V2.5 needs google/siglip-so400m-patch14-384 (1152 "
+                "values)."
+            )
+        return cls(siglip, affine)
+
+    def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
+        return self.head(self.backbone.embed_images(images))
+
+    def recomputable_layers(self) -> list[nn.Module]:
+        return self.backbone.layers()

@@ -1,0 +1,120 @@
+"""CLIP image and text encoders behind one interface, from Hugging Face or open_clip checkpoints.
+
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", arXiv 2103.00020.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .base import at_least_float32
+from .checkpoint import Checkpoint
+from .preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
+from .prompt_cache import PromptCache
+
+VOCABULARY_SIZE = 49408  # byte-pair encoding of CLIP, with its start and end tokens
+
+
+class ClipBackbone(nn.Module):
+    """Unit-length CLIP embeddings of images and prompts.
+
+    Attributes:
+        image_size: side of the square the vision tower reads, pixels.
+        embedding_size: D of the shared embedding space.
+        context_length: number of tokens the text tower reads; 0 without a text tower.
+    """
+
+    image_size: int
+    embedding_size: int
+    context_length: int = 0
+
+    def __init__(self):
+        super().__init__()
+        self._prompt_cache = PromptCache()
+
+    def project_image(self, pixels: Tensor) -> Tensor:
+        """(B, 3, image_size, image_size) normalised pixels to (B, D), before normalisation to unit length."""
+        raise NotImplementedError
+
+    def project_tokens(self, tokens: Tensor) -> Tensor:
+        """(B, context_length) token ids to (B, D), before normalisation to unit length."""
+        raise NotImplementedError
+
+    def layers(self) -> list[nn.Module]:
+        """The transformer layers of the vision tower."""
+        raise NotImplementedError
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """Scalar: logarithm of the factor the model was trained to multiply cosines with."""
+        raise NotImplementedError
+
+    @property
+    def weight_dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """The published preprocessing of CLIP: shorter edge to `image_size`, centre crop, normalise."""
+        return normalise(shorter_edge_crop(images, self.image_size), CLIP_MEAN, CLIP_STD)
+
+    def embed_pixels(self, pixels: Tensor) -> Tensor:
+        """(B, 3, image_size, image_size) normalised pixels to (B, D), unit length, at least float32."""
+        features = self.project_image(pixels.to(self.weight_dtype))
+        return F.normalize(at_least_float32(features), dim=-1)
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] to (B, D), unit length."""
+        return self.embed_pixels(self.prepare(images))
+
+    def embed_prompts(self, prompts: list[str]) -> Tensor:
+        """B prompts to (B, D), unit length, without a graph; each prompt is encoded once."""
+        embeddings = self._prompt_cache.embed(prompts, self.weight_dtype, self._encode_prompts)
+        return embeddings.to(next(self.parameters()).device)
+
+    def _encode_prompts(self, prompts: list[str]) -> Tensor:
+        # open_clip takes seconds to import, so only rewards that read prompts pay for it.
+        import open_clip
+
+        tokens = open_clip.tokenize(prompts, context_length=self.context_length)
+        features = self.project_tokens(tokens.to(next(self.parameters()).device))
+        return F.normalize(at_least_float32(features), dim=-1)
+
+
+def load_clip(
+    checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None = None, with_text: bool = True
+) -> ClipBackbone:
+    """Load a CLIP from its checkpoint, without the text tower if that is not needed.
+
+    Raises:
+        ValueError: the checkpoint is no CLIP, lacks the text tower, or its tensors do not fit.
+    """
+    names = checkpoint.shapes
+    # Each library takes seconds to import; only the one the file needs is.
+    if "visual.conv1.weight" in names:
+        from .clip_open import load_open_clip as load
+
+        has_text = "token_embedding.weight" in names
+    elif "visual_projection.weight" in names:
+        from .clip_huggingface import load_huggingface_clip as load
+
+        has_text = "text_projection.weight" in names
+    else:
+        raise ValueError(f"{checkpoint.path.name} holds no CLIP image encoder.")
+    if with_text and not has_text:
+        raise ValueError(
+            f"{checkpoint.path.name} holds only the image encoder of a CLIP; a score that reads prompts "
+            "needs the file with both encoders (model.safetensors of the published model)."
+        )
+    return load(checkpoint, dtype, config, with_text)
+
+
+def check_vocabulary(checkpoint: Checkpoint, name: str) -> None:
+    """Raise ValueError unless the token table `name` belongs to CLIP's tokenizer."""
+    rows = checkpoint.shapes[name][0]
+    if rows != VOCABULARY_SIZE:
+        raise ValueError(
+            f"{checkpoint.path.name} has a vocabulary of {rows} tokens; CLIP's tokenizer has "
+            f"{VOCABULARY_SIZE}. Its text encoder cannot read prompts."
+        )

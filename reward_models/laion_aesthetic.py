@@ -1,0 +1,46 @@
+"""LAION Aesthetic Predictor V2: how much people like a picture, 1 to 10, from its CLIP embedding alone.
+
+Schuhmann, github.com/christophschuhmann/improved-aesthetic-predictor: a linear regression on the unit-length
+embedding of OpenAI's CLIP ViT-L/14. The score is affine in the embedding: optimization can leave the 1..10
+scale.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .affine_head import AffineHead, load_affine_head
+from .base import RewardModel
+from .checkpoint import Checkpoint
+from .clip_backbone import ClipBackbone, load_clip
+
+
+class LaionAesthetic(RewardModel):
+    """head(e / |e|), with e the projected CLIP image embedding."""
+
+    name = "LAION Aesthetic V2"
+    typical_range = (1.0, 10.0)
+    licence = "Apache-2.0 (head), MIT (CLIP ViT-L/14)"
+
+    def __init__(self, backbone: ClipBackbone, head: AffineHead):
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    @classmethod
+    def load(cls, head: Checkpoint, backbone: Checkpoint, dtype, config=None) -> LaionAesthetic:
+        """Assemble from the head's file and a CLIP ViT-L/14 (ValueError if they do not belong together)."""
+        affine = load_affine_head(head, "layers.", (0, 2, 4, 6, 7))
+        clip = load_clip(backbone, dtype, config, with_text=False)
+        if clip.embedding_size != affine.width:
+            raise ValueError(
+                f"{head.path.name} reads embeddings of {affine.width} values, but {backbone.path.name} makes "
+                f"{clip.embedding_size}. LAION Aesthetic V2 needs OpenAI's CLIP ViT-L/14 (768 values)."
+            )
+        return cls(clip, affine)
+
+    def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
+        return self.head(self.backbone.embed_images(images))
+
+    def recomputable_layers(self) -> list[nn.Module]:
+        return self.backbone.layers()

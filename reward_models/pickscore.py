@@ -1,0 +1,30 @@
+"""PickScore v1: which of several images people pick for a prompt.
+
+Kirstain et al., "Pick-a-Pic: An Open Dataset of User Preferences for Text-to-Image Generation", arXiv
+2305.01569, eq. 1: s(x, y) = T * E_txt(x) . E_img(y), with unit-length embeddings of a fine-tuned CLIP
+ViT-H/14 and its learned temperature T (about 100).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .base import at_least_float32
+from .clip_score import ClipScore
+from .preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
+
+
+class PickScore(ClipScore):
+    """exp(logit_scale) * cos(image, prompt)."""
+
+    name = "PickScore"
+    typical_range = (16.0, 26.0)
+    licence = "MIT (code); the published weights name none"
+
+    def prepare(self, images: Tensor) -> Tensor:
+        # Trained with the transformers image processor, which rounds the crop's offset down.
+        crop = shorter_edge_crop(images, self.backbone.image_size, round_offset=False)
+        return normalise(crop, CLIP_MEAN, CLIP_STD)
+
+    def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
+        return at_least_float32(self.backbone.logit_scale).exp() * super().score(images, prompts)

@@ -1,0 +1,74 @@
+"""From images in [0, 1] to encoder inputs, differentiably.
+
+The published models resize with PIL's antialiased bicubic filter (Keys' cubic, a = -1/2, widened by the scale
+when shrinking). Here the same filter is a pair of matrix products: equal to `F.interpolate(mode="bicubic",
+antialias=True)`, but with a deterministic gradient on every device.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def resize(images: Tensor, height: int, width: int) -> Tensor:
+    """Antialiased bicubic resize of (B, C, H, W) to (B, C, height, width). Overshoots [0, 1] slightly."""
+    if images.shape[-2] != height:
+        images = _resampling_matrix(images.shape[-2], height).to(images) @ images
+    if images.shape[-1] != width:
+        images = images @ _resampling_matrix(images.shape[-1], width).to(images).T
+    return images
+
+
+def shorter_edge_crop(images: Tensor, size: int, round_offset: bool = True) -> Tensor:
+    """Shorter edge to `size`, then the central size x size square.
+
+    An odd margin is split as torchvision does (half to even), or rounded down (`round_offset=False`) as the
+    transformers image processor does.
+    """
+    height, width = images.shape[-2:]
+    if height <= width:
+        height, width = size, max(size, int(size * width / height))
+    else:
+        height, width = max(size, int(size * height / width)), size
+    images = resize(images, height, width)
+    top, left = (
+        int(round((side - size) / 2)) if round_offset else (side - size) // 2 for side in (height, width)
+    )
+    return images[..., top : top + size, left : left + size]
+
+
+def longest_edge_pad(images: Tensor, size: int) -> Tensor:
+    """Longest edge to `size`, then black borders up to size x size."""
+    scale = size / max(images.shape[-2:])
+    height, width = (max(1, round(side * scale)) for side in images.shape[-2:])
+    images = resize(images, height, width)
+    top, left = (size - height) // 2, (size - width) // 2
+    return F.pad(images, (left, size - width - left, top, size - height - top))
+
+
+def squash(images: Tensor, size: int) -> Tensor:
+    """Both edges to `size`; the aspect ratio is not kept."""
+    return resize(images, size, size)
+
+
+def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Subtract the mean and divide by the standard deviation of each channel."""
+    return (images - images.new_tensor(mean)[:, None, None]) / images.new_tensor(std)[:, None, None]
+
+
+def _resampling_matrix(length: int, new_length: int) -> Tensor:
+    """(new_length, length) float64 weights of the antialiased cubic filter; each row sums to 1."""
+    scale = length / new_length
+    stretch = max(scale, 1.0)
+    centres = (torch.arange(new_length, dtype=torch.float64) + 0.5) * scale
+    samples = torch.arange(length, dtype=torch.float64) + 0.5
+    distance = ((samples - centres[:, None]) / stretch).abs()
+    near = (1.5 * distance - 2.5) * distance**2 + 1
+    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    weights = torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
+    return weights / weights.sum(dim=1, keepdim=True)

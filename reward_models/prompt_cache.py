@@ -1,0 +1,44 @@
+"""A bounded store of prompt embeddings: a prompt is encoded once, not at every optimization step."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+class PromptCache:
+    """The embeddings of the most recently used prompts, on the CPU.
+
+    Embeddings are ordinary tensors without a graph even when first asked for under `torch.inference_mode`,
+    because a later backward saves them.
+    """
+
+    def __init__(self, capacity: int = 64):
+        self.capacity = capacity
+        self._embeddings: OrderedDict[tuple[str, torch.dtype], Tensor] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._embeddings)
+
+    def embed(
+        self, prompts: Sequence[str], dtype: torch.dtype, encode: Callable[[list[str]], Tensor]
+    ) -> Tensor:
+        """(len(prompts), D) embeddings; `encode` is called once, for the prompts not seen yet.
+
+        `dtype` is that of the encoder's weights: a model moved to another precision encodes anew.
+        """
+        wanted = {prompt: self._embeddings.get((prompt, dtype)) for prompt in prompts}
+        unseen = [prompt for prompt, embedding in wanted.items() if embedding is None]
+        if unseen:
+            with torch.inference_mode(False), torch.no_grad():
+                wanted.update(zip(unseen, encode(unseen).detach().cpu().clone(), strict=True))
+        for prompt, embedding in wanted.items():
+            self._embeddings[prompt, dtype] = embedding
+            self._embeddings.move_to_end((prompt, dtype))
+        while len(self._embeddings) > self.capacity:
+            self._embeddings.popitem(last=False)
+        with torch.inference_mode(False):
+            return torch.stack([wanted[prompt] for prompt in prompts])

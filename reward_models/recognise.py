@@ -1,0 +1,136 @@
+"""Telling from the names and shapes of its tensors what a weight file is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .architecture import GENERIC_STEMS
+from .checkpoint import Checkpoint
+
+LAION_AESTHETIC = "LAION Aesthetic V2"
+AESTHETIC_V25 = "Aesthetic V2.5"
+PICKSCORE = "PickScore"
+HPS_V2 = "HPS v2"
+HPS_V21 = "HPS v2.1"
+IMAGE_REWARD = "ImageReward"
+CLIP_SCORE = "CLIPScore"
+
+_NAME_HINTS = (
+    (r"pick[ ._-]?score", PICKSCORE),
+    (r"hps[ ._-]?v?2[._]1", HPS_V21),
+    (r"hps", HPS_V2),
+    (r"clip|vit", CLIP_SCORE),
+)
+_LAION_INDICES = ("0", "2", "4", "6", "7")
+
+
+@dataclass(frozen=True)
+class RewardFileInfo:
+    """What a weight file is.
+
+    Attributes:
+        path: the file.
+        description: the contents in words.
+        kinds: rewards the file can be loaded as on its own or as the head; () for a file that is only a
+            backbone.
+        kind: the one of `kinds` that kind="auto" takes, or None where neither tensors nor file name tell.
+        needs_backbone: whether an image encoder in a second file is needed.
+        backbone_for: rewards whose image encoder this file can be.
+    """
+
+    path: Path
+    description: str
+    kinds: tuple[str, ...]
+    kind: str | None
+    needs_backbone: bool = False
+    backbone_for: tuple[str, ...] = ()
+
+
+def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
+    """Recognise a weight file.
+
+    Raises:
+        ValueError: the file belongs to no supported reward; says what it is where that is known.
+    """
+    path, shapes = checkpoint.path, checkpoint.shapes
+    if "blip.visual_encoder.cls_token" in shapes and "mlp.layers.0.weight" in shapes:
+        return RewardFileInfo(path, "ImageReward", (IMAGE_REWARD,), IMAGE_REWARD)
+    if "scoring_head.0.weight" in shapes:
+        return RewardFileInfo(
+            path, "Aesthetic V2.5 head", (AESTHETIC_V25,), AESTHETIC_V25, needs_backbone=True
+        )
+    if "layers.0.weight" in shapes:
+        return _recognise_laion(path, shapes)
+    if "visual.conv1.weight" in shapes:
+        return _recognise_clip(
+            checkpoint,
+            "open_clip layout",
+            shapes["visual.conv1.weight"][0],
+            (shapes.get("visual.proj") or (0, 0))[-1],
+            "token_embedding.weight" in shapes,
+        )
+    if "visual_projection.weight" in shapes:
+        projection, width = shapes["visual_projection.weight"]
+        has_text = "text_model.embeddings.token_embedding.weight" in shapes
+        return _recognise_clip(checkpoint, "Hugging Face layout", width, projection, has_text)
+    if "vision_model.head.probe" in shapes:
+        return RewardFileInfo(path, "SigLIP", (), None, backbone_for=(AESTHETIC_V25,))
+    raise ValueError(f"{path.name} belongs to no supported reward model. {_explain_unknown(shapes)}")
+
+
+def _recognise_laion(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> RewardFileInfo:
+    indices = {match[1] for name in shapes if (match := re.fullmatch(r"layers\.(\d+)\.weight", name))}
+    if indices == {"0", "3", "6", "9", "11"}:
+        raise ValueError(
+            f"{path.name} is the ReLU variant of the LAION aesthetic head. The published predictor has no "
+            "activations, so its scores are not the published ones; use sac+logos+ava1-l14-linearMSE or "
+            "ava+logos-l14-linearMSE."
+        )
+    expected = {f"layers.{index}.{part}" for index in _LAION_INDICES for part in ("weight", "bias")}
+    if set(shapes) != expected:
+        raise ValueError(
+            f"{path.name} resembles a LAION aesthetic head, but its layers are not 0, 2, 4, 6 and 7 alone. "
+            "Use sac+logos+ava1-l14-linearMSE.pth."
+        )
+    return RewardFileInfo(
+        path, "LAION Aesthetic V2 head", (LAION_AESTHETIC,), LAION_AESTHETIC, needs_backbone=True
+    )
+
+
+def _recognise_clip(
+    checkpoint: Checkpoint, layout: str, width: int, projection: int, has_text: bool
+) -> RewardFileInfo:
+    family = {(1024, 768): "ViT-L/14", (1280, 1024): "ViT-H/14"}.get((width, projection), f"of width {width}")
+    description = f"CLIP {family}, {layout}" + ("" if has_text else ", image encoder alone")
+    # Only ViT-L/14 has LAION's embedding; other published sizes cannot serve its head, small ones of tests
+    # can.
+    backbone_for = () if family == "ViT-H/14" else (LAION_AESTHETIC,)
+    if not has_text:
+        return RewardFileInfo(checkpoint.path, description, (), None, backbone_for=backbone_for)
+    if family == "ViT-L/14":
+        return RewardFileInfo(
+            checkpoint.path, description, (CLIP_SCORE,), CLIP_SCORE, backbone_for=backbone_for
+        )
+    # The tensors of these four differ in values only.
+    kinds = (PICKSCORE, HPS_V2, HPS_V21, CLIP_SCORE)
+    return RewardFileInfo(
+        checkpoint.path, description, kinds, _named_kind(checkpoint.path), backbone_for=backbone_for
+    )
+
+
+def _named_kind(path: Path) -> str | None:
+    name = path.parent.name if path.stem in GENERIC_STEMS else path.stem
+    return next((kind for pattern, kind in _NAME_HINTS if re.search(pattern, name.lower())), None)
+
+
+def _explain_unknown(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    if any(name.startswith("text_model.") for name in shapes):
+        return "It holds a text encoder alone; the model with the image encoder is needed."
+    if any(
+        name.startswith(("model.diffusion_model.", "double_blocks.", "first_stage_model.")) for name in shapes
+    ):
+        return "It is an image generator."
+    return f"Its first tensors are: {', '.join(list(shapes)[:3]) or 'none'}."
