@@ -124,15 +124,17 @@ def _project_blocks_(y: torch.Tensor, group: EqualBlocks, rounding: torch.Tensor
 
     # Almost every block keeps all its bins, so that case is done for all of them at once ...
     w = torch.hypot(re, im)
-    mean = w.mean(-1, keepdim=True)
+    mean, smallest = w.mean(-1, keepdim=True), w.amin(-1, keepdim=True)
     centred = w - mean
     spread = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
-    a = centred.mul_(group.spread(length) / spread).add_(group.one_norm / length)
+    gain = group.spread(length) / spread
+    a = centred.mul_(gain).add_(group.one_norm / length)
 
     # ... and the blocks with bins to drop, near ties or bins without a phase are done again, with care.
     tie = rounding[:, None, None] + _ROUNDING_MARGIN * torch.finfo(w.dtype).eps * mean
+    keeps_all = group.one_norm / length + (smallest - mean) * gain > 0
     near_tie = spread <= math.sqrt(length) * torch.maximum(tie, _NEAR_TIE * mean)
-    again = ~(a.amin(-1) > 0) | (w.amin(-1) <= tie[..., 0]) | near_tie[..., 0]
+    again = (~keeps_all | near_tie | (smallest <= tie)).squeeze(-1)
     sample, block = torch.nonzero(again, as_tuple=True)
     index = group.start + block[:, None] * length + torch.arange(length, device=y.device)
     special = _project_special(re[sample, block], im[sample, block], index, y.shape[-1], group,
