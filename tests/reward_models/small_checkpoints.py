@@ -77,8 +77,8 @@ def random_weights(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[st
         else:
             fan_in = values[0].numel()
             weights[name] = values * 1.3 / fan_in**0.5
-    for name in weights.keys() & {"logit_scale"}:
-        weights[name] = torch.tensor(4.2)
+    if "logit_scale" in weights:
+        weights["logit_scale"] = torch.full_like(weights["logit_scale"], 4.2)
     return weights
 
 
@@ -148,19 +148,19 @@ def aesthetic_v25_head(path: Path, width: int = 48) -> dict[str, Tensor]:
     return head(path, "scoring_head.", (0, 2, 4, 6, 8), width)
 
 
-def vocabulary_words(size: int = 60) -> list[str]:
+def vocabulary_words() -> list[str]:
     """WordPiece tokens with bert-base-uncased's special tokens and a few words and pieces."""
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", "a", "red", "house", "sea", "bird", "##s"]
     words += [letter for letter in letters if letter != "a"] + [
         f"##{letter}" for letter in letters if letter != "s"
     ]
-    return words[:size]
+    return words
 
 
-def image_reward(path: Path, vocabulary_size: int = 60) -> dict[str, Tensor]:
+def image_reward(path: Path) -> dict[str, Tensor]:
     """Write an ImageReward with its vocabulary beside it; returns the weights."""
-    width, text_width, mlp, rows = 32, 24, 48, vocabulary_size + 2
+    width, text_width, mlp, rows = 32, 24, 48, len(vocabulary_words()) + 2
     vision, text = "blip.visual_encoder.", "blip.text_encoder."
     shapes: dict[str, tuple[int, ...]] = {
         vision + "cls_token": (1, 1, width),
@@ -195,9 +195,7 @@ def image_reward(path: Path, vocabulary_size: int = 60) -> dict[str, Tensor]:
     weights = random_weights(shapes, seed=5)
     weights[text + "embeddings.position_ids"] = torch.arange(40)[None]
     _write(path, weights, IMAGE_REWARD_CONFIG)
-    path.with_name("vocab.txt").write_text(
-        "\n".join(vocabulary_words(vocabulary_size)) + "\n", encoding="utf-8"
-    )
+    path.with_name("vocab.txt").write_text("\n".join(vocabulary_words()) + "\n", encoding="utf-8")
     return weights
 
 
