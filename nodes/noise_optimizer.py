@@ -108,7 +108,7 @@ class NoiseOptimizer(io.ComfyNode):
                     max=1000.0,
                     step=0.001,
                     round=False,
-                    tooltip="Longest gradient that a step may use. Matters little with Adam; the paper: 0.03. 0: no clip.",
+                    tooltip="Longest gradient a step may use; matters little with Adam. The paper: 0.03. 0: no clip.",
                     advanced=True,
                 ),
                 io.Int.Input(

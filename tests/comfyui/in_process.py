@@ -24,6 +24,7 @@ def import_comfyui(comfyui: Path, base: Path) -> None:
     args.cpu = True  # before anything else of comfy: without a GPU importing model_management fails
     args.base_directory = str(base)
     import folder_paths
+    import utils.extra_config  # noqa: F401  as main.py does: later something else may be found as `utils`
 
     for folder in (folder_paths.get_input_directory(), folder_paths.get_output_directory()):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -43,6 +44,7 @@ def collect_node_classes(pack: ModuleType) -> dict[str, type]:
 
     async def ask() -> list[type]:
         extension = await pack.comfy_entrypoint()
+        await extension.on_load()
         return await extension.get_node_list()
 
     return {node.GET_SCHEMA().node_id: node for node in asyncio.run(ask())}

@@ -1,7 +1,6 @@
 """The server and browser drivers, with nothing but ComfyUI's own nodes."""
 
 import json
-from contextlib import closing
 
 import pytest
 
@@ -74,19 +73,10 @@ def test_failing_node_is_named(server):
 
 
 def test_events_name_the_nodes_that_run(server):
-    with closing(server.listen()) as events:
-        prompt_id = server.queue(with_input("1", width=80))
-        executed = []
-        while True:
-            message = events.recv()
-            if isinstance(message, bytes):  # a preview picture
-                continue
-            event = json.loads(message)
-            if event["type"] == "executing" and event["data"].get("prompt_id") == prompt_id:
-                if event["data"]["node"] is None:
-                    break
-                executed.append(event["data"]["node"])
-    assert executed == ["1", "2"]
+    events = [event for event in server.follow(with_input("1", width=80)) if isinstance(event, dict)]
+    executed = [event["data"]["node"] for event in events if event["type"] == "executing"]
+    assert executed[:2] == ["1", "2"]
+    assert events[-1]["type"] == "execution_success"
 
 
 def test_frontend_converts_a_saved_workflow(frontend):

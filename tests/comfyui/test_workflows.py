@@ -33,9 +33,7 @@ def test_workflow_loads_without_a_missing_node(frontend, path, nodes_2):
     frontend.errors.clear()
     frontend.load_workflow(workflow)
     shown = frontend.saved_workflow()
-    assert sorted(node["type"] for node in shown["nodes"]) == sorted(
-        node["type"] for node in workflow["nodes"]
-    )
+    assert sorted(node["type"] for node in shown["nodes"]) == sorted(node["type"] for node in workflow["nodes"])
     assert frontend.errors == []
 
 

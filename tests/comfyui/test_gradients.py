@@ -1,0 +1,217 @@
+"""The gradient through ComfyUI against diffusers, and what an optimization leaves behind in ComfyUI."""
+
+from functools import partial
+
+import pytest
+import torch
+
+SIGMAS = {1: [1.0, 0.0], 3: [1.0, 0.7, 0.3, 0.0]}
+
+
+class Ramp(torch.nn.Module):
+    """A reward whose pixel gradient differs from pixel to pixel."""
+
+    name = "ramp"
+    needs_prompt = False
+    typical_range = (0.0, 1.0)
+
+    def forward(self, images, prompts=None):
+        weights = torch.linspace(-1, 1, images.shape[-1]) * torch.linspace(0.5, 1, images.shape[-2])[:, None]
+        return (images * weights + 0.3 * images**2).mean((1, 2, 3))
+
+
+class Fails(Ramp):
+    def forward(self, images, prompts=None):
+        raise RuntimeError("broken reward")
+
+
+@pytest.fixture(scope="module")
+def tiny(pack):
+    from . import tiny_models
+
+    return tiny_models
+
+
+@pytest.fixture(scope="module")
+def flux(tiny, tmp_path_factory):
+    return tiny.flux(tmp_path_factory.mktemp("flux"))
+
+
+@pytest.fixture(scope="module")
+def vaes(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vae")
+    return {"taesd": tiny.taesd(folder), "kl": tiny.kl(folder)}
+
+
+@pytest.fixture(scope="module")
+def noise():
+    with torch.inference_mode():
+        return torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+
+
+def optimize(guider, noise, vae, reward, memory, steps=1, sigmas=SIGMAS[1], seen=None, latent=None, mask=None):
+    """Run the real path as a node does, inside inference mode; gradients land in `seen`."""
+    from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
+    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.optimization import Stopping, ascend
+    from gper_pack.preconditioning import Unconstrained
+
+    class Spy(Unconstrained):
+        def precondition(self, gradient, x):
+            if seen is not None:
+                seen.append(gradient.clone())
+            return gradient
+
+    with torch.inference_mode():
+        return optimize_noise(
+            guider,
+            noise,
+            torch.zeros_like(noise) if latent is None else latent,
+            torch.tensor(sigmas),
+            mask,
+            0,
+            vae,
+            RewardHandle(reward),
+            None,
+            memory,
+            partial(ascend, preconditioner=Spy(), stopping=Stopping(steps=steps)),
+        )
+
+
+def plain(guider, noise, sigmas=SIGMAS[1], latent=None, mask=None):
+    """Stock sampling with the stock euler sampler."""
+    import comfy.samplers
+
+    latent = torch.zeros_like(noise) if latent is None else latent
+    with torch.inference_mode():
+        sampler = comfy.samplers.sampler_object("euler")
+        return guider.sample(
+            noise, latent, sampler, torch.tensor(sigmas), denoise_mask=mask, disable_pbar=True, seed=0
+        ).clone()
+
+
+def relative(a, b):
+    return ((a - b).norm() / b.norm()).item()
+
+
+@pytest.mark.parametrize("vae", ["taesd", "kl"])
+@pytest.mark.parametrize("steps, cfg", [(1, 1.0), (1, 2.5), (3, 1.0)])
+@pytest.mark.parametrize("memory", ["keep", "recompute"])
+def test_gradient_is_that_of_diffusers(tiny, flux, vaes, noise, memory, vae, steps, cfg):
+    seen = []
+    record, _ = optimize(
+        tiny.guider(flux.stock, cfg), noise, vaes[vae].stock, Ramp(), memory, sigmas=SIGMAS[steps], seen=seen
+    )
+    x = noise.clone().requires_grad_(True)
+    latent = tiny.reference_latent(flux.reference, x, torch.tensor(SIGMAS[steps]), cfg)
+    rewards = Ramp()(tiny.reference_picture(vaes[vae].reference, latent))
+    expected = torch.autograd.grad(rewards.sum(), x)[0]
+    assert torch.allclose(record.rewards[0], rewards, rtol=1e-4, atol=1e-6)
+    assert relative(seen[0], expected) < 1e-4
+
+
+def test_recompute_equals_keep_exactly(tiny, flux, vaes, noise):
+    found = {}
+    for memory in ("keep", "recompute"):
+        found[memory] = []
+        optimize(tiny.guider(flux.stock), noise, vaes["taesd"].stock, Ramp(), memory, steps=3, seen=found[memory])
+    assert len(found["keep"]) == 3
+    for kept, recomputed in zip(found["keep"], found["recompute"], strict=True):
+        assert torch.equal(kept, recomputed)
+
+
+def test_recompute_really_recomputes(tiny, flux, vaes, noise, monkeypatch):
+    """Each block runs once in a kept step, twice in a recomputed one (and once for the final evaluations)."""
+    block = flux.stock.model.diffusion_model.double_blocks[0]
+    calls = []
+    handle = block.img_mlp.register_forward_hook(lambda *_: calls.append(1))
+    counts = {}
+    for memory in ("keep", "recompute"):
+        calls.clear()
+        optimize(tiny.guider(flux.stock), noise, vaes["taesd"].stock, Ramp(), memory, steps=4)
+        counts[memory] = len(calls)
+    handle.remove()
+    assert counts == {"keep": 4 + 2, "recompute": 2 * 4 + 2}
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_stock_sampler_reproduces_the_optimized_latent(tiny, flux, vaes, noise, steps):
+    guider = tiny.guider(flux.stock)
+    record, latent = optimize(guider, noise, vaes["taesd"].stock, Ramp(), "auto", steps=3, sigmas=SIGMAS[steps])
+    assert (record.best_reward > record.rewards[0]).all()
+    stock = plain(guider, record.best_noise, SIGMAS[steps])
+    assert (stock - latent).abs().max() < 1e-4
+    with torch.inference_mode():
+        pictures = [vaes["taesd"].stock.decode(z) for z in (stock, latent)]
+    assert (pictures[0] - pictures[1]).abs().max() < 2e-3
+
+
+def test_start_picture_and_mask(tiny, flux, vaes, noise):
+    """Image to image with a noise mask: outside the mask the latent stays, and the stock sampler agrees."""
+    guider = tiny.guider(flux.stock)
+    start = 0.5 * torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(9))
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+    sigmas = [0.8, 0.4, 0.0]
+    record, latent = optimize(
+        guider, noise, vaes["taesd"].stock, Ramp(), "auto", steps=3, sigmas=sigmas, latent=start, mask=mask
+    )
+    stock = plain(guider, record.best_noise, sigmas, latent=start, mask=mask)
+    assert (stock - latent).abs().max() < 1e-4
+    assert (latent[..., 4:] - start[..., 4:]).abs().max() < 1e-4
+    assert (record.best_reward > record.rewards[0]).all()
+
+
+@pytest.mark.parametrize("ending", ["done", "cancelled", "failed"])
+@pytest.mark.parametrize("memory", ["keep", "recompute"])
+def test_comfyui_is_as_it_was(tiny, flux, vaes, noise, memory, ending):
+    import comfy.model_management as management
+
+    guider = tiny.guider(flux.stock)
+    before = plain(guider, noise)
+    conds = [list(guider.original_conds[key]) for key in sorted(guider.original_conds)]
+    weights = {key: value.clone() for key, value in flux.stock.model.state_dict().items()}
+    if ending == "done":
+        optimize(guider, noise, vaes["taesd"].stock, Ramp(), memory, steps=2)
+    elif ending == "failed":
+        with pytest.raises(RuntimeError, match="broken reward"):
+            optimize(guider, noise, vaes["taesd"].stock, Fails(), memory)
+    else:
+        management.interrupt_current_processing(True)
+        with pytest.raises(management.InterruptProcessingException):
+            optimize(guider, noise, vaes["taesd"].stock, Ramp(), memory)
+        management.interrupt_current_processing(False)
+    assert management.in_training is False
+    blocks = flux.stock.model.diffusion_model
+    assert all("forward" not in block.__dict__ for block in [*blocks.double_blocks, *blocks.single_blocks])
+    assert torch.equal(plain(guider, noise), before)
+    assert [list(guider.original_conds[key]) for key in sorted(guider.original_conds)] == conds
+    after = flux.stock.model.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in weights.items())
+    assert torch.is_inference_mode_enabled() is False
+
+
+def test_a_patched_forward_stays_in_effect(tiny, flux, vaes, noise):
+    """Another pack may have replaced a block's forward; it is wrapped, and put back."""
+    block = flux.stock.model.diffusion_model.single_blocks[0]
+    original = block.forward
+    calls = []
+
+    def patched(*args, **kwargs):
+        calls.append(1)
+        return original(*args, **kwargs)
+
+    block.forward = patched
+    try:
+        optimize(tiny.guider(flux.stock), noise, vaes["taesd"].stock, Ramp(), "recompute")
+        assert calls and block.forward is patched
+    finally:
+        del block.forward
+
+
+def test_weights_are_shared_not_copied(tiny, flux, vaes, noise):
+    addresses = {key: value.data_ptr() for key, value in flux.stock.model.state_dict().items()}
+    optimize(tiny.guider(flux.stock), noise, vaes["taesd"].stock, Ramp(), "recompute")
+    after = {key: value.data_ptr() for key, value in flux.stock.model.state_dict().items()}
+    assert after == addresses
+    assert not any(p.requires_grad or p.is_inference() for p in flux.stock.model.parameters())

@@ -1,0 +1,130 @@
+"""Small random models, saved by diffusers and loaded by ComfyUI's stock loaders; diffusers is the reference.
+
+Import this module inside tests only: it needs `host`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.samplers
+import comfy.sd
+import comfy.utils
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, FluxTransformer2DModel
+from safetensors.torch import save_file
+from torch import Tensor
+
+LATENT = (16, 8, 8)
+
+
+@dataclass
+class Pair:
+    """The same weights twice: `stock` as ComfyUI loads them, `reference` in diffusers, frozen."""
+
+    stock: object
+    reference: torch.nn.Module
+
+
+def flux(folder: Path, dtype: torch.dtype = torch.float32) -> Pair:
+    torch.manual_seed(0)
+    reference = FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=64,
+        num_layers=2,
+        num_single_layers=3,
+        attention_head_dim=128,
+        num_attention_heads=1,
+        joint_attention_dim=64,
+        pooled_projection_dim=32,
+        guidance_embeds=False,
+        axes_dims_rope=(16, 56, 56),
+    ).requires_grad_(False)
+    for parameter in reference.parameters():
+        parameter += 0.05 * torch.randn_like(parameter)
+    path = folder / "flux.safetensors"
+    save_file({key: value.to(dtype).contiguous() for key, value in reference.state_dict().items()}, path)
+    with torch.inference_mode():  # as a loader node does
+        return Pair(comfy.sd.load_diffusion_model(str(path)), reference)
+
+
+def taesd(folder: Path) -> Pair:
+    torch.manual_seed(1)
+    reference = AutoencoderTiny(latent_channels=16).requires_grad_(False)
+    reference.decoder.layers[-1].bias += 0.5  # mid-grey: inside the range that is not clipped
+    weights = {"vae_scale": torch.tensor(0.3611), "vae_shift": torch.tensor(0.1159)}
+    for part, offset in (("encoder", 0), ("decoder", 1)):  # the stock decoder counts its clamp as layer 0
+        for key, value in getattr(reference, part).state_dict().items():
+            _, index, rest = key.split(".", 2)
+            weights[f"taesd_{part}.{int(index) + offset}.{rest}"] = value.contiguous()
+    return _vae(weights, reference, folder / "taesd.safetensors")
+
+
+def kl(folder: Path) -> Pair:
+    torch.manual_seed(2)
+    reference = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(128, 256, 512, 512),
+        layers_per_block=2,
+        latent_channels=16,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    ).requires_grad_(False)
+    return _vae(dict(reference.state_dict()), reference, folder / "kl.safetensors")
+
+
+def _vae(weights: dict[str, Tensor], reference: torch.nn.Module, path: Path) -> Pair:
+    save_file(weights, path)
+    with torch.inference_mode():
+        return Pair(comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(path))), reference)
+
+
+def conditioning(seed: int) -> list:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.inference_mode():
+        context = torch.randn(1, 4, 64, generator=generator)
+        return [[context, {"pooled_output": torch.randn(1, 32, generator=generator)}]]
+
+
+def guider(model, cfg: float = 1.0) -> comfy.samplers.CFGGuider:
+    result = comfy.samplers.CFGGuider(model)
+    result.set_conds(conditioning(3), conditioning(4))
+    result.set_cfg(cfg)
+    return result
+
+
+def reference_velocity(transformer: FluxTransformer2DModel, x: Tensor, sigma: float, condition: list) -> Tensor:
+    """(B, 16, 8, 8) -> velocity of that shape, by diffusers."""
+    batch = x.shape[0]
+    tokens = x.reshape(batch, 16, 4, 2, 4, 2).permute(0, 2, 4, 1, 3, 5).reshape(batch, 16, 64)
+    rows, columns = torch.meshgrid(torch.arange(4.0), torch.arange(4.0), indexing="ij")
+    context, pooled = condition[0][0].clone(), condition[0][1]["pooled_output"].clone()
+    out = transformer(
+        hidden_states=tokens,
+        encoder_hidden_states=context.repeat(batch, 1, 1),
+        pooled_projections=pooled.repeat(batch, 1),
+        timestep=torch.full((batch,), sigma),
+        img_ids=torch.stack([torch.zeros(4, 4), rows, columns], -1).reshape(16, 3),
+        txt_ids=torch.zeros(context.shape[1], 3),
+    ).sample
+    return out.reshape(batch, 4, 4, 16, 2, 2).permute(0, 3, 1, 4, 2, 5).reshape(batch, *LATENT)
+
+
+def reference_latent(transformer, noise: Tensor, sigmas: Tensor, cfg: float = 1.0) -> Tensor:
+    """Noise -> denoised latent in the model's space by Euler's method, in diffusers."""
+    x = noise
+    for sigma, next_sigma in zip(sigmas[:-1].tolist(), sigmas[1:].tolist(), strict=True):
+        velocity = reference_velocity(transformer, x, sigma, conditioning(3))
+        if cfg != 1.0:
+            negative = reference_velocity(transformer, x, sigma, conditioning(4))
+            velocity = negative + cfg * (velocity - negative)
+        x = x + velocity * (next_sigma - sigma)
+    return x
+
+
+def reference_picture(autoencoder, latent: Tensor) -> Tensor:
+    """Latent in the model's space -> picture (B, 3, 64, 64) in [0, 1], by diffusers."""
+    if isinstance(autoencoder, AutoencoderKL):
+        latent = latent / 0.3611 + 0.1159
+    raw = autoencoder.decode(latent).sample
+    return ((raw + 1) / 2).clamp(0, 1)
