@@ -46,6 +46,8 @@ def _flat_samples(x: torch.Tensor, block_size: int) -> torch.Tensor:
     if x.dim() < 2:
         raise ValueError(f"the noise must have shape (batch, ...), got {tuple(x.shape)}; "
                          "use x.unsqueeze(0) for a single sample")
+    if x.shape[0] == 0:
+        raise ValueError(f"the noise must hold at least one sample, got {tuple(x.shape)}")
     length = math.prod(x.shape[1:])
     if length < 4 or length % 2:
         even = max(4, length - length % 2)
