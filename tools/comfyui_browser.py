@@ -34,7 +34,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-START_MILLISECONDS = 90_000
+START_MILLISECONDS = 180_000
 
 # Types of all nodes of a workflow, those inside its subgraphs too, that the page does not know.
 MISSING_TYPES = """workflow => {

@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,8 @@ from PIL import Image
 
 from .archive import copy_archive
 
-START_SECONDS = 180
+START_SECONDS = 300
+END_EVENTS = ("execution_success", "execution_error", "execution_interrupted")
 CATEGORY_FOLDERS = ("custom_nodes", "input", "output", "models", "user")
 
 
@@ -69,9 +73,7 @@ class ComfyServer:
 
     pack_folder = "gper-noise-optimizer"  # the registry installs a pack under its project name
 
-    def __init__(
-        self, comfyui: Path, arguments: tuple[str, ...] = (), settings: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, comfyui: Path, arguments: tuple[str, ...] = (), settings: dict[str, Any] | None = None) -> None:
         self.comfyui = Path(comfyui)
         self.base = Path(tempfile.mkdtemp(prefix="comfyui-base-"))
         self.port = free_port()
@@ -132,8 +134,8 @@ class ComfyServer:
         raise ServerError(f"{self.comfyui} did not answer within {START_SECONDS} s\n{self.log()}")
 
     def log(self) -> str:
-        """Return what the server has printed so far."""
-        return self.log_file.read_text(encoding="utf-8", errors="replace")
+        """Return what the server has printed so far, without the colours."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.log_file.read_text(encoding="utf-8", errors="replace"))
 
     def get(self, path: str) -> Any:
         """Return the JSON answer to a GET, for example of "/object_info/KSampler"."""
@@ -172,11 +174,19 @@ class ComfyServer:
         except urllib.error.HTTPError as error:
             raise PromptRejected(json.loads(error.read())) from error
 
-    def listen(self) -> websocket.WebSocket:
-        """Open the event stream of this client. Close it, or use `contextlib.closing`."""
-        return websocket.create_connection(
-            f"ws://127.0.0.1:{self.port}/ws?clientId={self.client_id}", timeout=60, http_proxy_host=None
-        )
+    def follow(self, prompt: dict[str, Any], seconds: float = 300) -> Iterator[dict[str, Any] | bytes]:
+        """Queue an API prompt and yield what the server sends to its client until the run is over.
+
+        Events are dicts with "type" and "data", preview pictures are bytes. `seconds` is the longest silence.
+        """
+        address = f"ws://127.0.0.1:{self.port}/ws?clientId={self.client_id}"
+        with closing(websocket.create_connection(address, timeout=seconds)) as stream:
+            prompt_id = self.queue(prompt)
+            event = {}
+            while not (event.get("type") in END_EVENTS and event["data"]["prompt_id"] == prompt_id):
+                message = stream.recv()
+                event = {} if isinstance(message, bytes) else json.loads(message)
+                yield event or message
 
     def interrupt(self) -> None:
         """Ask for the end of the running prompt."""

@@ -21,9 +21,7 @@ WORKFLOWS = ROOT / "workflows"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.convert_workflow", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m tools.convert_workflow", description=__doc__.split("\n")[0])
     parser.add_argument("workflows", nargs="*", type=Path, help="saved workflows; default: all of workflows/")
     files = parser.parse_args().workflows or sorted(WORKFLOWS.glob("*.json"))
     if not files:
