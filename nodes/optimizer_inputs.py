@@ -27,6 +27,8 @@ def check_sigmas(sigmas: Tensor) -> None:
             f"sigmas holds {sigmas.shape[-1]} value(s), so there is no step to optimize through: set the scheduler to "
             "1 step or more (and its denoise above 0)."
         )
+    if not sigmas[0] > 0:
+        raise ValueError("sigmas starts at 0, so there is no noise to optimize: set the scheduler's denoise above 0.")
     if steps > MAX_SAMPLING_STEPS:
         raise ValueError(
             f"sigmas has {steps} steps: the gradient goes through every one, which is practical up to "

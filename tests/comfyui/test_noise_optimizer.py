@@ -1,0 +1,162 @@
+"""The Noise Optimizer node, called as ComfyUI calls it: results, and what it refuses before any long work."""
+
+import math
+
+import pytest
+import torch
+
+SETTINGS = dict(prompt="", steps=2, learning_rate=0.02, time_budget=0.0, preview_every=0)
+
+
+@pytest.fixture(scope="module")
+def tiny(pack):
+    from . import tiny_models
+
+    return tiny_models
+
+
+@pytest.fixture(scope="module")
+def wires(tiny, tmp_path_factory):
+    """What is connected to the node in a working graph."""
+    from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
+    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
+
+    folder = tmp_path_factory.mktemp("models")
+    return dict(
+        noise=Noise_RandomNoise(7),
+        guider=tiny.guider(tiny.flux(folder).stock),
+        sigmas=torch.tensor([1.0, 0.0]),
+        latent_image={"samples": torch.zeros(2, 16, 8, 8)},
+        vae=tiny.taesd(folder).stock,
+        reward=PictureStatisticsNode.execute("brightness")[0],
+    )
+
+
+@pytest.fixture(scope="module")
+def optimize(pack, wires):
+    from gper_pack.nodes.noise_optimizer import NoiseOptimizer
+
+    def run(**changes):
+        with torch.inference_mode():
+            node = NoiseOptimizer.PREPARE_CLASS_CLONE(None)
+            return node.execute(**{**wires, **SETTINGS, **changes})
+
+    return run
+
+
+def test_outputs(optimize, wires):
+    noise, latent, report = optimize().args
+    assert noise.seed == 7
+    again = noise.generate_noise(wires["latent_image"])
+    assert again.shape == (2, 16, 8, 8) and again.device.type == "cpu"
+    assert torch.equal(again, noise.generate_noise(wires["latent_image"]))
+    assert latent["samples"].shape == (2, 16, 8, 8)
+    assert "brightness" in report and "all 2 steps done" in report
+    assert wires["latent_image"].keys() == {"samples"} and not wires["latent_image"]["samples"].any()
+
+
+def test_same_inputs_same_noise(optimize, wires):
+    first, second = (optimize().args[0].generate_noise(wires["latent_image"]) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_an_empty_latent_of_another_model_is_adapted(optimize):
+    _, latent, _ = optimize(latent_image={"samples": torch.zeros(1, 4, 8, 8), "batch_index": [0]}).args
+    assert latent["samples"].shape == (1, 16, 8, 8) and latent["batch_index"] == [0]
+
+
+def test_noise_refuses_another_size_and_names_both(optimize):
+    noise = optimize().args[0]
+    with pytest.raises(ValueError, match=r"\(2, 16, 8, 8\).*\(2, 16, 8, 16\)"):
+        noise.generate_noise({"samples": torch.zeros(2, 16, 8, 16)})
+    with pytest.raises(ValueError, match="batch size"):
+        noise.generate_noise({"samples": torch.zeros(3, 16, 8, 8)})
+
+
+def test_noise_honours_batch_index(optimize, wires):
+    noise = optimize().args[0]
+    whole = noise.generate_noise(wires["latent_image"])
+    one = noise.generate_noise({"samples": torch.zeros(1, 16, 8, 8), "batch_index": [1]})
+    assert torch.equal(one[0], whole[1])
+
+
+def test_time_budget_stops_early(optimize):
+    report = optimize(steps=1000, time_budget=0.01).args[2]
+    assert "the time budget of 0.01 seconds is used up" in report
+
+
+def text_reward():
+    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.reward_models import RewardModel
+
+    class ReadsText(RewardModel):
+        name, needs_prompt = "text score", True
+
+    return RewardHandle(ReadsText())
+
+
+class FourScores(torch.nn.Module):
+    name, needs_prompt, typical_range = "four", False, (0, 1)
+
+    def forward(self, images, prompts=None):
+        return images.mean((2, 3))
+
+
+def wrong_shape():
+    from gper_pack.nodes.reward_handle import RewardHandle
+
+    return RewardHandle(FourScores())
+
+
+def four_channel_vae():
+    import comfy.sd
+    from diffusers import AutoencoderTiny
+
+    tiny = AutoencoderTiny(latent_channels=4)
+    weights = {}
+    for part, offset in (("encoder", 0), ("decoder", 1)):
+        for key, value in getattr(tiny, part).state_dict().items():
+            _, index, rest = key.split(".", 2)
+            weights[f"taesd_{part}.{int(index) + offset}.{rest}"] = value
+    return comfy.sd.VAE(sd=weights)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (lambda: dict(steps=0), "steps is 0"),
+        (lambda: dict(learning_rate=math.nan), "learning_rate is nan"),
+        (lambda: dict(learning_rate=0.0), "learning_rate is 0"),
+        (lambda: dict(gradient_clip=math.inf), "gradient_clip is inf"),
+        (lambda: dict(time_budget=math.nan), "time budget is nan"),
+        (lambda: dict(sigmas=torch.tensor([1.0])), r"sigmas holds 1 value"),
+        (lambda: dict(sigmas=torch.tensor([])), r"sigmas holds 0 value"),
+        (lambda: dict(sigmas=torch.linspace(1, 0, 21)), "sigmas has 20 steps"),
+        (lambda: dict(sigmas=torch.tensor([0.0, 0.0])), "starts at 0"),
+        (lambda: dict(latent_image={"samples": torch.ones(1, 4, 8, 8)}), "4 channels, but the model works with 16"),
+        (lambda: dict(vae=four_channel_vae()), "decodes 4 latent channels"),
+        (lambda: dict(reward=text_reward()), "fill in the Noise Optimizer's prompt"),
+    ],
+)
+def test_refused_before_the_model_is_loaded(optimize, wires, monkeypatch, changes, message):
+    changed = changes()
+
+    def must_not_load(*args, **kwargs):
+        raise AssertionError("a model was loaded first")
+
+    import comfy.model_management
+
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", must_not_load)
+    with pytest.raises(ValueError, match=message) as error:
+        optimize(**changed)
+    assert "\n" not in str(error.value)
+
+
+def test_a_reward_of_the_wrong_shape(optimize):
+    with pytest.raises(ValueError, match=r"one score per image, shape \(2,\)"):
+        optimize(reward=wrong_shape())
+
+
+def test_comfyui_is_not_asked_for_a_client(optimize):
+    """Headless: no node id, no page."""
+    assert optimize(preview_every=1).args[2]
