@@ -1,7 +1,24 @@
 """Differentiable image rewards: tensors and checkpoints only, no ComfyUI."""
 
 from .base import RewardModel
-from .loading import KINDS, inspect_reward_file, load_reward
+from .colour_palette import ColourPalette
+from .image_similarity import ImageSimilarity
+from .loading import KINDS, inspect_reward_file, load_image_encoder, load_reward
+from .mix import MODES, RewardMix
+from .picture_statistics import STATISTICS, PictureStatistic
 from .recognise import RewardFileInfo
 
-__all__ = ["KINDS", "RewardFileInfo", "RewardModel", "inspect_reward_file", "load_reward"]
+__all__ = [
+    "KINDS",
+    "MODES",
+    "STATISTICS",
+    "ColourPalette",
+    "ImageSimilarity",
+    "PictureStatistic",
+    "RewardFileInfo",
+    "RewardMix",
+    "RewardModel",
+    "inspect_reward_file",
+    "load_image_encoder",
+    "load_reward",
+]

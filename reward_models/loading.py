@@ -13,12 +13,14 @@ from . import recognise as kinds
 from .aesthetic_v25 import AestheticV25
 from .base import RewardModel, check_dtype
 from .checkpoint import open_checkpoint
+from .clip_backbone import ClipBackbone, load_clip
 from .clip_score import ClipScore
 from .hps import HumanPreferenceScore, HumanPreferenceScore21
 from .image_reward import ImageReward
 from .laion_aesthetic import LaionAesthetic
 from .pickscore import PickScore
 from .recognise import RewardFileInfo, recognise
+from .siglip_backbone import SiglipBackbone, load_siglip
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ _BACKBONE_FILES = {
     kinds.LAION_AESTHETIC: "CLIP ViT-L/14 (model.safetensors of openai/clip-vit-large-patch14)",
     kinds.AESTHETIC_V25: "SigLIP (model.safetensors of google/siglip-so400m-patch14-384)",
 }
-KINDS = ("auto", *_HEAD_AND_BACKBONE, *_ONE_FILE)
+KINDS = (*_HEAD_AND_BACKBONE, *_ONE_FILE)
 
 
 def inspect_reward_file(path: str | Path) -> RewardFileInfo:
@@ -58,7 +60,7 @@ def load_reward(
 
     Args:
         path: weight file of the reward, or of its head.
-        kind: one of `KINDS`; "auto" tells it from the tensors and, where they are alike, from the file name.
+        kind: one of `KINDS`, or "auto": told from the tensors and, where they are alike, from the file name.
         backbone: the file of the image encoder, for rewards whose own file is only a head.
         dtype: float32 or bfloat16; the score itself is computed in float32.
         config: what neither tensors nor published sizes tell (head counts, activation, epsilon), in the field
@@ -69,14 +71,35 @@ def load_reward(
         ValueError: a file is absent, damaged, of another model, or needs another choice; says which and what
             to do.
     """
-    if kind not in KINDS:
-        raise ValueError(f"There is no reward {kind!r}; choose one of {', '.join(KINDS)}.")
+    if kind not in ("auto", *KINDS):
+        raise ValueError(f"There is no reward {kind!r}; choose auto or one of {', '.join(KINDS)}.")
     check_dtype(dtype, Path(path).name)
     # Weights made under inference mode, which hosts may be in, could never take part in a backward.
     with torch.inference_mode(False), torch.no_grad():
         reward = _load(path, kind, backbone, dtype, config)
     reward.set_recompute(recompute)
     return reward.requires_grad_(False).eval()
+
+
+def load_image_encoder(
+    path: str | Path, dtype: torch.dtype = torch.float32, config: Mapping[str, Any] | None = None
+) -> ClipBackbone | SiglipBackbone:
+    """Load the image encoder of a CLIP or SigLIP, for `ImageSimilarity`. Arguments as in `load_reward`.
+
+    Raises:
+        ValueError: the file is unreadable, or holds no CLIP or SigLIP.
+    """
+    check_dtype(dtype, Path(path).name)
+    with torch.inference_mode(False), torch.no_grad():
+        checkpoint = open_checkpoint(path)
+        info = recognise(checkpoint)
+        if kinds.IMAGE_SIMILARITY not in info.backbone_for:
+            raise ValueError(
+                f"{info.path.name} is {info.description}; an image encoder (CLIP or SigLIP) is needed."
+            )
+        if kinds.AESTHETIC_V25 in info.backbone_for:
+            return load_siglip(checkpoint, dtype, config)
+        return load_clip(checkpoint, dtype, config, with_text=False)
 
 
 def _load(path, kind: str, backbone, dtype: torch.dtype, config) -> RewardModel:

@@ -7,6 +7,8 @@ antialias=True)`, but with a deterministic gradient on every device.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,12 +17,24 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def resize(images: Tensor, height: int, width: int) -> Tensor:
-    """Antialiased bicubic resize of (B, C, H, W) to (B, C, height, width). Overshoots [0, 1] slightly."""
+def cubic(distance: Tensor) -> Tensor:
+    """Keys' cubic convolution kernel with a = -1/2, as in PIL."""
+    near = (1.5 * distance - 2.5) * distance**2 + 1
+    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    return torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
+
+
+def triangle(distance: Tensor) -> Tensor:
+    """Linear interpolation; unlike the cubic it never overshoots."""
+    return (1 - distance).clamp(min=0)
+
+
+def resize(images: Tensor, height: int, width: int, kernel: Callable[[Tensor], Tensor] = cubic) -> Tensor:
+    """Antialiased resize of (B, C, H, W) to (B, C, height, width)."""
     if images.shape[-2] != height:
-        images = _resampling_matrix(images.shape[-2], height).to(images) @ images
+        images = _resampling_matrix(images.shape[-2], height, kernel).to(images) @ images
     if images.shape[-1] != width:
-        images = images @ _resampling_matrix(images.shape[-1], width).to(images).T
+        images = images @ _resampling_matrix(images.shape[-1], width, kernel).to(images).T
     return images
 
 
@@ -61,14 +75,10 @@ def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
     return (images - images.new_tensor(mean)[:, None, None]) / images.new_tensor(std)[:, None, None]
 
 
-def _resampling_matrix(length: int, new_length: int) -> Tensor:
-    """(new_length, length) float64 weights of the antialiased cubic filter; each row sums to 1."""
+def _resampling_matrix(length: int, new_length: int, kernel: Callable[[Tensor], Tensor]) -> Tensor:
+    """(new_length, length) float64 weights of the antialiased kernel; each row sums to 1."""
     scale = length / new_length
-    stretch = max(scale, 1.0)
     centres = (torch.arange(new_length, dtype=torch.float64) + 0.5) * scale
     samples = torch.arange(length, dtype=torch.float64) + 0.5
-    distance = ((samples - centres[:, None]) / stretch).abs()
-    near = (1.5 * distance - 2.5) * distance**2 + 1
-    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
-    weights = torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
+    weights = kernel((samples - centres[:, None]).abs() / max(scale, 1.0))
     return weights / weights.sum(dim=1, keepdim=True)

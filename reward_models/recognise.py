@@ -17,6 +17,7 @@ HPS_V2 = "HPS v2"
 HPS_V21 = "HPS v2.1"
 IMAGE_REWARD = "ImageReward"
 CLIP_SCORE = "CLIPScore"
+IMAGE_SIMILARITY = "image similarity"
 
 _NAME_HINTS = (
     (r"pick[ ._-]?score", PICKSCORE),
@@ -77,7 +78,7 @@ def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
         has_text = "text_model.embeddings.token_embedding.weight" in shapes
         return _recognise_clip(checkpoint, "Hugging Face layout", width, projection, has_text)
     if "vision_model.head.probe" in shapes:
-        return RewardFileInfo(path, "SigLIP", (), None, backbone_for=(AESTHETIC_V25,))
+        return RewardFileInfo(path, "SigLIP", (), None, backbone_for=(AESTHETIC_V25, IMAGE_SIMILARITY))
     raise ValueError(f"{path.name} belongs to no supported reward model. {_explain_unknown(shapes)}")
 
 
@@ -107,7 +108,7 @@ def _recognise_clip(
     description = f"CLIP {family}, {layout}" + ("" if has_text else ", image encoder alone")
     # Only ViT-L/14 has LAION's embedding; other published sizes cannot serve its head, small ones of tests
     # can.
-    backbone_for = () if family == "ViT-H/14" else (LAION_AESTHETIC,)
+    backbone_for = (IMAGE_SIMILARITY,) if family == "ViT-H/14" else (LAION_AESTHETIC, IMAGE_SIMILARITY)
     if not has_text:
         return RewardFileInfo(checkpoint.path, description, (), None, backbone_for=backbone_for)
     if family == "ViT-L/14":

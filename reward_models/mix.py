@@ -1,0 +1,146 @@
+"""Several rewards as one: their weighted sum, or the same pull from each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .base import RewardModel, at_least_float32
+
+WEIGHTED_SUM = "weighted sum"
+EQUAL_PULL = "equal pull"
+MODES = (WEIGHTED_SUM, EQUAL_PULL)
+
+
+class RewardMix(RewardModel):
+    """A combination of rewards s_i with weights w_i.
+
+    The returned value is always sum_i w_i s_i. What is followed, the gradient at each image, depends on the
+    mode:
+
+    - "weighted sum": sum_i w_i grad s_i, the gradient of the value. Weights have to balance the scales of the
+    scores. - "equal pull": sum_i w_i grad s_i / |grad s_i|, with the norm over one image. Weights are shares
+    of the pull
+      whatever the scales; the value is then for display and its finite differences do not give this gradient.
+
+    A weight of 0 watches a reward: it is scored without a gradient. A negative weight pushes away. Each
+    reward is differentiated with respect to the images by itself and its graph freed, so memory holds one
+    reward's graph at a time and the generator is passed backward once. First derivatives only.
+
+    Args:
+        rewards: modules called as reward(images, prompts) -> (B,), with the attributes of `RewardModel`.
+        weights: one number per reward; None weighs all alike, by 1.
+        mode: one of `MODES`.
+
+    Attributes:
+        names: one name per reward; a repeated name gets a number, "PickScore 2".
+
+    Raises:
+        ValueError: no reward, another number of weights, only weights of 0, or an unknown mode.
+    """
+
+    name = "mix"
+
+    def __init__(
+        self, rewards: Sequence[nn.Module], weights: Sequence[float] | None = None, mode: str = WEIGHTED_SUM
+    ):
+        super().__init__()
+        weights = [1.0] * len(rewards) if weights is None else [float(weight) for weight in weights]
+        if not rewards:
+            raise ValueError("A mix needs at least one reward.")
+        if len(weights) != len(rewards):
+            raise ValueError(
+                f"The mix has {len(rewards)} rewards but {len(weights)} weights; give one for each."
+            )
+        if not all(math.isfinite(weight) for weight in weights):
+            raise ValueError(f"The weights of the mix must be finite numbers; got {weights}.")
+        if not any(weights):
+            raise ValueError(
+                "All weights of the mix are 0: there is nothing to optimize. Give one reward a weight."
+            )
+        if mode not in MODES:
+            raise ValueError(
+                f"There is no mode {mode!r} of mixing rewards; choose one of {', '.join(MODES)}."
+            )
+        self.rewards = nn.ModuleList(rewards)
+        self.weights = tuple(weights)
+        self.mode = mode
+        self.names = tuple(_unique([reward.name for reward in rewards]))
+        self.needs_prompt = any(reward.needs_prompt for reward in rewards)
+        ends = [
+            sorted(weight * end for end in reward.typical_range)
+            for reward, weight in zip(rewards, weights, strict=True)
+        ]
+        self.typical_range = (sum(low for low, _ in ends), sum(high for _, high in ends))
+        self.licence = "; ".join(
+            f"{name}: {reward.licence}" for name, reward in zip(self.names, rewards, strict=True)
+        )
+
+    def forward(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> Tensor:
+        """(B,) weighted sums of the scores; see `RewardModel.forward` and the class for the gradient."""
+        return self.forward_with_parts(images, prompts)[0]
+
+    def forward_with_parts(
+        self, images: Tensor, prompts: str | Sequence[str] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The value of `forward`, and the score of every reward by name, (B,) each and detached.
+
+        Raises:
+            ValueError: an input is wrong, or a reward with a weight has no gradient.
+        """
+        if not (torch.is_grad_enabled() and images.requires_grad):
+            parts = self.score_all(images, prompts)
+            return self._weighted_sum(parts), parts
+        pixels = at_least_float32(images)
+        leaf = pixels.detach().requires_grad_()
+        pull = torch.zeros_like(leaf)
+        parts = {}
+        for name, reward, weight in self._members():
+            if weight == 0:
+                with torch.no_grad():
+                    parts[name] = reward(leaf.detach(), prompts)
+                continue
+            scores = reward(leaf, prompts)
+            if not scores.requires_grad:
+                raise ValueError(f"{name} has no gradient; give it the weight 0 to only watch it.")
+            (gradient,) = torch.autograd.grad(scores.sum(), leaf)
+            parts[name] = scores.detach()
+            pull += weight * (_unit_per_image(gradient) if self.mode == EQUAL_PULL else gradient)
+        # Zero in value, and `pull` is its gradient at each image.
+        displacement = ((pixels - pixels.detach()) * pull).flatten(1).sum(dim=1)
+        return self._weighted_sum(parts) + displacement, parts
+
+    @torch.no_grad()
+    def score_all(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> dict[str, Tensor]:
+        """The score of every reward by name, (B,) each, without gradients."""
+        return {name: reward(images, prompts) for name, reward, _ in self._members()}
+
+    def recomputable_layers(self) -> list[nn.Module]:
+        members = (reward for reward in self.rewards if isinstance(reward, RewardModel))
+        return [layer for reward in members for layer in reward.recomputable_layers()]
+
+    def _members(self) -> Iterator[tuple[str, nn.Module, float]]:
+        return zip(self.names, self.rewards, self.weights, strict=True)
+
+    def _weighted_sum(self, parts: dict[str, Tensor]) -> Tensor:
+        return torch.stack([weight * parts[name] for name, _, weight in self._members()]).sum(dim=0)
+
+
+def _unit_per_image(gradient: Tensor) -> Tensor:
+    """Each image's gradient divided by its norm; zero stays zero."""
+    norm = torch.linalg.vector_norm(gradient, dim=(1, 2, 3), keepdim=True)
+    return gradient / torch.where(norm == 0, 1.0, norm)
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Number repeated names: a, b, a -> a, b, a 2."""
+    unique: list[str] = []
+    for name in names:
+        candidate, number = name, 2
+        while candidate in unique:
+            candidate, number = f"{name} {number}", number + 1
+        unique.append(candidate)
+    return unique
