@@ -104,8 +104,8 @@ def test_development_files_do_not_ship():
     } <= tops
 
 
-def test_archive_leaves_out_only_what_is_there_to_leave_out(tmp_path):
-    (tmp_path / ".comfyignore").write_text("# comment\ntests/\nrun.py\n")
+def test_archive_is_all_but_what_comfyignore_names(tmp_path):
+    (tmp_path / ".comfyignore").write_text("# comment\n/tests/\n/run.py\n")
     for name in (
         "run.py",
         "tests/test_a.py",
@@ -118,6 +118,9 @@ def test_archive_leaves_out_only_what_is_there_to_leave_out(tmp_path):
     assert shipped_files(tmp_path) == [Path(".comfyignore"), Path("nodes/tests/kept.py")]
     copy_archive(tmp_path / "copy", tmp_path)
     assert (tmp_path / "copy/nodes/tests/kept.py").read_text() == "nodes/tests/kept.py"
+    (tmp_path / ".comfyignore").write_text("docs/\n")
+    with pytest.raises(ValueError, match="top-level"):
+        shipped_files(tmp_path)
 
 
 @pytest.mark.parametrize("path", SHIPPED_PYTHON, ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -11,9 +12,17 @@ NEVER_SHIPPED = {"__pycache__", "output"}
 
 
 def left_out(root: Path = ROOT) -> set[str]:
-    """Return the top-level names that `.comfyignore` leaves out of the archive."""
+    """Return the top-level names that `.comfyignore` leaves out of the archive.
+
+    Raises:
+        ValueError: a line is no plain top-level path; the registry would read it as a pattern for any depth.
+    """
     lines = (root / ".comfyignore").read_text(encoding="utf-8").splitlines()
-    return {line.strip().strip("/") for line in lines if line.strip() and not line.startswith("#")}
+    paths = [line for line in lines if line and not line.startswith("#")]
+    for path in paths:
+        if not re.fullmatch(r"/[\w.-]+/?", path):
+            raise ValueError(f".comfyignore holds {path!r}; write top-level paths as /name or /name/")
+    return {path.strip("/") for path in paths}
 
 
 def shipped_files(root: Path = ROOT) -> list[Path]:
