@@ -20,10 +20,16 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
-from tools.comfyui_installs import find_comfyui, merged_requirements, version_text
+from tools.comfyui_installs import (
+    find_comfyui,
+    frontend_requirement,
+    merged_requirements,
+    version_text,
+)
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
+COMFYUI, FRONTEND = "COMFYUI_PATH", "COMFYUI_FRONTEND_PATH"  # read by tests/comfyui
 NO_TESTS_COLLECTED = 5  # exit code of pytest
 
 
@@ -57,6 +63,9 @@ def run_tests(here, arguments):
     installs = find_comfyui()
     python = sys.executable if here else prepare_environment(merged_requirements(installs))
 
+    # The environment holds the newest ComfyUI's frontend; the others bring their own beside it.
+    frontends = {} if here else {path: prepare_frontend(python, path) for path in installs[:-1]}
+
     # Two ComfyUIs cannot be imported by one process, so each has its own; the closing line adds them up.
     runs = [("unit tests", ["tests", "--ignore=tests/comfyui"], None)]
     runs += [(f"ComfyUI {version_text(path)} in {path}", ["tests/comfyui"], path) for path in installs]
@@ -66,7 +75,7 @@ def run_tests(here, arguments):
     totals, reasons, closing, broken = Counter(), Counter(), [], False
     for title, targets, comfyui in runs:
         say(f"{title}: pytest {' '.join([*targets, *arguments])}")
-        code, counts, skip_reasons = run_pytest(python, [*targets, *arguments], comfyui)
+        code, counts, skip_reasons = run_pytest(python, [*targets, *arguments], comfyui, frontends)
         broken = broken or code not in (0, NO_TESTS_COLLECTED)
         totals.update(counts)
         reasons.update(skip_reasons)
@@ -85,11 +94,13 @@ def summary(counts):
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
 
 
-def run_pytest(python, arguments, comfyui):
+def run_pytest(python, arguments, comfyui, frontends):
     """Run one pytest process; return its exit code, its totals and the count of each reason to skip."""
-    environment = {name: value for name, value in os.environ.items() if name != "COMFYUI_PATH"}
+    environment = {name: value for name, value in os.environ.items() if name not in (COMFYUI, FRONTEND)}
     if comfyui is not None:
-        environment["COMFYUI_PATH"] = str(comfyui)
+        environment[COMFYUI] = str(comfyui)
+    if comfyui in frontends:
+        environment[FRONTEND] = str(frontends[comfyui])
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [python, "-m", "pytest", *arguments, f"--junitxml={report}", "--durations=5"]
@@ -129,6 +140,17 @@ def prepare_environment(extra_requirements):
         uv = [python, "-m", "uv", "pip", "install", "--python", python]
         install([*uv, "-r", ROOT / "requirements-dev.txt", "-r", extra])
     return str(python)
+
+
+def prepare_frontend(python, comfyui):
+    """Install the frontend that a ComfyUI pins into a folder of its own and return the folder to serve."""
+    requirement = frontend_requirement(comfyui)
+    folder = ENVIRONMENT / requirement.replace("==", "-")
+    served = folder / "comfyui_frontend_package" / "static"
+    if not served.is_dir():
+        uv = [python, "-m", "uv", "pip", "install", "--python", python]
+        install([*uv, "--no-deps", "--target", folder, requirement])
+    return served
 
 
 def works(*command):

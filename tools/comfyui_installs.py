@@ -58,6 +58,12 @@ def version_text(comfyui: Path) -> str:
     return found.group(1) if found else "unknown"
 
 
+def frontend_requirement(comfyui: Path) -> str:
+    """Return the requirement of a ComfyUI folder that names its frontend, such as "...-package==1.39.14"."""
+    lines = (comfyui / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return next(line.strip() for line in lines if line.startswith("comfyui-frontend-package"))
+
+
 def merged_requirements(installs: list[Path]) -> list[str]:
     """Merge the requirements of ComfyUIs given oldest first: of each package the newest one's line.
 

@@ -56,11 +56,16 @@ def node_classes(pack):
 
 @pytest.fixture(scope="session")
 def server(comfyui):
-    """A running ComfyUI server with the pack installed: a `tools.comfyui_server.ComfyServer`."""
+    """A running ComfyUI server with the pack installed: a `tools.comfyui_server.ComfyServer`.
+
+    COMFYUI_FRONTEND_PATH may name the static folder of another frontend than the installed one.
+    """
     from tools.comfyui_browser import QUIET_FRONTEND
     from tools.comfyui_server import ComfyServer
 
-    with ComfyServer(comfyui, settings=QUIET_FRONTEND) as running:
+    own_frontend = os.environ.get("COMFYUI_FRONTEND_PATH")
+    arguments = ("--front-end-root", own_frontend) if own_frontend else ()
+    with ComfyServer(comfyui, arguments, QUIET_FRONTEND) as running:
         yield running
 
 

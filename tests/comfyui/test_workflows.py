@@ -21,6 +21,11 @@ def needs_download(path):
     return any(node.get("properties", {}).get("models") for node in all_nodes(read(path)))
 
 
+def without_titles(prompt):
+    """Leave out the display names of nodes: they differ between ComfyUI versions and nothing reads them."""
+    return {key: {name: node[name] for name in ("class_type", "inputs")} for key, node in prompt.items()}
+
+
 SELF_CONTAINED = [path for path in WORKFLOWS if not needs_download(path)]
 
 
@@ -40,8 +45,9 @@ def test_workflow_loads_without_a_missing_node(frontend, path, nodes_2):
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_api_twin_is_what_the_frontend_makes_of_the_workflow(frontend, path):
     frontend.load_workflow(read(path))
-    made = frontend.api_prompt()
-    assert made == read(path.parent / "api" / path.name), "run: python -m tools.convert_workflow"
+    made = without_titles(frontend.api_prompt())
+    twin = without_titles(read(path.parent / "api" / path.name))
+    assert made == twin, "run: python -m tools.convert_workflow"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
