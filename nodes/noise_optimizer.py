@@ -1,5 +1,6 @@
 """Node: optimize the noise of a guided sampling against a reward."""
 
+import math
 from functools import partial
 
 import comfy.sample
@@ -201,4 +202,14 @@ class NoiseOptimizer(io.ComfyNode):
         latent.pop("downscale_ratio_spacial", None)
         latent["samples"] = samples
         report = ascent_report(record, reward.model, start)
-        return io.NodeOutput(OptimizedNoise(noise.seed, record.best_noise), latent, report)
+        return io.NodeOutput(
+            OptimizedNoise(noise.seed, record.best_noise),
+            latent,
+            report,
+            ui={"reward_history": _jsonable(record.reward_history())},
+        )
+
+
+def _jsonable(history: torch.Tensor) -> list[list[float | None]]:
+    """Rewards (evaluations, B) for the page and the API; JSON knows no NaN."""
+    return [[value if math.isfinite(value) else None for value in row] for row in history.tolist()]
