@@ -157,10 +157,10 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tor
     over form a shorter last block, a single one joins the block before it. The result has
     ||z||^2 = N per sample whatever the scale of `x`: only the direction of `x` matters.
 
-    The same input gives the same output. Where the nearest point is not unique (equal magnitudes within a
-    block, as in an impulse, or bins without a phase, as in a constant) a fixed one is returned. A zero
-    sample is as far from every member of G; the result is finite and fixed, but tells nothing about it, so
-    callers skip zero gradients (`WhiteGaussianProjector` keeps them zero).
+    The same input gives the same output. Where the nearest point is not unique (magnitudes of a block that
+    are equal to the FFT's rounding, as in an impulse, or bins without a phase) a fixed one is returned. A
+    zero sample is as far from every member of G; the result is finite and fixed, but tells nothing about
+    it, so callers skip zero gradients (`WhiteGaussianProjector` keeps them zero).
 
     Args:
         x: real, shape (batch, ...), any floating dtype and device, an even number N >= 4 of elements per

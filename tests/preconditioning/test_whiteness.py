@@ -58,6 +58,8 @@ def test_each_flaw_moves_its_own_number() -> None:
     assert measure_whiteness(blurred).spectral_flatness < 0.8
     assert measure_whiteness(1.1 * white).relative_norm > 1.05
     assert measure_whiteness(white + 0.3).mean > 0.2
+    faint = measure_whiteness(0.1 * white)
+    assert 0.85 < faint.one_norm_deviation < 1 and 0.95 < faint.energy_deviation < 1
 
 
 def test_an_empty_band_has_no_flatness() -> None:
