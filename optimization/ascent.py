@@ -53,7 +53,7 @@ def ascend(
     optimizer: Callable[[list[Tensor]], torch.optim.Optimizer] = PAPER_OPTIMIZER,
     max_gradient_norm: float | None = PAPER_MAX_GRADIENT_NORM,
     stopping: Stopping | None = None,
-    callback: Callable[[Step], None] | None = None,
+    callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
 ) -> AscentRecord:
     """Maximize ``reward(generate(noise))`` over the noise, each sample of the batch on its own.
@@ -67,8 +67,8 @@ def ascend(
     reward: images -> (B,), larger is better. optimizer: makes a torch optimizer of one parameter (the default
     is the paper's Adam with learning rate 0.02). max_gradient_norm: per-sample clip of the preconditioned
     gradient (paper: 0.03), None for no clip. stopping: default 200 steps. callback: called after each
-    evaluation; an exception in it ends the run. graph_context: makes a context that each forward and its
-    backward run in, such as ``torch.autograd.graph.allow_mutation_on_saved_tensors``.
+    evaluation; a text that it returns ends the run and becomes the stop reason, an exception in it ends the
+    run at once. graph_context: makes a context that each forward and its backward run in, such as ``torch.autograd.graph.allow_mutation_on_saved_tensors``.
 
     A sample whose reward or gradient is not finite, or whose gradient is zero, is taken out: it keeps its
     best noise and the record tells the step. The run ends early when no sample is left.
@@ -97,9 +97,9 @@ def ascend(
         rewards_read, usable, obstacle = _read(rewards, gradient)
         improved = record.add(x, rewards_read)
         record.seconds.append(time.perf_counter() - started)
-        if callback is not None:
-            callback(Step(len(record.rewards) - 1, images, rewards_read, improved, record))
-        record.stop_reason = stopping.reason(record, time.perf_counter() - run_started)
+        step = Step(len(record.rewards) - 1, images, rewards_read, improved, record)
+        asked = callback(step) if callback is not None else None
+        record.stop_reason = asked or stopping.reason(record, time.perf_counter() - run_started)
         if record.stop_reason:
             break
         for sample in torch.nonzero(active & ~usable).flatten().tolist():

@@ -65,9 +65,7 @@ def test_the_loop_is_the_published_one():
 
 
 def test_same_seed_is_bit_identical():
-    runs = [
-        ascend(start_noise(), as_picture, brightness, Free(), stopping=Stopping(steps=5)) for _ in range(2)
-    ]
+    runs = [ascend(start_noise(), as_picture, brightness, Free(), stopping=Stopping(steps=5)) for _ in range(2)]
     assert torch.equal(runs[0].best_noise, runs[1].best_noise)
     assert torch.equal(runs[0].reward_history(), runs[1].reward_history())
 
@@ -123,9 +121,7 @@ def test_patience_counts_steps_without_a_better_noise():
     def worse_every_time(images):
         return images.mean((1, 2, 3)) * 0 - next(falling) + images.mean((1, 2, 3)) * 1e-6
 
-    record = ascend(
-        start_noise(), as_picture, worse_every_time, Free(), stopping=Stopping(steps=50, patience=3)
-    )
+    record = ascend(start_noise(), as_picture, worse_every_time, Free(), stopping=Stopping(steps=50, patience=3))
     assert record.stop_reason == "no better noise for 3 steps"
     assert record.steps == 3 and record.best_step.tolist() == [0, 0]
 
@@ -217,3 +213,15 @@ def test_the_record_survives_an_exception_in_the_callback():
     assert len(record.rewards) == 4
     assert torch.allclose(brightness(as_picture(record.best_noise)), record.best_reward)
     assert all(not step.images.requires_grad for step in seen)
+
+
+def test_the_callback_can_end_the_run_and_keep_the_best():
+    record = ascend(
+        start_noise(),
+        as_picture,
+        brightness,
+        Free(),
+        callback=lambda step: "the user has seen enough" if step.index == 4 else None,
+    )
+    assert record.stop_reason == "the user has seen enough" and record.steps == 4
+    assert (record.best_reward > record.rewards[0]).all()

@@ -74,9 +74,7 @@ def test_torch_checkpoint_is_not_exact_here(blocks, inputs):
     def wrap(block):
         def run(img, txt, options):
             scale = options["scale"]
-            return checkpoint(
-                lambda i, t: block(i.clone(), t.clone(), {"scale": scale}), img, txt, use_reentrant=False
-            )
+            return checkpoint(lambda i, t: block(i.clone(), t.clone(), {"scale": scale}), img, txt, use_reentrant=False)
 
         return run
 
