@@ -68,7 +68,8 @@ def ascend(
     is the paper's Adam with learning rate 0.02). max_gradient_norm: per-sample clip of the preconditioned
     gradient (paper: 0.03), None for no clip. stopping: default 200 steps. callback: called after each
     evaluation; a text that it returns ends the run and becomes the stop reason, an exception in it ends the
-    run at once. graph_context: makes a context that each forward and its backward run in, such as ``torch.autograd.graph.allow_mutation_on_saved_tensors``.
+    run at once. graph_context: makes a context that each forward and its backward run in, such as
+    ``torch.autograd.graph.allow_mutation_on_saved_tensors``.
 
     A sample whose reward or gradient is not finite, or whose gradient is zero, is taken out: it keeps its
     best noise and the record tells the step. The run ends early when no sample is left.
