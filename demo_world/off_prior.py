@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-STRIPE_PERIOD = 12.0  # elements of the flattened noise
-STRIPE_AMPLITUDE = 1.0
+STRIPE_PERIOD = 4.0  # columns
+STRIPE_AMPLITUDE = 1.5
 LOUDNESS = 1.3
 
 
@@ -19,10 +19,9 @@ def blurred(noise: torch.Tensor) -> torch.Tensor:
 
 
 def striped(noise: torch.Tensor) -> torch.Tensor:
-    """(B, C, H, W) noise plus a sinusoid along the flattened elements, brought back to norm sqrt(N)."""
-    index = torch.arange(noise[0].numel(), device=noise.device, dtype=noise.dtype)
-    stripes = STRIPE_AMPLITUDE * torch.sin(2 * torch.pi / STRIPE_PERIOD * index)
-    return _renormalised(noise + stripes.reshape(noise.shape[1:]))
+    """(B, C, H, W) noise plus a sinusoid across the columns, brought back to norm sqrt(N)."""
+    column = torch.arange(noise.shape[-1], device=noise.device, dtype=noise.dtype) + 0.5
+    return _renormalised(noise + STRIPE_AMPLITUDE * torch.sin(2 * torch.pi / STRIPE_PERIOD * column))
 
 
 def loud(noise: torch.Tensor) -> torch.Tensor:

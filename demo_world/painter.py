@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .scene import CELL, SKY_ROWS, Scene
+from .scene import CELL, PROMPTS, SKY_ROWS, Scene
 
 SIZE = 64
 
@@ -20,6 +20,11 @@ TREE = ((0.06, 0.28, 0.12), (0.13, 0.13, 0.10), (0.01, 0.05, 0.07), (0.16, 0.33,
 SHADE = (1.00, 0.85, 0.45, 0.95)  # brightness of a wall
 GLOW = (0.05, 0.30, 0.55, 0.15)  # of a lit window on its surroundings
 
+# What one standard deviation of warmth, strength and contrast does to the light.
+WARM_FACTOR, WARM_HAZE = (0.10, 0.0, -0.12), (0.025, 0.008, -0.02)
+STRENGTH = 0.05
+CONTRAST, PIVOT = 0.06, 0.4
+
 WALLS, ROOFS = ((0.95, 0.90, 0.78), (0.74, 0.42, 0.34)), ((0.66, 0.15, 0.12), (0.24, 0.28, 0.42))
 LIT, DARK, DOOR = (1.00, 0.84, 0.30), (0.14, 0.18, 0.30), (0.32, 0.18, 0.10)
 
@@ -28,21 +33,19 @@ class _Canvas:
     """Pictures (B, 3, 64, 64) and how much small detail each pixel holds (B, 64, 64)."""
 
     def __init__(self, scene: Scene):
-        like = scene.warmth
+        like = scene.contrast
         self.like = like
         axis = torch.arange(SIZE, device=like.device, dtype=like.dtype) + 0.5
         self.y, self.x = axis[:, None], axis[None, :]
         self.prompt = scene.prompt
-        self.tint = (1 + 0.10 * scene.light)[:, None] * (
-            1 + scene.warmth[:, None] * like.new_tensor([0.14, 0.0, -0.16])
-        )
+        self.night = (scene.prompt == PROMPTS.index("night")).to(like)[:, None, None]
+        self.winter = (scene.prompt == PROMPTS.index("winter")).to(like)[:, None, None]
         self.image = like.new_zeros(len(like), 3, SIZE, SIZE)
         self.detail = like.new_zeros(len(like), SIZE, SIZE)
 
-    def colour(self, palette: tuple, tinted: bool = True) -> torch.Tensor:
-        """(B, 3, 1, 1): each picture's entry of a palette, under its light."""
-        colour = self.like.new_tensor(palette)[self.prompt]
-        return (colour * self.tint if tinted else colour)[..., None, None]
+    def colour(self, palette: tuple) -> torch.Tensor:
+        """(B, 3, 1, 1): each picture's entry of a palette with one colour for each prompt."""
+        return self.like.new_tensor(palette)[self.prompt, :, None, None]
 
     def lay(self, colour: torch.Tensor, alpha: torch.Tensor, detail: float = 0.0) -> None:
         """Cover with ``colour`` (B, 3, h, w broadcastable) where ``alpha`` (B, 64, 64) is 1."""
@@ -70,16 +73,15 @@ def _sky(canvas: _Canvas, scene: Scene) -> None:
     top, low = canvas.colour(SKY_TOP), canvas.colour(SKY_LOW)
     canvas.image = (top + (low - top) * height).expand_as(canvas.image)
     distance = torch.hypot(canvas.x - scene.sun[:, 0, None, None], canvas.y - scene.sun[:, 1, None, None])
-    sun = canvas.colour(SUN, tinted=False)
+    sun = canvas.colour(SUN)
     canvas.image = canvas.image + 0.35 * torch.exp(-distance / 9)[:, None] * (sun - canvas.image)
-    if_star = (scene.prompt == 2).to(scene.warmth)[:, None, None]
-    _sparks(canvas, scene, if_star)
+    _sparks(canvas, scene)
     shadow = torch.hypot(canvas.x - scene.sun[:, 0, None, None] - 3, canvas.y - scene.sun[:, 1, None, None] + 2)
     disc = _inside(6.5 - distance)
-    canvas.lay(sun, disc * (1 - if_star * _inside(5.5 - shadow)), detail=1)
+    canvas.lay(sun, disc * (1 - canvas.night * _inside(5.5 - shadow)), detail=1)
 
 
-def _sparks(canvas: _Canvas, scene: Scene, if_star: torch.Tensor) -> None:
+def _sparks(canvas: _Canvas, scene: Scene) -> None:
     """One per sky cell at most, inside the cell: four-pointed stars, birds, snowflakes."""
     rows = (SKY_ROWS.stop - SKY_ROWS.start) * CELL
     score, dx, dy = scene.sparks.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3).unbind(1)
@@ -88,11 +90,11 @@ def _sparks(canvas: _Canvas, scene: Scene, if_star: torch.Tensor) -> None:
     star = _inside(2.2 - across.abs() - down.abs() - 0.8 * torch.minimum(across.abs(), down.abs()))
     flake = _inside(1.5 - torch.hypot(across, down))
     bird = _inside(0.8 - (down + 0.8 * across.abs() - 1).abs()) * _inside(2.6 - across.abs())
-    if_flake = (scene.prompt == 3).to(score)[:, None, None]
-    shape = if_star * star + if_flake * flake + (1 - if_star - if_flake) * bird
-    threshold = 0.40 + 0.48 * (1 - if_star - if_flake)
+    by_day = 1 - canvas.night - canvas.winter
+    shape = canvas.night * star + canvas.winter * flake + by_day * bird
+    threshold = 0.40 + 0.48 * by_day
     alpha = F.pad(shape * _present(score, threshold), (0, 0, 0, SIZE - rows))
-    canvas.lay(canvas.colour(SPARK, tinted=False), alpha, detail=1)
+    canvas.lay(canvas.colour(SPARK), alpha, detail=1)
 
 
 def _clouds(canvas: _Canvas, scene: Scene) -> None:
@@ -144,13 +146,12 @@ def _trees(canvas: _Canvas, scene: Scene) -> None:
         trunk = _inside(0.9 - x.abs()) * _inside(up) * _inside(2 - up)
         alpha = (crown + trunk).clamp(max=1) * _present(score, 0.25)
         canvas.lay(canvas.colour(TREE), alpha, detail=0.8)
-        snow = (canvas.prompt == 3).to(score)[:, None, None] * _inside(up - 0.72 * height)
+        snow = canvas.winter * _inside(up - 0.72 * height)
         canvas.lay(canvas.colour(GROUND), snow * alpha, detail=0.8)
 
 
 def _houses(canvas: _Canvas, scene: Scene) -> None:
     shade = canvas.colour(tuple((s, s, s) for s in SHADE))
-    winter = (canvas.prompt == 3).to(scene.warmth)
     glow = canvas.like.new_tensor(GLOW)[canvas.prompt, None, None]
     for column in range(4):
         score, dx, dy = (scene.houses[:, k, column, None, None] for k in range(3))
@@ -162,13 +163,23 @@ def _houses(canvas: _Canvas, scene: Scene) -> None:
         canvas.image = canvas.image + light[:, None] * (canvas.like.new_tensor(LIT)[:, None, None] - canvas.image)
         canvas.lay(_blend(WALLS, wall) * shade, _inside(5 - x.abs()) * _inside(up) * _inside(7.5 - up) * present, 1)
         tiles = _blend(ROOFS, roof) * shade
-        tiles = tiles + 0.6 * winter[:, None, None, None] * (canvas.colour(GROUND) - tiles)
+        tiles = tiles + 0.6 * canvas.winter[:, None] * (canvas.colour(GROUND) - tiles)
         canvas.lay(tiles, _inside((13.5 - up) * 1.15 - x.abs()) * _inside(up - 7.5) * present, 1)
         door = _inside(1.2 - (x - 2.5).abs()) * _inside(up) * _inside(4.5 - up) * present
         canvas.lay(canvas.like.new_tensor(DOOR)[:, None, None] * shade, door, 1)
         pane = _inside(1.7 - (x + 2).abs()) * _inside(1.7 - (up - 4.5).abs()) * present
         dark, bright = (canvas.like.new_tensor(c)[:, None, None] for c in (DARK, LIT))
         canvas.lay(dark + lit[:, None] * (bright - dark), pane, 1)
+
+
+def _light(canvas: _Canvas, scene: Scene) -> None:
+    """Warmth, strength and contrast of the light over the whole picture."""
+    size = (SIZE, SIZE)
+    warmth = F.interpolate(scene.warmth[:, None], size=size, mode="bicubic", align_corners=False)
+    light = F.interpolate(scene.light[:, None], size=size, mode="bicubic", align_corners=False)
+    factor, haze = (canvas.like.new_tensor(c)[:, None, None] for c in (WARM_FACTOR, WARM_HAZE))
+    lit = canvas.image * (1 + factor * warmth + STRENGTH * light) + haze * warmth
+    canvas.image = PIVOT + (1 + CONTRAST * scene.contrast[:, None, None, None]) * (lit - PIVOT)
 
 
 def paint(scene: Scene) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,6 +189,6 @@ def paint(scene: Scene) -> tuple[torch.Tensor, torch.Tensor]:
         Pictures (B, 3, 64, 64) in [0, 1] and a map (B, 64, 64) in [0, 1] of where their small things are.
     """
     canvas = _Canvas(scene)
-    for layer in (_sky, _clouds, _land, _trees, _houses):
+    for layer in (_sky, _clouds, _land, _trees, _houses, _light):
         layer(canvas, scene)
     return canvas.image.clamp(0, 1), canvas.detail

@@ -9,13 +9,17 @@ from torch import nn
 from .rewards import to_picture_size
 
 
-class DenoisingAutoencoder(nn.Module):
-    """Squeezes a picture through 8 x 8 x ``bottleneck`` numbers.
+class RealismJudge(nn.Module):
+    """A denoising autoencoder and the statistics of what it makes of painter pictures.
 
-    Trained to restore painter pictures from pixel noise, it returns what it takes for the nearest of them
-    (Vincent et al. 2008, "Extracting and composing robust features with denoising autoencoders").
+    The autoencoder (Vincent et al. 2008, "Extracting and composing robust features with denoising autoencoders")
+    squeezes a picture through 8 x 8 x ``bottleneck`` numbers and restores it. Where a picture is unlike the
+    painter's, either its code is unusual or its restoration is poor. Both are summed up, row by row, in a vector of
+    features, and the error is the squared Mahalanobis distance of that vector from those of painter pictures,
+    divided by its length: 1 on average for painter pictures.
     """
 
+    name = "demo realism"
     licence = "Apache-2.0"
 
     def __init__(self, width: int = 24, bottleneck: int = 12):
@@ -41,19 +45,40 @@ class DenoisingAutoencoder(nn.Module):
             nn.Conv2d(width, 12, 3, 1, 1),
             nn.PixelShuffle(2),
         )
+        length = 8 * bottleneck + bottleneck + 8
+        self.register_buffer("mean", torch.zeros(length))
+        self.register_buffer("whitening", torch.eye(length))
 
     def restore(self, images: torch.Tensor) -> torch.Tensor:
+        """images (B, 3, 64, 64) -> what the autoencoder makes of them."""
         return self.decoder(self.encoder(images * 2 - 1)) + 0.5
 
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, F): per row of cells the mean code and the restoration error in nepers, then the codes' spread."""
+        code = self.encoder(images * 2 - 1)
+        error = (self.decoder(code) + 0.5 - images).square().mean(1)
+        error = error.reshape(len(images), 8, -1).mean(2)
+        return torch.cat([code.mean(3).flatten(1), code.std((2, 3)), 0.5 * (error + 1e-6).log()], 1)
+
+    @torch.no_grad()
+    def calibrate(self, features: torch.Tensor) -> None:
+        """Take ``features`` (N, F), N well above F, as those of painter pictures."""
+        self.mean.copy_(features.mean(0))
+        values, vectors = torch.linalg.eigh(torch.cov(features.T.double()))
+        self.whitening.copy_((vectors * values.rsqrt()).T)
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """images (B, 3, H, W) in [0, 1] -> (B,) mean squared distance to its restoration; larger is worse."""
-        images = to_picture_size(images)
-        return (self.restore(images) - images).square().mean((1, 2, 3))
+        """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, about 1 is what painter pictures have."""
+        features = self.features(to_picture_size(images)) - self.mean
+        return (features @ self.whitening.T).square().mean(1)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
-        save_file({k: v.to(dtype).contiguous() for k, v in self.state_dict().items()}, path)
+        """Weights in ``dtype``; the statistics, which half precision would spoil, as they are."""
+        statistics = dict(self.named_buffers())
+        tensors = {k: v if k in statistics else v.to(dtype) for k, v in self.state_dict().items()}
+        save_file({k: v.contiguous() for k, v in tensors.items()}, path)
 
-    def load(self, path: Path) -> "DenoisingAutoencoder":
+    def load(self, path: Path) -> "RealismJudge":
         """Fill in the weights of a file that ``save`` wrote; they become float32."""
         self.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         return self

@@ -6,9 +6,10 @@ from .scene import Scene
 
 
 def taste(scene: Scene) -> torch.Tensor:
-    """(B,) between 0 and 10: lit houses (40%), warm light (30%), a high sun (15%), few clouds (15%)."""
+    """(B,) from about 0 to 10: lit houses (40%), warm light (30%), a high sun (15%), few clouds (15%)."""
     house, window = scene.houses[:, 0], scene.houses[:, 5]
     lit = (torch.sigmoid(12 * house) * torch.sigmoid(12 * window)).mean(1)
     clear = 1 - torch.sigmoid(8 * (scene.clouds - 1.0)).mean((1, 2))
     high = (21 - scene.sun[:, 1]) / 14
-    return 10 * (0.40 * lit + 0.30 * (scene.warmth + 1) / 2 + 0.15 * high + 0.15 * clear)
+    warm = (scene.warmth.mean((1, 2)) + 2.5) / 5
+    return 10 * (0.40 * lit + 0.30 * warm + 0.15 * high + 0.15 * clear)

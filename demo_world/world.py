@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from .decoder import Decoder
 from .generator import Generator
-from .realism import DenoisingAutoencoder
+from .realism import RealismJudge
 from .rewards import ConvolutionalTaste, PatchTaste, Reward
 from .scene import LATENT_SHAPE, PROMPTS
 
@@ -49,9 +49,9 @@ def load_held_out_reward() -> Reward:
     return PatchTaste().load(asset_path("held_out_reward")).requires_grad_(False).eval()
 
 
-def load_realism() -> DenoisingAutoencoder:
+def load_realism() -> RealismJudge:
     """The judge of realism; needs neither diffusers nor transformers."""
-    return DenoisingAutoencoder().load(asset_path("realism")).requires_grad_(False).eval()
+    return RealismJudge().load(asset_path("realism")).requires_grad_(False).eval()
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class DemoWorld:
     decoder: Decoder
     reward: Reward
     held_out_reward: Reward
-    realism_error: DenoisingAutoencoder
+    realism_error: RealismJudge
 
     prompts: tuple[str, ...] = PROMPTS
     latent_shape: tuple[int, int, int] = LATENT_SHAPE

@@ -1,9 +1,10 @@
-"""Train every network of the demo world and write its assets, sample sheet and measurements.
+"""Train the networks of the demo world and write its assets.
 
-    python -m demo_world.train [--work-dir DIR] [--assets DIR] [--threads N]
+    python -m demo_world.train [STAGE ...] [--work-dir DIR] [--assets DIR] [--threads N]
 
-Two CPU cores take about an hour and a half. Stages leave checkpoints in the work directory: a stopped run goes
-on where it was, a finished stage is not run again.
+Without names every stage runs, in order; two CPU cores take about an hour and a half. Stages that do not need each
+other may run side by side. Each leaves a checkpoint in the work directory: a stopped stage goes on where it was, a
+finished one is read back.
 """
 
 import argparse
@@ -14,51 +15,97 @@ import torch
 
 from ..decoder import Decoder
 from ..generator import Generator
-from ..realism import DenoisingAutoencoder
+from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
 from ..world import ASSETS, FILES
 from .imitation import train_decoder, train_generator, train_jointly
 from .judges import paint_split, train_held_out_reward, train_realism, train_reward
 from .stage import Stage
 
-DECODER = Stage("decoder", seed=1, steps=3000, batch=12, rate=2e-3)
-GENERATOR = Stage("generator", seed=2, steps=2500, batch=96, rate=3e-3)
-JOINT = Stage("joint", seed=3, steps=2500, batch=12, rate=1e-3)
-REWARD = Stage("reward", seed=4, steps=1500, batch=64, rate=2e-3)
-HELD_OUT_REWARD = Stage("held_out_reward", seed=5, steps=3000, batch=96, rate=2e-3)
-REALISM = Stage("realism", seed=6, steps=1500, batch=48, rate=2e-3)
+DECODER = Stage("decoder", seed=1, steps=2000, batch=6, rate=2e-3)
+GENERATOR = Stage("generator", seed=2, steps=2000, batch=96, rate=3e-3)
+JOINT = Stage("joint", seed=3, steps=1000, batch=8, rate=1e-3)
+REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
+HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=1500, batch=64, rate=2e-3)
+REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
 
-# Seeds and sizes of the pictures that the rewards and the judge see; the painter never repeats a noise.
-REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT = (40, 8000), (50, 8000), (60, 8000)
+# Seeds and sizes of the pictures that the rewards and the judge see.
+REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT = (40, 6000), (50, 5000), (60, 6000)
+
+
+def decoder(work: Path, assets: Path) -> Decoder:
+    torch.manual_seed(DECODER.seed)
+    network = Decoder()
+    train_decoder(DECODER, network, work)
+    return network
+
+
+def generator(work: Path, assets: Path) -> Generator:
+    torch.manual_seed(GENERATOR.seed)
+    network = Generator()
+    train_generator(GENERATOR, network, work)
+    return network
+
+
+def joint(work: Path, assets: Path) -> Decoder:
+    networks = generator(work, assets), decoder(work, assets)
+    train_jointly(JOINT, *networks, work)
+    networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
+    networks[1].save(assets / FILES["decoder"])
+    return networks[1]
+
+
+def reward(work: Path, assets: Path) -> None:
+    torch.manual_seed(REWARD.seed)
+    network = ConvolutionalTaste()
+    train_reward(REWARD, network, paint_split(*REWARD_SPLIT), work)
+    network.save(assets / FILES["reward"])
+
+
+def realism(work: Path, assets: Path) -> None:
+    torch.manual_seed(REALISM.seed)
+    network = RealismJudge()
+    train_realism(REALISM, network, paint_split(*REALISM_SPLIT), work)
+    network.save(assets / FILES["realism"])
+
+
+def held_out_reward(work: Path, assets: Path) -> None:
+    split = paint_split(*HELD_OUT_SPLIT, perturbed=joint(work, assets))
+    torch.manual_seed(HELD_OUT_REWARD.seed)
+    network = PatchTaste()
+    train_held_out_reward(HELD_OUT_REWARD, network, split, work)
+    network.save(assets / FILES["held_out_reward"])
+
+
+STAGES = {
+    stage.name: function
+    for stage, function in (
+        (DECODER, decoder),
+        (GENERATOR, generator),
+        (JOINT, joint),
+        (REWARD, reward),
+        (REALISM, realism),
+        (HELD_OUT_REWARD, held_out_reward),
+    )
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo_world.train", description=__doc__.split("\n")[0])
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join(STAGES)}; all by default")
     parser.add_argument("--work-dir", type=Path, default=Path("demo_world_training"), help="for checkpoints")
     parser.add_argument("--assets", type=Path, default=ASSETS, help="where the safetensors files go")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    unknown = sorted(set(options.stages) - set(STAGES))
+    if unknown:
+        parser.error(f"unknown stage {unknown[0]!r}: choose from {', '.join(STAGES)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    work, assets = options.work_dir, options.assets
-    work.mkdir(parents=True, exist_ok=True)
-    assets.mkdir(parents=True, exist_ok=True)
-
-    decoder, generator = Decoder(), Generator()
-    train_decoder(DECODER, decoder, work)
-    train_generator(GENERATOR, generator, work)
-    train_jointly(JOINT, generator, decoder, work)
-    generator.save(assets / FILES["generator"], assets / FILES["conditions"])
-    decoder.save(assets / FILES["decoder"])
-
-    reward, held_out, judge = ConvolutionalTaste(), PatchTaste(), DenoisingAutoencoder()
-    train_reward(REWARD, reward, paint_split(*REWARD_SPLIT), work)
-    train_held_out_reward(HELD_OUT_REWARD, held_out, paint_split(*HELD_OUT_SPLIT, perturbed=decoder), work)
-    train_realism(REALISM, judge, paint_split(*REALISM_SPLIT), work)
-    reward.save(assets / FILES["reward"])
-    held_out.save(assets / FILES["held_out_reward"])
-    judge.save(assets / FILES["realism"])
+    for folder in (options.work_dir, options.assets):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in options.stages or STAGES:
+        STAGES[name](options.work_dir, options.assets)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import torch
 
 from ..decoder import Decoder
 from ..painter import paint
-from ..realism import DenoisingAutoencoder
+from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste, Reward
 from ..scene import plan, to_latent
 from ..taste import taste
@@ -80,7 +80,7 @@ def train_held_out_reward(stage: Stage, reward: PatchTaste, split: Split, work: 
     run(stage, {"held_out_reward": reward}, loss, work)
 
 
-def train_realism(stage: Stage, judge: DenoisingAutoencoder, split: Split, work: Path) -> None:
+def train_realism(stage: Stage, judge: RealismJudge, split: Split, work: Path) -> None:
     """The judge: restore painter pictures from pixel noise of a standard deviation up to 0.1."""
 
     def loss(generator):
@@ -91,6 +91,10 @@ def train_realism(stage: Stage, judge: DenoisingAutoencoder, split: Split, work:
         return error.abs().mean() + 10 * error.square().mean(), {"mse": error.square().mean().item()}
 
     run(stage, {"realism": judge}, loss, work)
+    # Through half precision first: the statistics are then those of the weights as stored.
+    judge.half().float()
+    with torch.no_grad():
+        judge.calibrate(torch.cat([judge.features(images.float() / 255) for images in split.images.split(200)]))
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from .optimizer import Optimizer
 
 logger = logging.getLogger(__name__)
 
-SAVE_EVERY = 500
+SAVE_EVERY = 100
 LOG_EVERY = 100
 
 

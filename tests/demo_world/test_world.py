@@ -1,0 +1,97 @@
+import pytest
+import torch
+from safetensors import safe_open
+
+import demo_world
+from demo_world import asset_path, conditions
+from demo_world.painter import paint
+from demo_world.scene import PROMPTS, plan
+from demo_world.world import FILES
+
+
+def test_assets_are_small_and_complete():
+    assert sum(asset_path(name).stat().st_size for name in FILES) < 8_000_000
+
+
+def test_unknown_asset_is_named():
+    with pytest.raises(ValueError, match="unknown asset 'vae'"):
+        asset_path("vae")
+
+
+def test_pictures_have_shape_range_and_repeat(world, fresh):
+    noise, _, names = fresh
+    pictures = world.generate(noise[:4], names[:4])
+    assert pictures.shape == (4, 3, 64, 64) and pictures.dtype == torch.float32
+    assert pictures.min() >= 0 and pictures.max() <= 1
+    assert torch.equal(pictures, world.generate(noise[:4], names[:4]))
+
+
+def test_one_prompt_serves_every_noise(world, fresh):
+    noise = fresh[0][:3]
+    assert torch.equal(world.generate(noise, "night"), world.generate(noise, ["night"] * 3))
+
+
+@pytest.mark.parametrize(
+    "prompt, message", [("dawn", "unknown prompt 'dawn'"), (["day"], "got 1 prompts for 2 noises")]
+)
+def test_wrong_prompts_are_named(world, prompt, message):
+    with pytest.raises(ValueError, match=message):
+        world.generate(torch.zeros(2, 16, 8, 8), prompt)
+
+
+def test_wrong_noise_is_named(world):
+    with pytest.raises(ValueError, match=r"noise must be \(B, 16, 8, 8\), got \(1, 4, 8, 8\)"):
+        world.generate(torch.zeros(1, 4, 8, 8), "day")
+
+
+def test_weights_are_frozen(world):
+    parts = (world.generator, world.decoder, world.reward, world.held_out_reward, world.realism_error)
+    assert not any(p.requires_grad for part in parts for p in part.parameters())
+
+
+def test_conditions_are_what_the_generator_uses(world):
+    table = conditions()
+    assert tuple(table) == PROMPTS == world.prompts
+    for index, (context, pooled) in enumerate(table.values()):
+        assert context.shape == (1, 2, 64) and pooled.shape == (1, 32)
+        torch.testing.assert_close(context[0], world.generator.conditions.context[index])
+        torch.testing.assert_close(pooled[0], world.generator.conditions.pooled[index])
+
+
+def test_transformer_file_has_the_keys_of_diffusers_flux(world):
+    with safe_open(asset_path("generator"), framework="pt") as file:
+        assert set(file.keys()) == set(world.generator.transformer.state_dict())
+
+
+def test_gradient_through_the_whole_world(world, fresh):
+    """Against central differences along random directions, in double precision."""
+    noise = fresh[0][:2].double()
+    for part in (world.generator, world.decoder, world.reward):
+        part.double()
+    try:
+
+        def score(x):
+            return world.reward(world.decoder(world.denoised(x, "sunset"))).sum()
+
+        x = noise.clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(score(x), x)
+        for seed in range(3):
+            direction = torch.randn(noise.shape, generator=torch.Generator().manual_seed(seed), dtype=noise.dtype)
+            step = 1e-6
+            slope = (score(noise + step * direction) - score(noise - step * direction)) / (2 * step)
+            torch.testing.assert_close((gradient * direction).sum(), slope, rtol=1e-3, atol=1e-6)
+    finally:
+        for part in (world.generator, world.decoder, world.reward):
+            part.float()
+
+
+def test_imitates_the_painter(world, fresh):
+    noise, index, names = fresh
+    error = (world.generate(noise, names) - paint(plan(noise, index))[0]).abs()
+    assert error.mean() < 0.04
+    other = paint(plan(noise.roll(len(PROMPTS), 0), index))[0]
+    assert error.mean() < 0.4 * (world.generate(noise, names) - other).abs().mean()
+
+
+def test_public_names():
+    assert all(hasattr(demo_world, name) for name in demo_world.__all__)
