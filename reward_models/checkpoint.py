@@ -57,12 +57,13 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
         raise ValueError(f"There is no file {path}.")
     with open(path, "rb") as file:
         start = file.read(64)
+    # First: the bytes before the brace are a length, which may look like the start of the other formats.
+    if start[8:9] == b"{":
+        return _open_safetensors(path)
     if start.startswith(b"PK"):
         return _open_torch_archive(path)
     if start.startswith(b"\x80"):
         return _open_torch_file(path, mmap=False)
-    if start[8:9] == b"{":
-        return _open_safetensors(path)
     if start.lstrip()[:1] == b"<" or start.startswith(b"version https://git-lfs"):
         raise ValueError(
             f"{path.name} is not a weight file but a web page or a Git LFS pointer; download it again."

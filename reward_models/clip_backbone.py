@@ -5,6 +5,9 @@ Radford et al., "Learning Transferable Visual Models From Natural Language Super
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,6 +17,9 @@ from .checkpoint import Checkpoint
 from .preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 from .prompt_cache import PromptCache
 
+# By vision width, names of trainings with the same sizes but the other activation than OpenAI's ViT-L/14
+# (quick-GELU) and laion's ViT-H/14 (GELU).
+_OTHER_ACTIVATION = {1024: r"laion|datacomp|commonpool", 1280: r"dfn|metaclip"}
 VOCABULARY_SIZE = 49408  # byte-pair encoding of CLIP, with its start and end tokens
 
 
@@ -117,4 +123,17 @@ def check_vocabulary(checkpoint: Checkpoint, name: str) -> None:
         raise ValueError(
             f"{checkpoint.path.name} has a vocabulary of {rows} tokens; CLIP's tokenizer has "
             f"{VOCABULARY_SIZE}. Its text encoder cannot read prompts."
+        )
+
+
+def check_published_activation(path: Path, width: int, field: str) -> None:
+    """Refuse a file whose name tells that its activation is not the published one (ValueError names `field`).
+
+    Tensors do not tell the activation, and the wrong one scores wrongly without an error.
+    """
+    if re.search(_OTHER_ACTIVATION.get(width, r"(?!)"), path.stem.lower()):
+        raise ValueError(
+            f"{path.name} has the sizes of a well-known CLIP, but its name suggests another training, whose "
+            f"activation cannot be read from the tensors. Put {field} into {path.with_suffix('.json').name} "
+            "beside the file."
         )

@@ -11,7 +11,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionMode
 from .architecture import count_layers, pick, read_config, section
 from .assembly import assemble, on_meta
 from .checkpoint import Checkpoint
-from .clip_backbone import ClipBackbone, check_vocabulary
+from .clip_backbone import ClipBackbone, check_published_activation, check_vocabulary
 
 # (vision width, layers, patch size): fields that tensor shapes do not tell.
 _PUBLISHED = {
@@ -60,13 +60,27 @@ def load_huggingface_clip(
     checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None, with_text: bool
 ) -> HuggingFaceClip:
     """Build the transformers module with the tensors' sizes and fill it (ValueError: they do not fit)."""
+    clip_config = huggingface_config(checkpoint, read_config(checkpoint.path, config), with_text)
+    if with_text:
+        return HuggingFaceClip(assemble(on_meta(lambda: CLIPModel(clip_config)), checkpoint, dtype, _name))
+    module = on_meta(lambda: CLIPVisionModelWithProjection(clip_config))
+    return HuggingFaceClip(assemble(module, checkpoint, dtype, _vision_name))
+
+
+def huggingface_config(
+    checkpoint: Checkpoint, config: dict, with_text: bool
+) -> CLIPConfig | CLIPVisionConfig:
+    """The transformers configuration: sizes from the tensors, the rest from `config` or as published."""
     shapes = checkpoint.shapes
-    config = read_config(checkpoint.path, config)
     width, _, patch, _ = checkpoint.shape("vision_model.embeddings.patch_embedding.weight")
     layers = count_layers(shapes, r"vision_model\.encoder\.layers\.(\d+)\.")
     published = _PUBLISHED.get((width, layers, patch), {})
     positions, _ = checkpoint.shape("vision_model.embeddings.position_embedding.weight")
     projection, _ = checkpoint.shape("visual_projection.weight")
+    # A file with the vision tower alone has these fields at the top level of its configuration.
+    vision_fields = section(config, "vision_config") or config
+    if "hidden_act" not in vision_fields:
+        check_published_activation(checkpoint.path, width, "hidden_act")
     vision = {
         "hidden_size": width,
         "num_hidden_layers": layers,
@@ -74,12 +88,10 @@ def load_huggingface_clip(
         "patch_size": patch,
         "image_size": isqrt(positions - 1) * patch,
         "projection_dim": projection,
-        # A file with the vision tower alone has these fields at the top level of its configuration.
-        **_untold(checkpoint, section(config, "vision_config") or config, published.get("vision_config")),
+        **_untold(checkpoint, vision_fields, published.get("vision_config")),
     }
     if not with_text:
-        module = on_meta(lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(**vision)))
-        return HuggingFaceClip(assemble(module, checkpoint, dtype, _vision_name))
+        return CLIPVisionConfig(**vision)
 
     table = "text_model.embeddings.token_embedding.weight"
     check_vocabulary(checkpoint, table)
@@ -95,8 +107,7 @@ def load_huggingface_clip(
         "eos_token_id": rows - 1,
         **_untold(checkpoint, section(config, "text_config"), published.get("text_config")),
     }
-    clip_config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=projection)
-    return HuggingFaceClip(assemble(on_meta(lambda: CLIPModel(clip_config)), checkpoint, dtype, _name))
+    return CLIPConfig(text_config=text, vision_config=vision, projection_dim=projection)
 
 
 def _untold(checkpoint: Checkpoint, tower: dict, published: dict | None) -> dict:

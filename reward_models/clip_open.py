@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isqrt
+from typing import Any
 
 import torch
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from .architecture import count_layers, pick, read_config, section
 from .assembly import assemble, on_meta
 from .checkpoint import Checkpoint
-from .clip_backbone import VOCABULARY_SIZE, ClipBackbone, check_vocabulary
+from .clip_backbone import VOCABULARY_SIZE, ClipBackbone, check_published_activation, check_vocabulary
 
 # (vision width, layers, patch size): fields that tensor shapes do not tell.
 _PUBLISHED = {
@@ -72,23 +73,30 @@ def load_open_clip(
     checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None, with_text: bool
 ) -> OpenClip:
     """Build the open_clip module with the tensors' sizes and fill it (ValueError: they do not fit)."""
-    shapes = checkpoint.shapes
-    config = read_config(checkpoint.path, config)
+    settings = open_clip_config(checkpoint, read_config(checkpoint.path, config), with_text)
+    clip = on_meta(lambda: CLIP(**settings))
+    if with_text:
+        return OpenClip(assemble(clip, checkpoint, dtype, _name))
+    return OpenClip(assemble(clip.visual, checkpoint, dtype, _vision_name))
+
+
+def open_clip_config(checkpoint: Checkpoint, config: dict, with_text: bool) -> dict[str, Any]:
+    """Arguments of `open_clip.CLIP`: sizes from the tensors, the rest from `config` or as published."""
+    shapes, path = checkpoint.shapes, checkpoint.path
     config = section(config, "model_cfg") or config
     width, _, patch, _ = checkpoint.shape("visual.conv1.weight")
     layers = count_layers(shapes, r"visual\.transformer\.resblocks\.(\d+)\.")
     published = _PUBLISHED.get((width, layers, patch), {})
-    mlp_width = checkpoint.shape("visual.transformer.resblocks.0.mlp.c_fc.weight")[0]
+    vision_fields, text_fields = section(config, "vision_cfg"), section(config, "text_cfg")
     vision = CLIPVisionCfg(
         layers=layers,
         width=width,
-        head_width=pick(
-            "head_width", checkpoint.path, section(config, "vision_cfg"), published.get("vision_cfg")
-        ),
-        mlp_ratio=mlp_width / width,
+        head_width=pick("head_width", path, vision_fields, published.get("vision_cfg")),
+        mlp_ratio=checkpoint.shape("visual.transformer.resblocks.0.mlp.c_fc.weight")[0] / width,
         patch_size=patch,
         image_size=isqrt(checkpoint.shape("visual.positional_embedding")[0] - 1) * patch,
     )
+    # open_clip builds both towers; a text tower that is not needed is built as small as possible and dropped.
     text = CLIPTextCfg(width=64, heads=1, layers=1)
     if with_text:
         check_vocabulary(checkpoint, "token_embedding.weight")
@@ -97,19 +105,21 @@ def load_open_clip(
             context_length=checkpoint.shape("positional_embedding")[0],
             vocab_size=VOCABULARY_SIZE,
             width=text_width,
-            heads=pick("heads", checkpoint.path, section(config, "text_cfg"), published.get("text_cfg")),
+            heads=pick("heads", path, text_fields, published.get("text_cfg")),
             layers=count_layers(shapes, r"transformer\.resblocks\.(\d+)\."),
             mlp_ratio=checkpoint.shape("transformer.resblocks.0.mlp.c_fc.weight")[0] / text_width,
         )
+    quick_gelu = config.get("quick_gelu", published.get("quick_gelu", False))
     if "input_resolution" in shapes:
         quick_gelu = True
-    else:
-        quick_gelu = config.get("quick_gelu", published.get("quick_gelu", False))
-    embedding_size = checkpoint.shape("visual.proj")[1]
-    clip = on_meta(lambda: CLIP(embedding_size, vision, text, quick_gelu=quick_gelu))
-    if with_text:
-        return OpenClip(assemble(clip, checkpoint, dtype, _name))
-    return OpenClip(assemble(clip.visual, checkpoint, dtype, _vision_name))
+    elif "quick_gelu" not in config:
+        check_published_activation(path, width, "quick_gelu")
+    return {
+        "embed_dim": checkpoint.shape("visual.proj")[1],
+        "vision_cfg": vision,
+        "text_cfg": text,
+        "quick_gelu": quick_gelu,
+    }
 
 
 def _name(name: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from math import isqrt
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ from .bert_tokens import BertTokens, find_vocabulary
 from .checkpoint import Checkpoint
 from .preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 
+if TYPE_CHECKING:
+    from transformers import BlipTextConfig, BlipVisionConfig
+
 # Mean and standard deviation of the raw score over the authors' training pictures.
 _SCORE_MEAN = 0.16717362830052426
 _SCORE_STD = 1.0333394966054072
@@ -29,10 +33,7 @@ _VISION, _TEXT = "blip.visual_encoder.", "blip.text_encoder."
 # The library's defaults (vision epsilon 1e-5, 8 text heads) are those of another BLIP and would load
 # silently.
 _PUBLISHED = {
-    (1024, 24, 16): {
-        "vision_config": {"num_attention_heads": 16, "layer_norm_eps": 1e-6, "hidden_act": "gelu"},
-        "text_config": {"num_attention_heads": 12, "layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    }
+    (1024, 24, 16): {"vision_config": {"num_attention_heads": 16}, "text_config": {"num_attention_heads": 12}}
 }
 # The head, and the two projections of BLIP's contrastive training that the score does not use.
 _NOT_IN_ENCODERS = ("mlp.layers.", "blip.vision_proj", "blip.text_proj")
@@ -77,7 +78,7 @@ class ImageReward(RewardModel):
         rows = checkpoint.shape(_TEXT + "embeddings.word_embeddings.weight")[0]
         tokenize = BertTokens(find_vocabulary(checkpoint.path), rows)
         head = load_affine_head(checkpoint, "mlp.layers.", (0, 2, 4, 6, 7))
-        vision_config, text_config = _configs(checkpoint, read_config(checkpoint.path, config))
+        vision_config, text_config = blip_configs(checkpoint, read_config(checkpoint.path, config))
         vision = on_meta(lambda: BlipVisionModel(vision_config))
         text = on_meta(lambda: BlipTextModel(text_config, add_pooling_layer=False))
         assemble(vision, checkpoint, dtype, _vision_name)
@@ -102,7 +103,8 @@ class ImageReward(RewardModel):
         return [*self.vision.encoder.layers, *self.text.encoder.layer]
 
 
-def _configs(checkpoint: Checkpoint, config: dict):
+def blip_configs(checkpoint: Checkpoint, config: dict) -> tuple[BlipVisionConfig, BlipTextConfig]:
+    """The transformers configurations: sizes from the tensors, the rest from `config` or as published."""
     from transformers import BlipTextConfig, BlipVisionConfig
 
     width, _, patch, _ = checkpoint.shape(_VISION + "patch_embed.proj.weight")

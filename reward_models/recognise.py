@@ -106,8 +106,7 @@ def _recognise_clip(
 ) -> RewardFileInfo:
     family = {(1024, 768): "ViT-L/14", (1280, 1024): "ViT-H/14"}.get((width, projection), f"of width {width}")
     description = f"CLIP {family}, {layout}" + ("" if has_text else ", image encoder alone")
-    # Only ViT-L/14 has LAION's embedding; other published sizes cannot serve its head, small ones of tests
-    # can.
+    # LAION's head reads the embedding of ViT-L/14; of sizes not published, the widths decide when loading.
     backbone_for = (IMAGE_SIMILARITY,) if family == "ViT-H/14" else (LAION_AESTHETIC, IMAGE_SIMILARITY)
     if not has_text:
         return RewardFileInfo(checkpoint.path, description, (), None, backbone_for=backbone_for)

@@ -6,6 +6,7 @@ Zhai et al., "Sigmoid Loss for Language Image Pre-Training", arXiv 2303.15343.
 from __future__ import annotations
 
 from math import isqrt
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,9 @@ from .assembly import assemble, on_meta
 from .base import at_least_float32
 from .checkpoint import Checkpoint
 from .preprocess import normalise, squash
+
+if TYPE_CHECKING:
+    from transformers import SiglipVisionConfig
 
 _MEAN = _STD = (0.5, 0.5, 0.5)
 # (width, layers, patch size): fields that tensor shapes do not tell. 384 is no multiple of 14; 27 patches
@@ -60,32 +64,14 @@ def load_siglip(checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None 
         ValueError: the file is no SigLIP with an attention-pooling head, or its tensors do not fit.
     """
     # Seconds of import that only this reward needs.
-    from transformers import SiglipVisionConfig, SiglipVisionModel
+    from transformers import SiglipVisionModel
 
-    shapes = checkpoint.shapes
-    patches = "vision_model.embeddings.patch_embedding.weight"
-    if patches not in shapes or "vision_model.head.probe" not in shapes:
+    if "vision_model.head.probe" not in checkpoint.shapes:
         raise ValueError(
             f"{checkpoint.path.name} is no SigLIP image encoder with its pooling head; use "
             "model.safetensors of google/siglip-so400m-patch14-384."
         )
-    config = read_config(checkpoint.path, config)
-    config = section(config, "vision_config") or config
-    width, _, patch, _ = checkpoint.shape(patches)
-    layers = count_layers(shapes, r"vision_model\.encoder\.layers\.(\d+)\.")
-    published = _PUBLISHED.get((width, layers, patch), {})
-    positions = checkpoint.shape("vision_model.embeddings.position_embedding.weight")[0]
-    image_size = config.get("image_size", published.get("image_size", isqrt(positions) * patch))
-    settings = SiglipVisionConfig(
-        hidden_size=width,
-        num_hidden_layers=layers,
-        intermediate_size=checkpoint.shape("vision_model.encoder.layers.0.mlp.fc1.weight")[0],
-        patch_size=patch,
-        image_size=image_size,
-        num_attention_heads=pick("num_attention_heads", checkpoint.path, config, published),
-        hidden_act=config.get("hidden_act", "gelu_pytorch_tanh"),
-        layer_norm_eps=config.get("layer_norm_eps", 1e-6),
-    )
+    settings = siglip_config(checkpoint, read_config(checkpoint.path, config))
     siglip = on_meta(lambda: SiglipVisionModel(settings))
     prefix = "vision_model." if hasattr(siglip, "vision_model") else ""
 
@@ -95,3 +81,24 @@ def load_siglip(checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None 
         return prefix + name.removeprefix("vision_model.")
 
     return SiglipBackbone(assemble(siglip, checkpoint, dtype, rename))
+
+
+def siglip_config(checkpoint: Checkpoint, config: dict) -> SiglipVisionConfig:
+    """The transformers configuration: sizes from the tensors, the rest from `config` or as published."""
+    from transformers import SiglipVisionConfig
+
+    config = section(config, "vision_config") or config
+    width, _, patch, _ = checkpoint.shape("vision_model.embeddings.patch_embedding.weight")
+    layers = count_layers(checkpoint.shapes, r"vision_model\.encoder\.layers\.(\d+)\.")
+    published = _PUBLISHED.get((width, layers, patch), {})
+    side = isqrt(checkpoint.shape("vision_model.embeddings.position_embedding.weight")[0]) * patch
+    return SiglipVisionConfig(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        intermediate_size=checkpoint.shape("vision_model.encoder.layers.0.mlp.fc1.weight")[0],
+        patch_size=patch,
+        image_size=config.get("image_size", published.get("image_size", side)),
+        num_attention_heads=pick("num_attention_heads", checkpoint.path, config, published),
+        hidden_act=config.get("hidden_act", "gelu_pytorch_tanh"),
+        layer_norm_eps=config.get("layer_norm_eps", 1e-6),
+    )

@@ -75,8 +75,9 @@ def random_weights(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[st
         elif "embed" in name.lower():
             weights[name] = 0.7 * values
         else:
-            fan_in = values[0].numel()
-            weights[name] = values * 1.3 / fan_in**0.5
+            # Heads a little weaker: their scores stay in the usual range of a few units.
+            gain = 0.9 if "layers." in name and name.split("layers.")[0] in ("", "mlp.") else 1.3
+            weights[name] = values * gain / values[0].numel() ** 0.5
     if "logit_scale" in weights:
         weights["logit_scale"] = torch.full_like(weights["logit_scale"], 4.2)
     return weights
@@ -111,10 +112,20 @@ def open_clip_file(path: Path, config: dict = OPEN_CLIP_CONFIG) -> dict[str, Ten
     return weights
 
 
-def hps_file(path: Path) -> dict[str, Tensor]:
+def wider(config: dict, width: int = 192) -> dict:
+    """The same configuration, wider: rounding averages out as in the published sizes."""
+    wide = {"vision_config": {"hidden_size": width}, "vision_cfg": {"width": width, "head_width": width // 3}}
+    sections = {
+        name: fields | wide.get(name, {}) for name, fields in config.items() if isinstance(fields, dict)
+    }
+    sizes = {name: width for name in ("projection_dim", "embed_dim") if name in config}
+    return config | sections | sizes
+
+
+def hps_file(path: Path, config: dict = OPEN_CLIP_CONFIG) -> dict[str, Tensor]:
     """Write half weights nested under "state_dict", as HPS is published; returns them as float32."""
-    weights = {name: tensor.half() for name, tensor in open_clip_state().items()}
-    _write(path, weights, OPEN_CLIP_CONFIG, nested=True)
+    weights = {name: tensor.half() for name, tensor in open_clip_state(config).items()}
+    _write(path, weights, config, nested=True)
     return {name: tensor.float() for name, tensor in weights.items()}
 
 
@@ -158,9 +169,9 @@ def vocabulary_words() -> list[str]:
     return words
 
 
-def image_reward(path: Path) -> dict[str, Tensor]:
+def image_reward(path: Path, width: int = 32, text_width: int = 24) -> dict[str, Tensor]:
     """Write an ImageReward with its vocabulary beside it; returns the weights."""
-    width, text_width, mlp, rows = 32, 24, 48, len(vocabulary_words()) + 2
+    mlp, rows = 48, len(vocabulary_words()) + 2
     vision, text = "blip.visual_encoder.", "blip.text_encoder."
     shapes: dict[str, tuple[int, ...]] = {
         vision + "cls_token": (1, 1, width),
