@@ -55,7 +55,8 @@ def say(text):
 
 
 def run_demo(here, arguments):
-    python = sys.executable if here else prepare_environment([])
+    installs = find_comfyui() if os.environ.get(COMFYUI) else []  # the demo runs in the one it is given
+    python = sys.executable if here else prepare_environment(merged_requirements(installs))
     return subprocess.call([python, "-m", "demo", *arguments], cwd=ROOT)
 
 

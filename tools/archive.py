@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NEVER_SHIPPED = {"__pycache__", "output"}
+NEVER_SHIPPED = {"__pycache__", "demo_output"}
 
 
 def left_out(root: Path = ROOT) -> set[str]:
