@@ -23,7 +23,7 @@ from .judges import paint_split, train_held_out_reward, train_realism, train_rew
 from .stage import Stage
 
 DECODER = Stage("decoder", seed=1, steps=2000, batch=6, rate=2e-3)
-GENERATOR = Stage("generator", seed=2, steps=2000, batch=96, rate=3e-3)
+GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
 JOINT = Stage("joint", seed=3, steps=1000, batch=8, rate=1e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=1500, batch=64, rate=2e-3)
