@@ -60,9 +60,15 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     # First: the bytes before the brace are a length, which may look like the start of the other formats.
     if start[8:9] == b"{":
         return _open_safetensors(path)
+    is_torch_file = start.startswith((b"PK", b"\x80"))
+    if is_torch_file and path.suffix == ".safetensors":
+        # Newer versions of torch.load go by the suffix.
+        raise ValueError(
+            f"{path.name} is a torch file under the name of a safetensors file; rename it to .pt."
+        )
     if start.startswith(b"PK"):
         return _open_torch_archive(path)
-    if start.startswith(b"\x80"):
+    if is_torch_file:
         return _open_torch_file(path, mmap=False)
     if start.lstrip()[:1] == b"<" or start.startswith(b"version https://git-lfs"):
         raise ValueError(
