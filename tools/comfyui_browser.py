@@ -96,9 +96,14 @@ class Frontend:
         return self.page.evaluate("() => window.app.graph.serialize()")
 
     def run(self, seconds: float = 600) -> dict[str, Any]:
-        """Queue the shown workflow as its Run button does; wait and return its history entry."""
+        """Queue the shown workflow as its Run button does; wait and return its history entry.
+
+        Raises:
+            ValueError: the server refused the workflow; the text holds its reasons.
+        """
         before = set(self.page.evaluate("async () => Object.keys(await (await fetch('/history')).json())"))
-        self.page.evaluate("() => window.app.queuePrompt(0, 1)")
+        if not self.page.evaluate("() => window.app.queuePrompt(0, 1)"):
+            raise ValueError(self.page.evaluate("() => JSON.stringify(window.app.lastNodeErrors)"))
         found = self.page.wait_for_function(
             """async before => {
                 const history = await (await fetch('/history')).json();

@@ -93,6 +93,14 @@ def test_frontend_names_missing_node_types(frontend):
     assert frontend.missing_node_types(workflow) == ["NoSuchNode"]
 
 
+def test_frontend_says_why_a_workflow_is_refused(frontend):
+    workflow = json.loads(json.dumps(WORKFLOW))
+    workflow["nodes"][0]["widgets_values"][0] = 0
+    frontend.load_workflow(workflow)
+    with pytest.raises(ValueError, match="smaller than min"):
+        frontend.run(seconds=60)
+
+
 def test_frontend_runs_the_shown_workflow(frontend, server):
     frontend.load_workflow(WORKFLOW)
     assert len(server.images(frontend.run(seconds=60))) == 2
