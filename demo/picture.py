@@ -1,0 +1,54 @@
+"""The demo's picture: start, without, with; the reward curves; the spectra of the noises."""
+
+import numpy as np
+from PIL import Image
+
+from figures import draw_curves
+from figures.canvas import Canvas
+from figures.noise_measures import band_power, compact_power, flat_samples
+
+from .run import Run
+
+LABEL_WIDTH, GAP, HEADER = 250, 8, 90
+PICTURE = 192  # three times 64
+PLOT_HEIGHT = 420
+BANDS = 32
+
+
+def draw(runs: list[Run]) -> Image.Image:
+    """One row of pictures per run, two plots below. Everything in it comes from ``runs``."""
+    columns = len(runs[0].pictures)
+    width = LABEL_WIDTH + columns * (PICTURE + GAP) + GAP
+    plots_top = HEADER + len(runs) * (PICTURE + GAP) + GAP
+    canvas = Canvas(width, plots_top + PLOT_HEIGHT)
+    canvas.text((GAP * 2, 18), "The same noises, optimized for the same reward", 30)
+    canvas.text((GAP * 2, 58), "realism error: lower is better; the judge has only seen true pictures", 18)
+    for row, run in enumerate(runs):
+        top = HEADER + row * (PICTURE + GAP)
+        numbers = run.numbers()
+        canvas.text((GAP * 2, top + 22), run.name, 25)
+        for line, name in enumerate(("reward", "held-out reward", "realism error", "norm/sqrt(N)")):
+            canvas.text((GAP * 2, top + 66 + 27 * line), f"{name}  {numbers[name]:.3g}", 19)
+    page = canvas.picture()
+    for row, run in enumerate(runs):
+        for column, picture in enumerate(run.pictures):
+            pixels = picture.clamp(0, 1).mul(255).round().byte().movedim(0, -1).numpy()
+            tile = Image.fromarray(pixels).resize((PICTURE, PICTURE), Image.Resampling.NEAREST)
+            page.paste(tile, (LABEL_WIDTH + column * (PICTURE + GAP), HEADER + row * (PICTURE + GAP)))
+    half = width // 2
+    longest = max(len(run.rewards) for run in runs)
+    # The start as a level, so that a run has the same colour in both plots.
+    rewards = {run.name: run.rewards.mean(1).tolist() * (longest if len(run.rewards) == 1 else 1) for run in runs}
+    page.paste(draw_curves(rewards, "Reward, mean", width=half, height=PLOT_HEIGHT), (0, plots_top))
+    spectra = {run.name: _spectrum(run) for run in runs}
+    plot = draw_curves(
+        spectra, "Power of the noise (white: 1)", x_label="band, low to high", width=half, height=PLOT_HEIGHT
+    )
+    page.paste(plot, (half, plots_top))
+    return page
+
+
+def _spectrum(run: Run) -> list[float]:
+    """Mean power per band of the flattened noise's spectrum."""
+    power = compact_power(flat_samples(np.asarray(run.noise)))
+    return band_power(power, BANDS)[1].tolist()
