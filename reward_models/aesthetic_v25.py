@@ -7,6 +7,10 @@ AGPL-3.0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from .affine_head import AffineHead, load_affine_head
@@ -28,7 +32,13 @@ class AestheticV25(RewardModel):
         self.head = head
 
     @classmethod
-    def load(cls, head: Checkpoint, backbone: Checkpoint, dtype, config=None) -> AestheticV25:
+    def load(
+        cls,
+        head: Checkpoint,
+        backbone: Checkpoint,
+        dtype: torch.dtype,
+        config: Mapping[str, Any] | None = None,
+    ) -> AestheticV25:
         """Assemble from the head's file and a SigLIP (ValueError if they do not belong together)."""
         affine = load_affine_head(head, "scoring_head.", (0, 2, 4, 6, 8))
         siglip = load_siglip(backbone, dtype, config)

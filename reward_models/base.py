@@ -32,6 +32,7 @@ class RewardModel(nn.Module):
     typical_range: tuple[float, float] = (0.0, 1.0)
     licence: str = ""
     min_side: int = 16
+    _range_checked: bool = False
 
     def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
         """Score checked images (B, 3, H, W) against checked prompts (B strings, or None). Returns (B,)."""
@@ -56,9 +57,14 @@ class RewardModel(nn.Module):
             (B,) scores on the device of the images, float32 (float64 for float64 images).
 
         Raises:
-            ValueError: an input has the wrong shape, type or range, or a prompt is missing.
+            ValueError: an input has the wrong shape or type, the first images are not in [0, 1], or a prompt
+                is missing.
         """
         check_images(images, self.min_side)
+        # A wrong convention shows in the first batch; later ones do not make the host wait for the device.
+        if not self._range_checked:
+            check_range(images)
+            self._range_checked = True
         prompts = check_prompts(prompts, images.shape[0], self.name) if self.needs_prompt else None
         weight = next(self.parameters(), None)
         if weight is None:
@@ -90,7 +96,7 @@ def check_dtype(dtype: torch.dtype, name: str) -> None:
 
 
 def check_images(images: Tensor, min_side: int) -> None:
-    """Raise ValueError unless `images` is (B, 3, H, W), floating point, in [0, 1] and large enough."""
+    """Raise ValueError unless `images` is (B, 3, H, W), floating point and large enough."""
     if not isinstance(images, Tensor) or images.ndim != 4:
         got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise ValueError(f"images must be a tensor of shape (batch, 3, height, width); got {got}.")
@@ -110,6 +116,10 @@ def check_images(images: Tensor, min_side: int) -> None:
         raise ValueError(
             f"images are too small: {width}x{height} pixels; at least {min_side}x{min_side} are needed."
         )
+
+
+def check_range(images: Tensor) -> None:
+    """Raise ValueError if images (B, 3, H, W) are far outside [0, 1]."""
     low, high = (float(bound) for bound in torch.aminmax(images.detach()))
     if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
         raise ValueError(

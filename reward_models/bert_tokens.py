@@ -24,13 +24,14 @@ class BertTokens:
         # tokenizers comes with transformers; imported here with the only reward that needs it.
         from tokenizers import BertWordPieceTokenizer
 
-        words = vocabulary.read_text(encoding="utf-8").splitlines()
+        with open(vocabulary, encoding="utf-8") as lines:
+            words = [line.rstrip("\n") for line in lines]
         missing = [token for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]") if token not in words]
         if missing or embedding_rows not in (len(words), len(words) + _APPENDED_TOKENS):
             raise ValueError(
-                f"{vocabulary} holds {len(words)} "
-                f"tokens{' without ' + ', '.join(missing) if missing else ''}, but the checkpoint was "
-                f"trained with {embedding_rows - _APPENDED_TOKENS}. Use vocab.txt of bert-base-uncased."
+                f"{vocabulary} holds {len(words)} tokens{' without ' * bool(missing)}{', '.join(missing)}, "
+                f"but the checkpoint was trained with {embedding_rows - _APPENDED_TOKENS}. Use vocab.txt of "
+                "bert-base-uncased."
             )
         self._tokenizer = BertWordPieceTokenizer(
             {word: index for index, word in enumerate(words)}, lowercase=True

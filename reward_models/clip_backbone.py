@@ -6,7 +6,9 @@ Radford et al., "Learning Transferable Visual Models From Natural Language Super
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -89,7 +91,10 @@ class ClipBackbone(nn.Module):
 
 
 def load_clip(
-    checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None = None, with_text: bool = True
+    checkpoint: Checkpoint,
+    dtype: torch.dtype,
+    config: Mapping[str, Any] | None = None,
+    with_text: bool = True,
 ) -> ClipBackbone:
     """Load a CLIP from its checkpoint, without the text tower if that is not needed.
 

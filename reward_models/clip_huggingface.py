@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +59,7 @@ class HuggingFaceClip(ClipBackbone):
 
 
 def load_huggingface_clip(
-    checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None, with_text: bool
+    checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None, with_text: bool
 ) -> HuggingFaceClip:
     """Build the transformers module with the tensors' sizes and fill it (ValueError: they do not fit)."""
     clip_config = huggingface_config(checkpoint, read_config(checkpoint.path, config), with_text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isqrt
 from typing import Any
 
@@ -70,7 +71,7 @@ class OpenClip(ClipBackbone):
 
 
 def load_open_clip(
-    checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None, with_text: bool
+    checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None, with_text: bool
 ) -> OpenClip:
     """Build the open_clip module with the tensors' sizes and fill it (ValueError: they do not fit)."""
     settings = open_clip_config(checkpoint, read_config(checkpoint.path, config), with_text)

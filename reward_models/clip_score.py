@@ -7,6 +7,10 @@ cosine, without prefix, which keeps a gradient below zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from .base import RewardModel
@@ -27,7 +31,9 @@ class ClipScore(RewardModel):
         self.backbone = backbone
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, dtype, config=None) -> ClipScore:
+    def load(
+        cls, checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None = None
+    ) -> ClipScore:
         """Assemble from a CLIP with both encoders (ValueError if the file does not fit)."""
         return cls(load_clip(checkpoint, dtype, config))
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from .base import RewardModel, at_least_float32, check_images
+from .base import RewardModel, at_least_float32, check_images, check_range
 from .preprocess import resize, triangle
 
 # Both pictures are reduced to 64 x 64 colours: two distributions of equally many samples.
@@ -42,6 +42,7 @@ class ColourPalette(RewardModel):
     def __init__(self, reference: Tensor):
         super().__init__()
         check_images(reference, self.min_side)
+        check_range(reference)
         if len(reference) != 1:
             raise ValueError(f"The colour palette is taken from one reference picture; got {len(reference)}.")
         # Ordinary tensors even under inference mode, because a later backward saves them.

@@ -8,8 +8,9 @@ its first token.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,9 @@ class ImageReward(RewardModel):
         self._tokenize = tokenize
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, dtype, config=None) -> ImageReward:
+    def load(
+        cls, checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None = None
+    ) -> ImageReward:
         """Assemble from `ImageReward.pt` or its safetensors copy; needs `vocab.txt` of bert-base-uncased.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .base import RewardModel, at_least_float32, check_images
+from .base import RewardModel, at_least_float32, check_images, check_range
 from .clip_backbone import ClipBackbone
 from .siglip_backbone import SiglipBackbone
 
@@ -28,6 +28,7 @@ class ImageSimilarity(RewardModel):
     def __init__(self, encoder: ClipBackbone | SiglipBackbone, references: Tensor):
         super().__init__()
         check_images(references, self.min_side)
+        check_range(references)
         self.encoder = encoder
         # Ordinary tensors even under inference mode, because a later backward saves them.
         with torch.inference_mode(False), torch.no_grad():

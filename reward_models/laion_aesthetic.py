@@ -7,6 +7,10 @@ scale.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from .affine_head import AffineHead, load_affine_head
@@ -28,7 +32,13 @@ class LaionAesthetic(RewardModel):
         self.head = head
 
     @classmethod
-    def load(cls, head: Checkpoint, backbone: Checkpoint, dtype, config=None) -> LaionAesthetic:
+    def load(
+        cls,
+        head: Checkpoint,
+        backbone: Checkpoint,
+        dtype: torch.dtype,
+        config: Mapping[str, Any] | None = None,
+    ) -> LaionAesthetic:
         """Assemble from the head's file and a CLIP ViT-L/14 (ValueError if they do not belong together)."""
         affine = load_affine_head(head, "layers.", (0, 2, 4, 6, 7))
         clip = load_clip(backbone, dtype, config, with_text=False)

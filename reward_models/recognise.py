@@ -21,9 +21,9 @@ IMAGE_SIMILARITY = "image similarity"
 
 _NAME_HINTS = (
     (r"pick[ ._-]?score", PICKSCORE),
-    (r"hps[ ._-]?v?2[._]1", HPS_V21),
-    (r"hps", HPS_V2),
-    (r"clip|vit", CLIP_SCORE),
+    (r"(?<![a-z])hps[ ._-]?v?2[._]1", HPS_V21),
+    (r"(?<![a-z])hps", HPS_V2),
+    (r"clip|(?<![a-z])vit(?![a-z])", CLIP_SCORE),
 )
 _LAION_INDICES = ("0", "2", "4", "6", "7")
 

@@ -5,8 +5,9 @@ Zhai et al., "Sigmoid Loss for Language Image Pre-Training", arXiv 2303.15343.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +58,9 @@ class SiglipBackbone(nn.Module):
         return list(getattr(self.siglip, "vision_model", self.siglip).encoder.layers)
 
 
-def load_siglip(checkpoint: Checkpoint, dtype: torch.dtype, config: dict | None = None) -> SiglipBackbone:
+def load_siglip(
+    checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None = None
+) -> SiglipBackbone:
     """Load the image encoder from a file of the whole model or of the image encoder alone.
 
     Raises:

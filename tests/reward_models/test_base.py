@@ -79,3 +79,9 @@ def test_float64_images_keep_their_precision():
 def test_half_precision_weights_are_refused():
     with pytest.raises(ValueError, match="float16.*bfloat16 or float32"):
         RedOfPrompt().half()(pictures(2), "a")
+
+
+def test_the_range_of_values_is_checked_once():
+    reward = RedOfPrompt()
+    reward(pictures(1), "a")
+    assert float(reward(pictures(1) * 255, "a").detach()) > 1

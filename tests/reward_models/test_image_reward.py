@@ -52,6 +52,14 @@ def test_tokens_are_cut_and_padded_to_35(tmp_path):
     assert mask.tolist() == [[1] * 35, TOKENS[1][1].tolist()]
 
 
+def test_vocabulary_lines_end_at_newlines_only(tmp_path):
+    # Tokens may contain what Python counts as line boundaries.
+    words = [*VOCABULARY, "x\u2028y", "\x85"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    ids, _ = BertTokens(tmp_path / "vocab.txt", len(words) + 2)(["sea"])
+    assert ids[0, :3].tolist() == [2, words.index("sea"), 3]
+
+
 def test_missing_vocabulary_is_named_with_its_place(tmp_path, monkeypatch):
     small.image_reward(tmp_path / "ImageReward.pt")
     (tmp_path / "vocab.txt").unlink()

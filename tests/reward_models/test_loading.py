@@ -22,6 +22,7 @@ from tests.reward_models.parity import PROMPTS, pictures, score_and_gradient
         ("CLIP-ViT-H-14-laion2B-s32B-b79K", "CLIPScore"),
         ("CLIP-ViT-H-14-laion2B-s32B-b79K/open_clip_pytorch_model", "CLIPScore"),
         ("mystery", None),
+        ("chips", None),
         ("PickScore_v1/mystery", None),
     ],
 )
