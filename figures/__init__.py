@@ -1,0 +1,7 @@
+"""Plots of runs and of noise, on numpy and Pillow alone."""
+
+from .curves import draw_curves
+from .noise_statistics import draw_noise_statistics
+from .whiteness_verdict import describe_whiteness
+
+__all__ = ["describe_whiteness", "draw_curves", "draw_noise_statistics"]
