@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from .demo_world import DemoWorldNode
 from .noise_optimizer import NoiseOptimizer
 from .picture_statistics import PictureStatisticsNode
+from .reward_files import register_folder
 from .reward_model_loader import RewardModelLoader
 from .white_gaussian_projector import WhiteGaussianProjectorNode
 
@@ -18,5 +19,8 @@ NODES: list[type[io.ComfyNode]] = [
 
 
 class NoiseOptimizerExtension(ComfyExtension):
+    async def on_load(self) -> None:
+        register_folder()
+
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

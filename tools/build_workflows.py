@@ -30,7 +30,8 @@ BUILD = """spec => {
         node.pos = item.position;
         if (item.title) node.title = item.title;
         for (const [name, value] of Object.entries(item.widgets)) {
-            const widget = node.widgets?.find(w => w.name === name) ?? fail(`${item.type} has no widget ${name}`);
+            const widget = node.widgets?.find(w => w.name === name) ??
+                fail(`${item.type} has no widget ${name}, only ${node.widgets?.map(w => w.name)}`);
             widget.value = value;
         }
         if (item.models.length) node.properties.models = item.models;

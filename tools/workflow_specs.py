@@ -65,7 +65,7 @@ Out of memory: *memory* = recompute, a smaller picture, or a TAESD (taef1) as th
 def demo() -> Workflow:
     return Workflow(
         nodes=[
-            Node("note", "MarkdownNote", (0, 0), {"": DEMO_NOTE}, (380, 330), "Start here", colour=NOTE),
+            Node("note", "MarkdownNote", (0, 0), {"text": DEMO_NOTE}, (380, 330), "Start here", colour=NOTE),
             Node("world", "GPER_DemoWorld", (0, 400), {"scene": "day"}, (380, 150), colour=OURS),
             Node("latent", "EmptyLatentImage", (0, 610), {"width": 64, "height": 64, "batch_size": 4}, (380, 110)),
             Node("seed", "RandomNoise", (0, 780), {"noise_seed": 7, "control_after_generate": "fixed"}, (380, 90)),
@@ -146,7 +146,7 @@ def demo() -> Workflow:
 def flux_schnell() -> Workflow:
     return Workflow(
         nodes=[
-            Node("note", "MarkdownNote", (0, 0), {"": FLUX_NOTE}, (400, 330), "Read me", colour=NOTE),
+            Node("note", "MarkdownNote", (0, 0), {"text": FLUX_NOTE}, (400, 330), "Read me", colour=NOTE),
             Node(
                 "checkpoint",
                 "CheckpointLoaderSimple",
