@@ -15,8 +15,9 @@ class RealismJudge(nn.Module):
     The autoencoder (Vincent et al. 2008, "Extracting and composing robust features with denoising autoencoders")
     squeezes a picture through 8 x 8 x ``bottleneck`` numbers and restores it. Where a picture is unlike the
     painter's, either its code is unusual or its restoration is poor. Both are summed up, row by row, in a vector of
-    features, and the error is the squared Mahalanobis distance of that vector from those of painter pictures,
-    divided by its length: 1 on average for painter pictures.
+    features, whitened by the mean and covariance that painter pictures have. The error is the mean fourth power of
+    the whitened features (relative to a normal distribution's, 3), so that a few that are far out count for more
+    than many that are slightly off: about 1 for painter pictures.
     """
 
     name = "demo realism"
@@ -70,7 +71,7 @@ class RealismJudge(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, about 1 is what painter pictures have."""
         features = self.features(to_picture_size(images)) - self.mean
-        return (features @ self.whitening.T).square().mean(1)
+        return (features @ self.whitening.T).pow(4).mean(1) / 3
 
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
         """Weights in ``dtype``; the statistics, which half precision would spoil, as they are."""

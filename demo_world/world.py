@@ -23,11 +23,11 @@ FILES = {
 }
 
 
-def asset_path(name: str) -> Path:
+def asset_path(name: str, assets: Path = ASSETS) -> Path:
     """Where an asset lies: "generator", "decoder", "conditions", "reward", "held_out_reward" or "realism"."""
     if name not in FILES:
         raise ValueError(f"unknown asset {name!r}: expected one of {', '.join(FILES)}")
-    path = ASSETS / FILES[name]
+    path = assets / FILES[name]
     if not path.exists():
         raise ValueError(f"the demo world's {name} is missing: restore {path} from the repository")
     return path
@@ -39,19 +39,19 @@ def conditions() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     return {p: (tensors["context"][i : i + 1], tensors["pooled"][i : i + 1]) for i, p in enumerate(PROMPTS)}
 
 
-def load_reward() -> Reward:
+def load_reward(assets: Path = ASSETS) -> Reward:
     """The reward to climb; needs neither diffusers nor transformers."""
-    return ConvolutionalTaste().load(asset_path("reward")).requires_grad_(False).eval()
+    return ConvolutionalTaste().load(asset_path("reward", assets)).requires_grad_(False).eval()
 
 
-def load_held_out_reward() -> Reward:
+def load_held_out_reward(assets: Path = ASSETS) -> Reward:
     """The reward to watch; needs neither diffusers nor transformers."""
-    return PatchTaste().load(asset_path("held_out_reward")).requires_grad_(False).eval()
+    return PatchTaste().load(asset_path("held_out_reward", assets)).requires_grad_(False).eval()
 
 
-def load_realism() -> RealismJudge:
+def load_realism(assets: Path = ASSETS) -> RealismJudge:
     """The judge of realism; needs neither diffusers nor transformers."""
-    return RealismJudge().load(asset_path("realism")).requires_grad_(False).eval()
+    return RealismJudge().load(asset_path("realism", assets)).requires_grad_(False).eval()
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ class DemoWorld:
         return self.decode(self.denoised(noise, prompt))
 
 
-def load_world(device: str | torch.device = "cpu") -> DemoWorld:
+def load_world(device: str | torch.device = "cpu", assets: Path = ASSETS) -> DemoWorld:
     """Load every network in float32 onto ``device``."""
-    generator = Generator().load(asset_path("generator"), asset_path("conditions"))
+    generator = Generator().load(asset_path("generator", assets), asset_path("conditions", assets))
     networks = (
         generator,
-        Decoder().load(asset_path("decoder")),
-        load_reward(),
-        load_held_out_reward(),
-        load_realism(),
+        Decoder().load(asset_path("decoder", assets)),
+        load_reward(assets),
+        load_held_out_reward(assets),
+        load_realism(assets),
     )
     return DemoWorld(*(network.requires_grad_(False).eval().to(device) for network in networks))

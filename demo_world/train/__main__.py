@@ -1,4 +1,4 @@
-"""Train the networks of the demo world and write its assets.
+"""Train the networks of the demo world, write its assets, measure them and draw sample sheets.
 
     python -m demo_world.train [STAGE ...] [--work-dir DIR] [--assets DIR] [--threads N]
 
@@ -17,20 +17,23 @@ from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
-from ..world import ASSETS, FILES
+from ..world import ASSETS, FILES, load_world
 from .imitation import train_decoder, train_generator, train_jointly
 from .judges import paint_split, train_held_out_reward, train_realism, train_reward
+from .measure import draw_off_prior, draw_samples, measure
 from .stage import Stage
 
-DECODER = Stage("decoder", seed=1, steps=2000, batch=6, rate=2e-3)
+logger = logging.getLogger(__name__)
+
+DECODER = Stage("decoder", seed=1, steps=1300, batch=6, rate=2e-3)
 GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
-JOINT = Stage("joint", seed=3, steps=1000, batch=8, rate=1e-3)
+JOINT = Stage("joint", seed=3, steps=500, batch=6, rate=1e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
-HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=1500, batch=64, rate=2e-3)
+HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
 
 # Seeds and sizes of the pictures that the rewards and the judge see.
-REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT = (40, 6000), (50, 5000), (60, 6000)
+REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT = (40, 6000), (50, 4000), (60, 6000)
 
 
 def decoder(work: Path, assets: Path) -> Decoder:
@@ -47,12 +50,11 @@ def generator(work: Path, assets: Path) -> Generator:
     return network
 
 
-def joint(work: Path, assets: Path) -> Decoder:
+def joint(work: Path, assets: Path) -> None:
     networks = generator(work, assets), decoder(work, assets)
     train_jointly(JOINT, *networks, work)
     networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
     networks[1].save(assets / FILES["decoder"])
-    return networks[1]
 
 
 def reward(work: Path, assets: Path) -> None:
@@ -70,11 +72,19 @@ def realism(work: Path, assets: Path) -> None:
 
 
 def held_out_reward(work: Path, assets: Path) -> None:
-    split = paint_split(*HELD_OUT_SPLIT, perturbed=joint(work, assets))
+    split = paint_split(*HELD_OUT_SPLIT, perturbed=decoder(work, assets))
     torch.manual_seed(HELD_OUT_REWARD.seed)
     network = PatchTaste()
     train_held_out_reward(HELD_OUT_REWARD, network, split, work)
     network.save(assets / FILES["held_out_reward"])
+
+
+def report(work: Path, assets: Path) -> None:
+    world = load_world(assets=assets)
+    for name, figure in measure(world).items():
+        logger.info("%s: %.4g", name, figure)
+    draw_samples(world, assets.parent / "sample_sheet.jpg")
+    draw_off_prior(world, assets.parent / "prior_sensitivity.jpg")
 
 
 STAGES = {
@@ -87,7 +97,7 @@ STAGES = {
         (REALISM, realism),
         (HELD_OUT_REWARD, held_out_reward),
     )
-}
+} | {"report": report}
 
 
 def main() -> None:
