@@ -2,15 +2,14 @@
 
     python -m benchmarks.projection [--threads 1 2] [--repeats 15] [--json projection.json]
 
-The two are timed in turn, so that a busy machine slows both alike; the table gives medians in
-milliseconds. `noise` is white noise, where nearly every block keeps all its bins; `outliers` has Cauchy
+The two are timed in turn, and the table gives the least of the repeats in milliseconds, so that what else
+runs on the machine counts little. `noise` is white noise, where nearly every block keeps all its bins; `outliers` has Cauchy
 tails, where most blocks have bins to drop. It reports and decides nothing.
 """
 
 import argparse
 import json
 import platform
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,14 +37,14 @@ def milliseconds(call: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) 
 
 
 def compare(x: torch.Tensor, repeats: int) -> tuple[float, float]:
-    """Median milliseconds of the FFT pair and of the projection, timed in turn after two rounds of warm-up."""
+    """Least milliseconds of the FFT pair and of the projection, timed in turn after two rounds of warm-up."""
     pairs, projections = [], []
     for repeat in range(repeats + 2):
         pair, projection = milliseconds(fft_pair, x), milliseconds(project_white_gaussian, x)
         if repeat >= 2:
             pairs.append(pair)
             projections.append(projection)
-    return statistics.median(pairs), statistics.median(projections)
+    return min(pairs), min(projections)
 
 
 def main() -> None:

@@ -113,6 +113,14 @@ def test_subset_penalty_gradient(shape: tuple[int, ...], k: int, count: int) -> 
     assert gradients[2].norm() > 0
 
 
+def test_subset_penalty_pushes_out_where_the_covariance_is_too_small() -> None:
+    x = 0.2 * torch.randn(1, 512, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    gradient = SubsetPenalty(permutations=3).penalty_gradient(x)
+    expected = autograd(lambda x: prno(x, orders(x[0].detach(), 0, 3), 4), x)
+    assert (gradient * x).sum() < 0
+    torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-12)
+
+
 def test_subset_penalty_leaves_likely_noise_alone() -> None:
     """p_1 = 1 where a chi^2 of k = 4 degrees is below 8 log 2, in 76 % of draws; p_2 = 1 in nearly all."""
     x = torch.randn(400, 4, 8, 8, generator=torch.Generator().manual_seed(0))
