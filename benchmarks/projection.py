@@ -3,8 +3,8 @@
     python -m benchmarks.projection [--threads 1 2] [--repeats 15] [--json projection.json]
 
 The two are timed in turn, and the table gives the least of the repeats in milliseconds, so that what else
-runs on the machine counts little. `noise` is white noise, where nearly every block keeps all its bins; `outliers` has Cauchy
-tails, where most blocks have bins to drop. It reports and decides nothing.
+runs on the machine counts little. `noise` is white noise, where nearly every block keeps all its bins;
+`outliers` has Cauchy tails, where many blocks have bins to drop. It reports and decides nothing.
 """
 
 import argparse
