@@ -45,6 +45,15 @@ MISSING_TYPES = """workflow => {
     return [...new Set(types)].filter(type => !known(type)).sort();
 }"""
 
+# Queue and return why the server refused, null if it did not. Older frontends answer false in both cases but
+# leave an empty object of errors when all went well.
+QUEUE = """async () => {
+    const accepted = await window.app.queuePrompt(0, 1);
+    const errors = window.app.lastNodeErrors;
+    const none = accepted || (errors && Object.keys(errors).length === 0);
+    return none ? null : JSON.stringify(errors);
+}"""
+
 
 def find_chromium() -> str | None:
     """Return the path of a Chromium: CHROMIUM_PATH, else one on the PATH, else None."""
@@ -102,8 +111,9 @@ class Frontend:
             ValueError: the server refused the workflow; the text holds its reasons.
         """
         before = set(self.page.evaluate("async () => Object.keys(await (await fetch('/history')).json())"))
-        if not self.page.evaluate("() => window.app.queuePrompt(0, 1)"):
-            raise ValueError(self.page.evaluate("() => JSON.stringify(window.app.lastNodeErrors)"))
+        refusal = self.page.evaluate(QUEUE)
+        if refusal is not None:
+            raise ValueError(refusal)
         found = self.page.wait_for_function(
             """async before => {
                 const history = await (await fetch('/history')).json();
