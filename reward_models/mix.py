@@ -101,7 +101,7 @@ class RewardMix(RewardModel):
         for name, reward, weight in self._members():
             if weight == 0:
                 with torch.no_grad():
-                    parts[name] = reward(leaf.detach(), prompts)
+                    parts[name] = reward(leaf, prompts)
                 continue
             scores = reward(leaf, prompts)
             if not scores.requires_grad:

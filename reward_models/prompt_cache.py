@@ -32,13 +32,13 @@ class PromptCache:
         """
         wanted = {prompt: self._embeddings.get((prompt, dtype)) for prompt in prompts}
         unseen = [prompt for prompt, embedding in wanted.items() if embedding is None]
-        if unseen:
-            with torch.inference_mode(False), torch.no_grad():
-                wanted.update(zip(unseen, encode(unseen).detach().cpu().clone(), strict=True))
+        with torch.inference_mode(False), torch.no_grad():
+            if unseen:
+                wanted.update(zip(unseen, encode(unseen).cpu().clone(), strict=True))
+            embeddings = torch.stack([wanted[prompt] for prompt in prompts])
         for prompt, embedding in wanted.items():
             self._embeddings[prompt, dtype] = embedding
             self._embeddings.move_to_end((prompt, dtype))
         while len(self._embeddings) > self.capacity:
             self._embeddings.popitem(last=False)
-        with torch.inference_mode(False):
-            return torch.stack([wanted[prompt] for prompt in prompts])
+        return embeddings

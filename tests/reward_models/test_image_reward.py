@@ -54,10 +54,10 @@ def test_tokens_are_cut_and_padded_to_35(tmp_path):
 
 def test_vocabulary_lines_end_at_newlines_only(tmp_path):
     # Tokens may contain what Python counts as line boundaries.
-    words = [*VOCABULARY, "x\u2028y", "\x85"]
+    words = ["[PAD]", "x\u2028y", "\x85z", "a\x0cb", "c\x1cd", *VOCABULARY[1:]]
     (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     ids, _ = BertTokens(tmp_path / "vocab.txt", len(words) + 2)(["sea"])
-    assert ids[0, :3].tolist() == [2, words.index("sea"), 3]
+    assert ids[0, :3].tolist() == [words.index(word) for word in ("[CLS]", "sea", "[SEP]")]
 
 
 def test_missing_vocabulary_is_named_with_its_place(tmp_path, monkeypatch):

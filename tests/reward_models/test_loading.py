@@ -1,5 +1,4 @@
 import logging
-import shutil
 
 import pytest
 import torch
@@ -7,7 +6,7 @@ from safetensors.torch import save_file
 
 from reward_models import KINDS, inspect_reward_file, load_reward
 from tests.reward_models import small_checkpoints as small
-from tests.reward_models.parity import PROMPTS, pictures, score_and_gradient
+from tests.reward_models.parity import PROMPTS, pictures
 
 
 @pytest.mark.parametrize(
@@ -197,14 +196,13 @@ def test_wrong_vocabulary_is_refused(tmp_path):
         load_reward(tmp_path / "clip.safetensors")
 
 
-def test_loaded_weights_are_frozen_independent_of_the_file_and_in_eval_mode(tmp_path):
-    small.hps_file(tmp_path / "HPS_v2_compressed.pt")
-    reward = load_reward(tmp_path / "HPS_v2_compressed.pt")
-    expected = score_and_gradient(reward, pictures(), PROMPTS)
+@pytest.mark.parametrize("name", ["clip.pt", "clip.safetensors"])
+def test_loaded_weights_are_frozen_independent_of_the_file_and_in_eval_mode(tmp_path, name):
+    small.open_clip_file(tmp_path / name)
+    reward = load_reward(tmp_path / name)
     assert not reward.training
     assert not any(parameter.requires_grad for parameter in reward.parameters())
     assert not any(tensor.is_meta for tensor in [*reward.parameters(), *reward.buffers()])
-    shutil.copy(tmp_path / "HPS_v2_compressed.pt", tmp_path / "copy")
-    with open(tmp_path / "HPS_v2_compressed.pt", "r+b") as file:
-        file.write(bytes(file.seek(0, 2)))
-    torch.testing.assert_close(score_and_gradient(reward, pictures(), PROMPTS), expected)
+    with open(tmp_path / name, "r+b") as file:
+        file.write(bytes((tmp_path / name).stat().st_size))
+    assert all(parameter.abs().sum() > 0 for parameter in reward.parameters())

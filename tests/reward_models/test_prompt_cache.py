@@ -45,6 +45,7 @@ def test_a_prompt_first_seen_under_inference_mode_serves_a_later_backward(tmp_pa
     with torch.inference_mode():
         reward = load_reward(tmp_path / "clip.safetensors")
         first = reward(pictures(), PROMPTS)
+        assert not reward.backbone.embed_prompts(PROMPTS).is_inference()
     images = pictures().requires_grad_()
     scores = reward(images, PROMPTS)
     scores.sum().backward()
