@@ -1,13 +1,16 @@
 """The Noise Optimizer's report: plain words first, then the numbers of each picture."""
 
+import math
+
+import torch
 from torch import Tensor, nn
 
 from ..optimization import AscentRecord
 from ..preconditioning import measure_whiteness
 
 
-def ascent_report(record: AscentRecord, reward: nn.Module, start: Tensor) -> str:
-    """A text about ``record``. start: the start noise, (B, C, ...)."""
+def ascent_report(record: AscentRecord, reward: nn.Module, parts: dict[str, list[Tensor]], start: Tensor) -> str:
+    """A text about ``record``. parts: scores (B,) per evaluation of each reward of a mix. start: the start noise."""
     history = record.reward_history()
     seconds = sum(record.seconds)
     lines = [
@@ -20,6 +23,11 @@ def ascent_report(record: AscentRecord, reward: nn.Module, start: Tensor) -> str
             f"The score is above what ordinary pictures get ({low:g} to {high:g}): look whether the picture is still "
             "good, and use fewer steps or a smaller learning rate if it is not."
         )
+    if parts:
+        lines += ["", "mean over the pictures  start     at the end  over the steps"]
+        for name, scores in parts.items():
+            curve = torch.stack(scores).mean(1)
+            lines.append(f"{name:<22}  {curve[0]:<8.4f}  {curve[-1]:<10.4f}  {sparkline(curve.tolist())}")
     stats = measure_whiteness(record.best_noise.float(), start.float())
     lines += ["", "picture  start     best      at step  norm/sqrt(N)  flatness  cosine to start"]
     for i in range(len(record.best_reward)):
@@ -32,3 +40,18 @@ def ascent_report(record: AscentRecord, reward: nn.Module, start: Tensor) -> str
             f"Picture {incident.sample + 1} was left at its best from step {incident.step} on: {incident.what}."
         )
     return "\n".join(lines)
+
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: list[float], width: int = 40) -> str:
+    """A curve in one line of text, from its lowest to its highest value; at most ``width`` characters."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return ""
+    chosen = (
+        [values[i * (len(values) - 1) // max(1, width - 1)] for i in range(width)] if len(values) > width else values
+    )
+    low, span = min(finite), (max(finite) - min(finite)) or 1.0
+    return "".join(BARS[round((v - low) / span * (len(BARS) - 1))] if math.isfinite(v) else " " for v in chosen)

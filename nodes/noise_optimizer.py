@@ -15,6 +15,7 @@ from .ascent_report import ascent_report
 from .differentiable.ascent_sampler import optimize_noise
 from .differentiable.memory import MODES
 from .optimized_noise import OptimizedNoise
+from .score_history import ScoreHistory
 from .types import CATEGORY, Preconditioner, RewardModel
 
 
@@ -178,6 +179,7 @@ class NoiseOptimizer(io.ComfyNode):
         optimizer_inputs.check_vae(vae, guider.model_patcher)
         start = noise.generate_noise(latent)
 
+        scores = ScoreHistory(reward.model, prompts, reward.limits)
         progress = AscentProgress(reward.model.name, steps, preview_every, cls.hidden.unique_id)
         record, samples = optimize_noise(
             guider,
@@ -187,8 +189,8 @@ class NoiseOptimizer(io.ComfyNode):
             latent.get("noise_mask"),
             noise.seed,
             vae,
-            reward,
-            prompts,
+            scores,
+            reward.patchers,
             memory,
             partial(
                 ascend,
@@ -196,12 +198,12 @@ class NoiseOptimizer(io.ComfyNode):
                 optimizer=partial(torch.optim.Adam, lr=learning_rate),
                 max_gradient_norm=gradient_clip or None,
                 stopping=stopping,
-                callback=progress,
+                callback=lambda step: progress(step) or scores.read(),
             ),
         )
         latent.pop("downscale_ratio_spacial", None)
         latent["samples"] = samples
-        report = ascent_report(record, reward.model, start)
+        report = ascent_report(record, reward.model, scores.parts, start)
         return io.NodeOutput(
             OptimizedNoise(noise.seed, record.best_noise),
             latent,

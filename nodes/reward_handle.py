@@ -6,16 +6,20 @@ import comfy.model_management
 import comfy.model_patcher
 from torch import nn
 
+from .score_history import WatchLimit
+
 
 @dataclass(frozen=True)
 class RewardHandle:
     """A reward and the patchers through which ComfyUI loads, offloads and counts its weights.
 
     model: ``reward(images (B, 3, H, W) in [0, 1], prompts) -> (B,)``. patchers: empty for rewards without weights.
+    limits: what ends a run, by the name of a watched reward in a mix.
     """
 
     model: nn.Module
     patchers: list[comfy.model_patcher.ModelPatcher] = field(default_factory=list)
+    limits: dict[str, WatchLimit] = field(default_factory=dict)
 
     @classmethod
     def managed(cls, model: nn.Module) -> "RewardHandle":

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import comfy.model_management
+import comfy.model_patcher
 import comfy.samplers
 import comfy.sd
 import torch
 from torch import Tensor
 
 from ...optimization import AscentRecord
-from ..reward_handle import RewardHandle
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, with_differentiable_attention
 from .memory import backward_memory, choose_mode
@@ -29,20 +29,21 @@ def optimize_noise(
     denoise_mask: Tensor | None,
     seed: int,
     vae: comfy.sd.VAE,
-    reward: RewardHandle,
-    prompts: str | list[str] | None,
+    score: Callable[[Tensor], Tensor],
+    reward_patchers: list[comfy.model_patcher.ModelPatcher],
     memory: str,
     ascent: Ascent,
 ) -> tuple[AscentRecord, Tensor]:
     """Run ``ascent`` on the noise of a guided, Euler-sampled, decoded and scored picture.
 
-    noise, latent_image: (B, C, ...), as SamplerCustomAdvanced gets them. sigmas: (steps + 1,). ascent:
+    noise, latent_image: (B, C, ...), as SamplerCustomAdvanced gets them. sigmas: (steps + 1,). score: pictures
+    (B, 3, H, W) in [0, 1] -> (B,), whose weights the patchers hold. memory: one of ``memory.MODES``. ascent:
     ``ascend`` with everything bound but ``noise``, ``generate``, ``reward`` and ``graph_context``.
 
     Returns the record, whose best noise is on the CPU, and the best denoised latent (B, C, ...) float32 on the
     CPU, as it would leave the sampler. The guider, its conditioning and the latent are not changed.
     """
-    sampler = _AscentSampler(vae, reward, prompts, memory, ascent)
+    sampler = _AscentSampler(vae, score, reward_patchers, memory, ascent)
     with gradients_enabled():
         guider = copy.copy(guider)
         guider.original_conds = clone_inference_tensors(guider.original_conds)
@@ -63,14 +64,14 @@ class _AscentSampler(comfy.samplers.Sampler):
     def __init__(
         self,
         vae: comfy.sd.VAE,
-        reward: RewardHandle,
-        prompts: str | list[str] | None,
+        score: Callable[[Tensor], Tensor],
+        reward_patchers: list[comfy.model_patcher.ModelPatcher],
         memory: str,
         ascent: Ascent,
     ):
         self.vae = vae
-        self.reward = reward
-        self.prompts = prompts
+        self.score = score
+        self.reward_patchers = reward_patchers
         self.memory = memory
         self.ascent = ascent
         self.record: AscentRecord
@@ -104,18 +105,15 @@ class _AscentSampler(comfy.samplers.Sampler):
             comfy.model_management.throw_exception_if_processing_interrupted()
             return decode(self.vae, latent)
 
-        def score(images: Tensor) -> Tensor:
-            return self.reward.model(images, self.prompts)
-
         with ExitStack() as stack:
             graph_context = backward_memory(mode, patcher, stack)
-            self.record = self.ascent(noise, generate, score, graph_context=graph_context)
+            self.record = self.ascent(noise, generate, self.score, graph_context=graph_context)
         with torch.no_grad():
             return rollout(self.record.best_noise)
 
     def _load(self, model_wrap, noise_shape: tuple[int, ...]) -> None:
         """Put diffusion model, VAE and reward on their devices together, with weights autograd can use."""
-        patchers = [model_wrap.model_patcher, *model_wrap.loaded_models, self.vae.patcher, *self.reward.patchers]
+        patchers = [model_wrap.model_patcher, *model_wrap.loaded_models, self.vae.patcher, *self.reward_patchers]
         decoding = self.vae.memory_used_decode(noise_shape, self.vae.vae_dtype)
         sampling = model_wrap.model_patcher.memory_required(noise_shape)
         comfy.model_management.load_models_gpu(patchers, memory_required=decoding + sampling)

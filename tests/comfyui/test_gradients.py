@@ -52,7 +52,6 @@ def noise():
 def optimize(guider, noise, vae, reward, memory, steps=1, sigmas=SIGMAS[1], seen=None, latent=None, mask=None):
     """Run the real path as a node does, inside inference mode; gradients land in `seen`."""
     from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
-    from gper_pack.nodes.reward_handle import RewardHandle
     from gper_pack.optimization import Stopping, ascend
     from gper_pack.preconditioning import Unconstrained
 
@@ -71,8 +70,8 @@ def optimize(guider, noise, vae, reward, memory, steps=1, sigmas=SIGMAS[1], seen
             mask,
             0,
             vae,
-            RewardHandle(reward),
-            None,
+            reward,
+            [],
             memory,
             partial(ascend, preconditioner=Spy(), stopping=Stopping(steps=steps)),
         )

@@ -1,0 +1,67 @@
+"""Nodes: rewards that compare the picture with a reference picture."""
+
+import torch
+from comfy_api.latest import io
+
+from ..reward_models import ColourPalette, ImageSimilarity, load_image_encoder
+from .image_layout import to_channels_first
+from .reward_files import backbone_names, backbone_path
+from .reward_handle import RewardHandle
+from .types import CATEGORY, RewardModel
+
+
+class ReferencePalette(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="GPER_ReferencePalette",
+            display_name="Reference Palette",
+            category=CATEGORY,
+            description="A reward for the colours of a reference picture, wherever they stand. Needs no model file.",
+            search_aliases=["color palette", "color match", "color transfer", "mood"],
+            inputs=[io.Image.Input("reference", tooltip="One picture with the wanted colours, of any size.")],
+            outputs=[
+                RewardModel.Output(
+                    "reward",
+                    display_name="reward",
+                    tooltip="0: the same palette; -2: a difference just seen; -50: another palette altogether.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, reference) -> io.NodeOutput:
+        with torch.inference_mode(False):
+            return io.NodeOutput(RewardHandle.managed(ColourPalette(to_channels_first(reference))))
+
+
+class ReferenceSimilarity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="GPER_ReferenceSimilarity",
+            display_name="Reference Similarity",
+            category=CATEGORY,
+            description="A reward for showing what reference pictures show, in the eyes of CLIP or SigLIP.",
+            search_aliases=["image similarity", "CLIP image score", "style reference", "SigLIP"],
+            inputs=[
+                io.Image.Input("reference", tooltip="One or several pictures; the similarity is averaged over them."),
+                io.Combo.Input(
+                    "encoder",
+                    options=backbone_names()[1:] or ["(no file in models/clip_vision)"],
+                    tooltip="A CLIP or SigLIP file from models/reward_models or models/clip_vision.",
+                ),
+            ],
+            outputs=[
+                RewardModel.Output(
+                    "reward", display_name="reward", tooltip="Cosine of image features: 1 is the reference itself."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, reference, encoder) -> io.NodeOutput:
+        path = backbone_path(encoder)
+        with torch.inference_mode(False):
+            model = ImageSimilarity(load_image_encoder(path), to_channels_first(reference))
+        return io.NodeOutput(RewardHandle.managed(model))

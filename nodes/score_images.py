@@ -1,0 +1,125 @@
+"""Node: score pictures, rank them, pass the best on."""
+
+import comfy.model_management
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..reward_models import RewardMix
+from .image_layout import to_channels_first
+from .types import CATEGORY, RewardModel
+
+
+class ScoreImages(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="GPER_ScoreImages",
+            display_name="Score Images",
+            category=CATEGORY,
+            description="Scores every picture of a batch with one reward or a mix, ranks them, and passes the best on, "
+            "with their latents.",
+            search_aliases=["pick best", "rank images", "best of n", "aesthetic score", "image score", "select"],
+            inputs=[
+                io.Image.Input("images", tooltip="The pictures, of any size; all of them are scored."),
+                RewardModel.Input(
+                    "reward", tooltip="What to score. A Reward Mix gives a column for each of its rewards."
+                ),
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="For rewards that read text: one prompt for all pictures, or one line for each.",
+                ),
+                io.Int.Input(
+                    "keep",
+                    default=1,
+                    min=1,
+                    max=4096,
+                    tooltip="How many of the best pictures to pass on. More than there are: all, best first.",
+                ),
+                io.Latent.Input("latent", optional=True, tooltip="The pictures' latents; the same ones are passed on."),
+            ],
+            outputs=[
+                io.Image.Output("best_images", display_name="best images", tooltip="The best pictures, best first."),
+                io.Latent.Output(
+                    "best_latent", display_name="best latent", tooltip="Their latents, in the same order."
+                ),
+                io.String.Output("table", display_name="table", tooltip="Every score of every picture, best first."),
+                io.Float.Output(
+                    "scores",
+                    display_name="scores",
+                    tooltip="One number per picture, in the given order.",
+                    is_output_list=True,
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images, reward, prompt="", keep=1, latent=None) -> io.NodeOutput:
+        pictures = to_channels_first(images)
+        prompts = _prompts(prompt, len(pictures), reward.model)
+        if latent is not None and latent["samples"].shape[0] != len(pictures):
+            raise ValueError(
+                f"There are {len(pictures)} pictures but {latent['samples'].shape[0]} latents: connect the latents "
+                "that these pictures were decoded from."
+            )
+        scores = _score(reward, pictures, prompts)
+        total = scores.pop("")
+        order = total.argsort(descending=True, stable=True)
+        best = order[:keep]
+        return io.NodeOutput(
+            images[best], _chosen(latent, best), _table(order, {reward.model.name: total, **scores}), total.tolist()
+        )
+
+
+def _prompts(prompt: str, count: int, reward) -> str | list[str] | None:
+    if not reward.needs_prompt:
+        return None
+    lines = [line.strip() for line in prompt.splitlines() if line.strip()]
+    if not lines:
+        raise ValueError(f"{reward.name} scores a picture against a text: fill in the prompt of Score Images.")
+    if len(lines) == 1:
+        return lines[0]
+    if len(lines) != count:
+        raise ValueError(
+            f"There are {count} pictures but {len(lines)} prompts: give one line for all, or one line for each."
+        )
+    return lines
+
+
+def _score(reward, pictures: Tensor, prompts: str | list[str] | None) -> dict[str, Tensor]:
+    """Scores (B,) on the CPU by name; the total has the empty name. One picture at a time bounds the memory."""
+    comfy.model_management.load_models_gpu(reward.patchers)
+    device = reward.patchers[0].load_device if reward.patchers else pictures.device
+    rows = []
+    for i, picture in enumerate(pictures):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        text = prompts[i] if isinstance(prompts, list) else prompts
+        picture = picture[None].to(device)
+        if isinstance(reward.model, RewardMix):
+            total, parts = reward.model.forward_with_parts(picture, text)
+        else:
+            total, parts = reward.model(picture, text), {}
+        rows.append({"": total, **parts})
+    return {name: torch.cat([row[name] for row in rows]).float().cpu() for name in rows[0]}
+
+
+def _chosen(latent: dict | None, best: Tensor) -> dict | None:
+    if latent is None:
+        return None
+    chosen = {**latent, "samples": latent["samples"][best]}
+    if "batch_index" in latent:
+        chosen["batch_index"] = [latent["batch_index"][i] for i in best.tolist()]
+    mask = latent.get("noise_mask")
+    if mask is not None and mask.shape[0] == latent["samples"].shape[0]:
+        chosen["noise_mask"] = mask[best]
+    return chosen
+
+
+def _table(order: Tensor, columns: dict[str, Tensor]) -> str:
+    width = max(12, *(len(name) + 2 for name in columns))
+    lines = ["rank  picture" + "".join(f"{name:>{width}}" for name in columns)]
+    for rank, i in enumerate(order.tolist(), 1):
+        lines.append(f"{rank:<4}  {i + 1:<7}" + "".join(f"{scores[i]:>{width}.4f}" for scores in columns.values()))
+    return "\n".join(lines)
