@@ -14,32 +14,31 @@ import sys
 from pathlib import Path
 
 from .comfyui_browser import QUIET_FRONTEND, open_frontend
-from .comfyui_installs import ROOT, newest_comfyui
+from .comfyui_installs import newest_comfyui
 from .comfyui_server import ComfyServer
-
-WORKFLOWS = ROOT / "workflows"
+from .workflow_files import FOLDER, api_twin, read, saved_workflows
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.convert_workflow", description=__doc__.split("\n")[0])
     parser.add_argument("workflows", nargs="*", type=Path, help="saved workflows; default: all of workflows/")
-    files = parser.parse_args().workflows or sorted(WORKFLOWS.glob("*.json"))
+    files = parser.parse_args().workflows or saved_workflows()
     if not files:
-        parser.error(f"there is no workflow in {WORKFLOWS}")
+        parser.error(f"there is no workflow in {FOLDER}")
     incomplete = 0
     with (
         ComfyServer(newest_comfyui(), settings=QUIET_FRONTEND) as server,
         open_frontend(server.url) as frontend,
     ):
         for file in files:
-            workflow = json.loads(file.read_text(encoding="utf-8"))
+            workflow = read(file)
             missing = frontend.missing_node_types(workflow)
             if missing:
                 print(f"{file}: not converted, ComfyUI does not know {', '.join(missing)}", file=sys.stderr)
                 incomplete += 1
                 continue
             frontend.load_workflow(workflow)
-            twin = file.parent / "api" / file.name
+            twin = api_twin(file)
             twin.parent.mkdir(exist_ok=True)
             twin.write_text(json.dumps(frontend.api_prompt(), indent=2) + "\n", encoding="utf-8")
             print(twin)

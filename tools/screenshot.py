@@ -8,13 +8,13 @@ It needs a ComfyUI (the newest of COMFYUI_PATH, else ~/ComfyUI) and Chromium.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from .comfyui_browser import QUIET_FRONTEND, open_frontend
 from .comfyui_installs import newest_comfyui
 from .comfyui_server import ComfyServer, raise_failure
+from .workflow_files import read
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--height", type=int, default=1000)
     options = parser.parse_args()
 
-    workflow = json.loads(options.workflow.read_text(encoding="utf-8"))
+    workflow = read(options.workflow)
     with (
         ComfyServer(newest_comfyui(), settings=QUIET_FRONTEND) as server,
         open_frontend(server.url, options.width, options.height) as frontend,
