@@ -107,3 +107,24 @@ def test_a_needed_tensor_that_is_absent_is_named(tmp_path):
     save_flat(tmp_path / "weights.pt")
     with pytest.raises(ValueError, match="weights.pt is incomplete: it lacks c.weight"):
         open_checkpoint(tmp_path / "weights.pt").shape("c.weight")
+
+
+@pytest.mark.parametrize("write", [save_flat, save_legacy])
+def test_torch_file_under_a_safetensors_name_is_named_as_such(tmp_path, write):
+    write(tmp_path / "weights.safetensors")
+    with pytest.raises(
+        ValueError, match="a torch file under the name of a safetensors file; rename it to .pt"
+    ):
+        open_checkpoint(tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x4B50])
+def test_safetensors_header_length_that_looks_like_another_format(tmp_path, length):
+    save_file(WEIGHTS, tmp_path / "weights.safetensors")
+    contents = (tmp_path / "weights.safetensors").read_bytes()
+    header_end = 8 + int.from_bytes(contents[:8], "little")
+    padded = length.to_bytes(8, "little") + contents[8:header_end].ljust(length) + contents[header_end:]
+    (tmp_path / "weights.safetensors").write_bytes(padded)
+    torch.testing.assert_close(
+        open_checkpoint(tmp_path / "weights.safetensors").tensor("a.weight"), WEIGHTS["a.weight"]
+    )
