@@ -7,6 +7,7 @@ with ComfyServer(comfyui, settings=QUIET_FRONTEND) as server, open_frontend(serv
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -118,13 +119,13 @@ class Frontend:
             """async before => {
                 const history = await (await fetch('/history')).json();
                 const [id] = Object.keys(history).filter(id => !before.includes(id));
-                return id ? history[id] : null;
+                return id && history[id].status ? JSON.stringify(history[id]) : null;
             }""",
             arg=sorted(before),
             timeout=seconds * 1000,
             polling=250,
         )
-        return found.json_value()
+        return json.loads(found.json_value())
 
     def fit_view(self) -> None:
         """Zoom so that the whole graph is visible, its pictures drawn."""
