@@ -1,5 +1,7 @@
 """The pack as ComfyUI sees it: registered, documented, served."""
 
+from urllib.error import HTTPError
+
 import pytest
 
 
@@ -20,9 +22,15 @@ def test_every_node_is_registered(server, node_classes):
 
 
 def test_every_node_is_documented(server, node_classes):
+    undocumented = []
     for node_id in node_classes:
-        page = server.fetch(f"/extensions/{server.pack_folder}/docs/{node_id}.md").decode()
-        assert page.startswith("#"), f"web/docs/{node_id}.md does not begin with a heading"
+        try:
+            page = server.fetch(f"/extensions/{server.pack_folder}/docs/{node_id}.md").decode()
+        except HTTPError:
+            page = ""
+        if not page.startswith("#"):
+            undocumented.append(node_id)
+    assert undocumented == [], "write web/docs/<node id>.md, beginning with a heading"
 
 
 def test_every_input_and_output_has_a_tooltip(server, node_classes):
