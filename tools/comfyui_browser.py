@@ -7,9 +7,9 @@ with ComfyServer(comfyui, settings=QUIET_FRONTEND) as server, open_frontend(serv
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,22 +110,20 @@ class Frontend:
 
         Raises:
             ValueError: the server refused the workflow; the text holds its reasons.
+            TimeoutError: it was not done within `seconds`.
         """
         before = set(self.page.evaluate("async () => Object.keys(await (await fetch('/history')).json())"))
         refusal = self.page.evaluate(QUEUE)
         if refusal is not None:
             raise ValueError(refusal)
-        found = self.page.wait_for_function(
-            """async before => {
-                const history = await (await fetch('/history')).json();
-                const [id] = Object.keys(history).filter(id => !before.includes(id));
-                return id && history[id].status ? JSON.stringify(history[id]) : null;
-            }""",
-            arg=sorted(before),
-            timeout=seconds * 1000,
-            polling=250,
-        )
-        return json.loads(found.json_value())
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            entries = self.page.evaluate("async () => await (await fetch('/history')).json()")
+            finished = [entry for key, entry in entries.items() if key not in before and entry["status"]]
+            if finished:
+                return finished[0]
+            self.page.wait_for_timeout(250)
+        raise TimeoutError(f"the workflow was not done within {seconds} seconds")
 
     def fit_view(self) -> None:
         """Zoom so that the whole graph is visible, its pictures drawn."""
