@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 DECODER = Stage("decoder", seed=1, steps=1300, batch=6, rate=2e-3)
 GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
-JOINT = Stage("joint", seed=3, steps=500, batch=6, rate=1e-3)
+JOINT = Stage("joint", seed=3, steps=900, batch=6, rate=1e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)

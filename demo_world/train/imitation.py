@@ -10,17 +10,26 @@ from ..generator import Generator
 from ..painter import paint
 from .stage import Stage, run, scenes
 
-DETAIL_WEIGHT = 3.0  # of a pixel of a small thing, on top of 1
 EDGE_WEIGHT = 0.5  # of errors in differences between neighbouring pixels
+# Of a pixel of a small thing, on top of 1: first the whole picture, then the stars.
+DETAIL_WEIGHT, JOINT_DETAIL_WEIGHT = 3.0, 8.0
+JOINT_SQUARE_WEIGHT = 4.0  # of squared errors: absolute ones alone leave out what is small and uncertain
+JOINT_LATENT_WEIGHT = 0.05
 
 
-def picture_loss(picture: torch.Tensor, target: torch.Tensor, detail: torch.Tensor) -> torch.Tensor:
-    """Weighted L1 between pictures (B, 3, H, W) and between their finite differences."""
-    weight = 1 + DETAIL_WEIGHT * detail[:, None]
+def picture_loss(
+    picture: torch.Tensor,
+    target: torch.Tensor,
+    detail: torch.Tensor,
+    detail_weight: float = DETAIL_WEIGHT,
+    square_weight: float = 0.0,
+) -> torch.Tensor:
+    """Weighted L1 between pictures (B, 3, H, W) and between their finite differences, and squared errors."""
+    weight = 1 + detail_weight * detail[:, None]
     error = picture - target
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
     edges = (across.abs() * weight[..., 1:]).mean() + (down.abs() * weight[..., 1:, :]).mean()
-    return (error.abs() * weight).mean() + EDGE_WEIGHT * edges
+    return ((error.abs() + square_weight * error.square()) * weight).mean() + EDGE_WEIGHT * edges
 
 
 def _decode(decoder: Decoder, latent: torch.Tensor) -> torch.Tensor:
@@ -63,9 +72,9 @@ def train_jointly(stage: Stage, generator_network: Generator, decoder: Decoder, 
             target, detail = paint(scene)
         denoised = generator_network(noise, prompt)
         picture = _decode(decoder, denoised)
-        pixels = picture_loss(picture, target, detail)
+        pixels = picture_loss(picture, target, detail, JOINT_DETAIL_WEIGHT, JOINT_SQUARE_WEIGHT)
         error = 3 * torch.tanh(denoised / 3) - 3 * torch.tanh(latent / 3)
-        total = pixels + 0.05 * error.abs().mean()
+        total = pixels + JOINT_LATENT_WEIGHT * error.abs().mean()
         return total, {
             "l1": (picture - target).abs().mean().item(),
             "latent mse": error.square().mean().item(),
