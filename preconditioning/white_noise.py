@@ -63,25 +63,27 @@ def _unit_scale(flat: torch.Tensor) -> torch.Tensor:
 
     Rows of zeros, or of magnitudes below the smallest normal number, become zero.
     """
-    scale = flat.abs().mean(-1, keepdim=True)
+    magnitudes = flat.abs()
+    scale = magnitudes.mean(-1, keepdim=True)
     finite = torch.isfinite(scale[:, 0])
     if not finite.all():
         rows = ", ".join(map(str, torch.nonzero(~finite)[:, 0].tolist()))
         raise ValueError(f"sample {rows} of the batch holds NaN, infinite or overflowing values, which "
                          "have no nearest white noise; lower the step size or compute in a higher precision")
-    return flat / torch.where(scale < torch.finfo(flat.dtype).tiny, math.inf, scale)
+    scale = torch.where(scale < torch.finfo(flat.dtype).tiny, math.inf, scale)
+    return torch.div(flat, scale, out=magnitudes)
 
 
-def _matched_magnitudes(w: torch.Tensor, group: EqualBlocks, tie: torch.Tensor) -> torch.Tensor:
+def _matched_magnitudes(w: torch.Tensor, kept: torch.Tensor, group: EqualBlocks, tie: torch.Tensor) -> torch.Tensor:
     """Nearest non-negative magnitudes that meet both targets of `group`.
 
     Args:
         w: magnitudes (rows, length).
+        kept: bool (rows, length), the bins to start from: at least those that end up above zero.
         group: holds the targets.
         tie: (rows, 1), spread below which the kept magnitudes count as equal. All points that keep only
             those are then equally near; a falling ramp over them is taken.
     """
-    kept = torch.ones_like(w, dtype=torch.bool)
     while True:
         k = kept.sum(-1, keepdim=True).to(w.dtype)
         centred = (w - (w * kept).sum(-1, keepdim=True) / k) * kept
@@ -98,7 +100,7 @@ def _matched_magnitudes(w: torch.Tensor, group: EqualBlocks, tie: torch.Tensor) 
         kept = kept & ~dropped
 
 
-def _project_special(re: torch.Tensor, im: torch.Tensor, index: torch.Tensor, bins: int,
+def _project_special(re: torch.Tensor, im: torch.Tensor, kept: torch.Tensor, index: torch.Tensor, bins: int,
                      group: EqualBlocks, tie: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Nearest point of each row (rows, length), where bins may drop out, tie, or be zero and have no phase.
 
@@ -111,7 +113,7 @@ def _project_special(re: torch.Tensor, im: torch.Tensor, index: torch.Tensor, bi
     if silent.any():
         chirp = (index * index % (2 * bins)).to(w.dtype) * (math.pi / bins)
         re, im = torch.where(silent, chirp.cos(), re), torch.where(silent, chirp.sin(), im)
-    ratio = _matched_magnitudes(torch.where(silent, 0, w), group, tie) / torch.where(silent, 1, w)
+    ratio = _matched_magnitudes(torch.where(silent, 0, w), kept, group, tie) / torch.where(silent, 1, w)
     return re * ratio, im * ratio
 
 
@@ -138,8 +140,9 @@ def _project_blocks_(y: torch.Tensor, group: EqualBlocks, rounding: torch.Tensor
     near_tie = spread <= math.sqrt(length) * torch.maximum(tie, _NEAR_TIE * mean)
     again = (~keeps_all | near_tie | (smallest <= tie)).squeeze(-1)
     sample, block = torch.nonzero(again, as_tuple=True)
+    kept = (a[sample, block] > 0) | near_tie[sample, block]
     index = group.start + block[:, None] * length + torch.arange(length, device=y.device)
-    special = _project_special(re[sample, block], im[sample, block], index, y.shape[-1], group,
+    special = _project_special(re[sample, block], im[sample, block], kept, index, y.shape[-1], group,
                                tie[sample, block])
 
     ratio = a.div_(w)
@@ -172,13 +175,12 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tor
         their own rounding is then all that separates the result from G.
 
     Raises:
-        ValueError: for an odd N, N < 4, NaN or infinite values, a missing batch dimension, integer or
-            complex `x`, or a `block_size` below 2.
+        ValueError: for an odd N, N < 4, NaN or infinite values, a missing batch dimension, an empty batch,
+            integer or complex `x`, or a `block_size` below 2.
 
     References:
-        GPER, arXiv 2602.08646, closed-form projection onto the block norms of the compact spectrum; the
-        affine form follows the soft threshold and rescaling of Liu et al. 2020 (sparsity-constrained
-        l1/l2 projection).
+        GPER, arXiv 2602.08646, the set and its closed-form projection; Liu, Wang and Song, "Projections onto the
+        Intersection of a One-Norm Ball or Sphere and a Two-Norm Ball or Sphere", JOTA 2020 (arXiv 1911.03946).
     """
     flat = _unit_scale(_flat_samples(x, block_size))
     rms = torch.linalg.vector_norm(flat, dim=-1) / math.sqrt(flat.shape[-1])
