@@ -251,6 +251,55 @@ def flux_schnell() -> Workflow:
     )
 
 
+MIXED_NOTE = """## Two rewards pull, a third one watches
+**LAION Aesthetic** and **PickScore** pull with equal strength. **HPS v2.1** has the weight 0: it is only scored. When
+it falls while the others rise, they are being fooled; the run ends when it stays 0.01 below its best for 5 steps.
+
+**Files** (the page offers what is missing; rename as shown):
+- models/checkpoints: flux1-schnell-fp8.safetensors
+- models/reward_models: sac+logos+ava1-l14-linearMSE.pth, clip-vit-large-patch14.safetensors,
+  PickScore_v1.safetensors, HPS_v2.1_compressed.pt"""
+
+
+def flux_mixed() -> Workflow:
+    """The FLUX.1-schnell workflow with a chain of rewards in place of the one."""
+    base = flux_schnell()
+    text = "a fox reading a newspaper in a cafe, morning light"
+    for node in base.nodes:
+        if node.key == "note":
+            node.widgets = {"text": MIXED_NOTE}
+        if node.key == "optimizer":
+            node.widgets["prompt"] = text
+    pick = hub("yuvalkirstain/PickScore_v1", "model.safetensors", "reward_models", "PickScore_v1.safetensors")
+    hps = hub("xswu/HPSv2", "HPS_v2.1_compressed.pt", "reward_models")
+    mode = "equal pull"
+    chain = [
+        Node(
+            "pick", "GPER_RewardModelLoader", (0, 1070), {"file": pick["name"]}, (400, 130), "PickScore", [pick], OURS
+        ),
+        Node("hps", "GPER_RewardModelLoader", (0, 1260), {"file": hps["name"]}, (400, 130), "HPS v2.1", [hps], OURS),
+        Node("mix", "GPER_RewardMix", (450, 1130), {"weight": 1.0, "mode": mode}, (340, 150), colour=OURS),
+        Node(
+            "watch",
+            "GPER_RewardMix",
+            (840, 1130),
+            {"weight": 0.0, "mode": mode, "stop_if_falls_by": 0.01, "for_steps": 5},
+            (300, 150),
+            "Watch HPS v2.1",
+            colour=OURS,
+        ),
+    ]
+    links = [link for link in base.links if link != ("reward.reward", "optimizer.reward")]
+    links += [
+        ("reward.reward", "mix.mix"),
+        ("pick.reward", "mix.reward"),
+        ("mix.mixed_reward", "watch.mix"),
+        ("hps.reward", "watch.reward"),
+        ("watch.mixed_reward", "optimizer.reward"),
+    ]
+    return Workflow(base.nodes + chain, links, scale=0.6)
+
+
 def _optimizer_links(seed: str, vae: str, reward: str) -> list[tuple[str, str]]:
     return [
         (f"{seed}.NOISE", "optimizer.noise"),
@@ -273,4 +322,8 @@ def _sampling_links(sampler: str, noise: str) -> list[tuple[str, str]]:
     ]
 
 
-WORKFLOWS = {"demo": demo(), "flux_schnell_noise_optimizer": flux_schnell()}
+WORKFLOWS = {
+    "demo": demo(),
+    "flux_schnell_noise_optimizer": flux_schnell(),
+    "flux_schnell_mixed_rewards": flux_mixed(),
+}
