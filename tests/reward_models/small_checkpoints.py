@@ -112,7 +112,7 @@ def open_clip_file(path: Path, config: dict = OPEN_CLIP_CONFIG) -> dict[str, Ten
     return weights
 
 
-def wider(config: dict, width: int = 192) -> dict:
+def wider(config: dict, width: int = 960) -> dict:
     """The same configuration, wider: rounding averages out as in the published sizes."""
     wide = {"vision_config": {"hidden_size": width}, "vision_cfg": {"width": width, "head_width": width // 3}}
     sections = {
