@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from .comfyui_browser import QUIET_FRONTEND, open_frontend
 from .comfyui_installs import newest_comfyui
 from .comfyui_server import ComfyServer, raise_failure
-from .workflow_files import read
+from .workflow_files import models_to_download, read
 
 
 def main() -> int:
@@ -30,14 +31,17 @@ def main() -> int:
     workflow = read(options.workflow)
     with (
         ComfyServer(newest_comfyui(), settings=QUIET_FRONTEND) as server,
-        open_frontend(server.url, options.width, options.height) as frontend,
+        tempfile.NamedTemporaryFile() as empty,
     ):
-        frontend.use_nodes_2(options.nodes_2)
-        frontend.load_workflow(workflow, options.workflow.stem)
-        if options.run:
-            raise_failure(frontend.run())
-        frontend.fit_view()
-        frontend.screenshot(options.picture)
+        for model in models_to_download(workflow):  # stand-ins, so that the page does not mark them as missing
+            server.add_model(Path(empty.name), model["directory"], model["name"])
+        with open_frontend(server.url, options.width, options.height) as frontend:
+            frontend.use_nodes_2(options.nodes_2)
+            frontend.load_workflow(workflow, options.workflow.stem)
+            if options.run:
+                raise_failure(frontend.run())
+            frontend.fit_view()
+            frontend.screenshot(options.picture)
     print(options.picture)
     return 0
 
