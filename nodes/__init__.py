@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .demo_world import DemoWorldNode
 from .noise_optimizer import NoiseOptimizer
+from .noise_statistics import NoiseStatistics
 from .picture_statistics import PictureStatisticsNode
 from .reference_rewards import ReferencePalette, ReferenceSimilarity
 from .reward_files import register_folder
@@ -21,6 +22,7 @@ NODES: list[type[io.ComfyNode]] = [
     ScoreImages,
     WhiteGaussianProjectorNode,
     NoiseOptimizer,
+    NoiseStatistics,
     DemoWorldNode,
 ]
 
