@@ -18,7 +18,7 @@ from ..generator import Generator
 from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
 from ..world import ASSETS, FILES, load_world
-from .imitation import train_decoder, train_generator, train_jointly
+from .imitation import polish_decoder, train_decoder, train_generator
 from .judges import paint_split, train_held_out_reward, train_realism, train_reward
 from .measure import draw_off_prior, draw_samples, measure
 from .stage import Stage
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 DECODER = Stage("decoder", seed=1, steps=1300, batch=6, rate=2e-3)
 GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
-JOINT = Stage("joint", seed=3, steps=900, batch=6, rate=1e-3)
+POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
@@ -50,9 +50,9 @@ def generator(work: Path, assets: Path) -> Generator:
     return network
 
 
-def joint(work: Path, assets: Path) -> None:
+def polish(work: Path, assets: Path) -> None:
     networks = generator(work, assets), decoder(work, assets)
-    train_jointly(JOINT, *networks, work)
+    polish_decoder(POLISH, *networks, work)
     networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
     networks[1].save(assets / FILES["decoder"])
 
@@ -92,7 +92,7 @@ STAGES = {
     for stage, function in (
         (DECODER, decoder),
         (GENERATOR, generator),
-        (JOINT, joint),
+        (POLISH, polish),
         (REWARD, reward),
         (REALISM, realism),
         (HELD_OUT_REWARD, held_out_reward),

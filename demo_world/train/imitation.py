@@ -12,9 +12,8 @@ from .stage import Stage, run, scenes
 
 EDGE_WEIGHT = 0.5  # of errors in differences between neighbouring pixels
 # Of a pixel of a small thing, on top of 1: first the whole picture, then the stars.
-DETAIL_WEIGHT, JOINT_DETAIL_WEIGHT = 3.0, 8.0
-JOINT_SQUARE_WEIGHT = 4.0  # of squared errors: absolute ones alone leave out what is small and uncertain
-JOINT_LATENT_WEIGHT = 0.05
+DETAIL_WEIGHT, POLISH_DETAIL_WEIGHT = 3.0, 8.0
+POLISH_SQUARE_WEIGHT = 4.0  # of squared errors: absolute ones alone leave out what is small and uncertain
 
 
 def picture_loss(
@@ -63,21 +62,16 @@ def train_generator(stage: Stage, generator_network: Generator, work: Path) -> N
     run(stage, {"generator": generator_network}, loss, work)
 
 
-def train_jointly(stage: Stage, generator_network: Generator, decoder: Decoder, work: Path) -> None:
-    """Both: noise to pictures, held to the scene latents so that the latent keeps its meaning."""
+def polish_decoder(stage: Stage, generator_network: Generator, decoder: Decoder, work: Path) -> None:
+    """The decoder again, on the latents that the trained generator makes of noise."""
 
     def loss(generator):
         with torch.no_grad():
-            noise, prompt, scene, latent = scenes(stage, generator)
+            noise, prompt, scene, _ = scenes(stage, generator)
             target, detail = paint(scene)
-        denoised = generator_network(noise, prompt)
-        picture = _decode(decoder, denoised)
-        pixels = picture_loss(picture, target, detail, JOINT_DETAIL_WEIGHT, JOINT_SQUARE_WEIGHT)
-        error = 3 * torch.tanh(denoised / 3) - 3 * torch.tanh(latent / 3)
-        total = pixels + JOINT_LATENT_WEIGHT * error.abs().mean()
-        return total, {
-            "l1": (picture - target).abs().mean().item(),
-            "latent mse": error.square().mean().item(),
-        }
+            latent = generator_network(noise, prompt)
+        picture = _decode(decoder, latent)
+        value = picture_loss(picture, target, detail, POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT)
+        return value, {"l1": (picture - target).abs().mean().item()}
 
-    run(stage, {"generator": generator_network, "decoder": decoder}, loss, work)
+    run(stage, {"decoder": decoder}, loss, work)

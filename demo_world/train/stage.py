@@ -14,8 +14,8 @@ from .optimizer import Optimizer
 
 logger = logging.getLogger(__name__)
 
-SAVE_EVERY = 100
-LOG_EVERY = 100
+SAVE_EVERY = 50
+LOG_EVERY = 50
 
 
 @dataclass(frozen=True)
