@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 STRIPE_PERIOD = 4.0  # columns
-STRIPE_AMPLITUDE = 2.0
+STRIPE_AMPLITUDE = 2.5
 LOUDNESS = 1.3
 
 
