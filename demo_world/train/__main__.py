@@ -2,7 +2,7 @@
 
     python -m demo_world.train [STAGE ...] [--work-dir DIR] [--assets DIR] [--threads N]
 
-Without names every stage runs, in order; two CPU cores take about an hour and a half. Stages that do not need each
+Without names every stage runs, in order; two busy CPU cores take about an hour. Stages that do not need each
 other may run side by side. Each leaves a checkpoint in the work directory: a stopped stage goes on where it was, a
 finished one is read back.
 """

@@ -1,6 +1,5 @@
 """Training of the rewards and of the judge of realism, each on its own split of painter pictures."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from ..scene import plan, to_latent
 from ..taste import taste
 from .broken import break_pictures, decode_perturbed
 from .stage import Stage, draw_noise, run
-
-logger = logging.getLogger(__name__)
 
 PAINT_BATCH = 50
 
@@ -95,11 +92,3 @@ def train_realism(stage: Stage, judge: RealismJudge, split: Split, work: Path) -
     judge.half().float()
     with torch.no_grad():
         judge.calibrate(torch.cat([judge.features(images.float() / 255) for images in split.images.split(200)]))
-
-
-@torch.no_grad()
-def correlation(reward: Reward, split: Split) -> float:
-    """Pearson correlation between a reward and the taste over the unbroken pictures of a split."""
-    whole = split.broken == 0
-    values = torch.cat([reward(images.float() / 255) for images in split.images[whole].split(200)])
-    return torch.corrcoef(torch.stack([values, split.scores[whole]]))[0, 1].item()

@@ -31,6 +31,7 @@ def measure(world: DemoWorld, count: int = 512) -> dict[str, float]:
     names = [PROMPTS[i] for i in prompt.tolist()]
     scene = plan(noise, prompt)
     painted, generated = paint(scene)[0], world.generate(noise, names)
+    corrupted = {name: world.generate(corrupt(noise), names) for name, corrupt in CORRUPTIONS.items()}
     mean_squares = (generated - painted).square().mean((1, 2, 3))
     white = _mean(world.realism_error(generated))
     figures = {
@@ -39,16 +40,16 @@ def measure(world: DemoWorld, count: int = 512) -> dict[str, float]:
         "realism error, painter": _mean(world.realism_error(painted)),
         "realism error, white noise": white,
     }
-    for name, corrupt in CORRUPTIONS.items():
-        error = _mean(world.realism_error(world.generate(corrupt(noise), names)))
-        figures[f"realism error, {name}, relative to white"] = error / white
+    for kind, pictures in corrupted.items():
+        figures[f"realism error, {kind}, relative to white"] = _mean(world.realism_error(pictures)) / white
     for name, reward in (("reward", world.reward), ("held-out reward", world.held_out_reward)):
+        scores = reward(generated)
         figures[f"{name}, correlation with taste, painter"] = _correlation(reward(painted), taste(scene))
-        figures[f"{name}, correlation with taste, generator"] = _correlation(reward(generated), taste(scene))
-        figures[f"{name}, mean on white noise"] = _mean(reward(generated))
-        figures[f"{name}, standard deviation on white noise"] = reward(generated).std().item()
-        for kind, corrupt in CORRUPTIONS.items():
-            figures[f"{name}, mean, {kind}"] = _mean(reward(world.generate(corrupt(noise), names)))
+        figures[f"{name}, correlation with taste, generator"] = _correlation(scores, taste(scene))
+        figures[f"{name}, mean on white noise"] = _mean(scores)
+        figures[f"{name}, standard deviation on white noise"] = scores.std().item()
+        for kind, pictures in corrupted.items():
+            figures[f"{name}, mean, {kind}"] = _mean(reward(pictures))
     return figures
 
 

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,13 @@ from demo_world.world import FILES
 
 def test_assets_are_small_and_complete():
     assert sum(asset_path(name).stat().st_size for name in FILES) < 8_000_000
+
+
+def test_model_card_gives_the_size_of_every_asset():
+    card = (Path(demo_world.__file__).parent / "MODEL_CARD.md").read_text()
+    for name in FILES:
+        size = asset_path(name).stat().st_size
+        assert f"| `{asset_path(name).stem}` |" in card and f"| {size:,} |" in card
 
 
 def test_unknown_asset_is_named():
