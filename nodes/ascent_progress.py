@@ -1,5 +1,7 @@
 """What the user sees while an ascent runs: progress bar, best picture so far, one line of text on the node."""
 
+import math
+
 import comfy.cli_args
 import comfy.model_management
 import comfy.utils
@@ -49,8 +51,8 @@ class AscentProgress:
 
 
 def _grid(images: torch.Tensor) -> Image.Image:
-    """Pictures (B, 3, H, W) in [0, 1] side by side, in rows of up to four."""
-    columns = min(4, images.shape[0])
+    """Pictures (B, 3, H, W) in [0, 1] in a square of rows, the last one filled up with black."""
+    columns = math.ceil(math.sqrt(images.shape[0]))
     rows = [torch.cat(list(images[i : i + columns]), dim=2) for i in range(0, images.shape[0], columns)]
     width = rows[0].shape[2]
     rows = [torch.nn.functional.pad(row, (0, width - row.shape[2])) for row in rows]
