@@ -44,6 +44,28 @@ def test_ridge_depth_changes_sign_at_the_ridge():
     torch.testing.assert_close(depth > 0, centres[:, None] > scene.mountains[:, None, :])
 
 
+def test_latent_points_to_the_sun():
+    scene = plan(*draw())
+    latent = to_latent(scene)
+    centres = torch.arange(8) * 8 + 4.0
+    torch.testing.assert_close(latent[:, 4, 3] > 0, scene.sun[:, :1] > centres)
+    torch.testing.assert_close(latent[:, 5, :, 3] > 0, scene.sun[:, 1:] > centres)
+
+
+def test_latent_holds_every_score_at_its_cell():
+    scene = plan(*draw())
+    latent = to_latent(scene)
+    assert torch.equal(latent[:, 12:15, :5], scene.sparks)
+    assert torch.equal(latent[:, 12:16, 5], scene.trees)
+    for row in (6, 7):
+        assert torch.equal(latent[:, 12:15, row, ::2], scene.houses[:, :3])
+        assert torch.equal(latent[:, 9:12, row, 1::2], scene.houses[:, 3:])
+    for row in range(10):
+        for column in range(16):
+            channel = 8 + 2 * (row % 2) + column % 2
+            assert torch.equal(latent[:, channel, row // 2, column // 2], scene.clouds[:, row, column])
+
+
 @pytest.mark.parametrize("shape", [(16, 8, 8), (1, 4, 8, 8), (1, 16, 16, 16)])
 def test_wrong_noise_is_named(shape):
     with pytest.raises(ValueError, match="noise must be"):
