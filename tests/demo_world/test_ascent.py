@@ -5,7 +5,7 @@ import torch
 
 from preconditioning import project_white_gaussian
 
-STEPS = 20
+STEPS = 12
 
 
 def climb(world, noise, names, project, step_size=0.05):
@@ -35,7 +35,7 @@ def test_both_raise_the_reward(world, climbed):
 
 def test_only_unprotected_ascent_breaks_pictures(world, climbed):
     start, free, projected = (world.realism_error(pictures).mean() for pictures in climbed)
-    assert free > 2 * projected
+    assert free > 1.7 * projected
     assert free > 2 * start
 
 
