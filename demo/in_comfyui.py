@@ -78,7 +78,7 @@ def only(prompt: dict, class_type: str) -> dict:
 
 
 def _save_noise_of(prompt: dict, sampler: str) -> None:
-    """Let stock nodes save the noise that enters a sampler: at sigma 1 the noisy latent is the noise."""
+    """Let stock nodes save the noise that enters a sampler: at sigma 1 a noisy latent is nothing but the noise."""
     inputs = prompt[sampler]["inputs"]
     model = prompt[inputs["guider"][0]]["inputs"]["model"]
     prompt[f"noisy_{sampler}"] = {
@@ -87,7 +87,7 @@ def _save_noise_of(prompt: dict, sampler: str) -> None:
             "model": model,
             "noise": inputs["noise"],
             "sigmas": inputs["sigmas"],
-            "latent_image": inputs["latent_image"],
+            "latent_image": [sampler, 0],
         },
     }
     prompt[f"noise_{sampler}"] = {
