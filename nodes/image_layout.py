@@ -6,7 +6,7 @@ from torch import Tensor
 def to_channels_first(images: Tensor) -> Tensor:
     """IMAGE (B, H, W, 3) in [0, 1] -> (B, 3, H, W) float32.
 
-    Raises ValueError for pictures with an alpha channel or of one pixel.
+    Raises ValueError for pictures with an alpha channel.
     """
     if images.shape[-1] != 3:
         raise ValueError(

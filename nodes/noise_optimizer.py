@@ -18,6 +18,8 @@ from .optimized_noise import OptimizedNoise
 from .score_history import ScoreHistory
 from .types import CATEGORY, Preconditioner, RewardModel
 
+NO_TARGET = 1000.0
+
 
 class NoiseOptimizer(io.ComfyNode):
     @classmethod
@@ -88,7 +90,8 @@ class NoiseOptimizer(io.ComfyNode):
                     default=5,
                     min=0,
                     max=1000,
-                    tooltip="Show the best picture so far every so many steps. 0: never.",
+                    tooltip="Show the best picture so far every so many steps. 0: never. (ComfyUI's preview method "
+                    "does not matter here: the picture is there anyway.)",
                 ),
                 Preconditioner.Input(
                     "projector",
@@ -99,8 +102,8 @@ class NoiseOptimizer(io.ComfyNode):
                     "memory",
                     options=list(MODES),
                     default="auto",
-                    tooltip="recompute: least memory, each step takes about a third longer. keep: fastest, needs room "
-                    "for the whole backward pass. auto: keep when it fits.",
+                    tooltip="recompute (FLUX): least memory, each step takes about a third longer. keep: fastest, "
+                    "needs room for the whole backward pass; models other than FLUX always keep. auto: what fits.",
                     advanced=True,
                 ),
                 io.Float.Input(
@@ -123,9 +126,9 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "target_reward",
-                    default=1000.0,
-                    min=-1000.0,
-                    max=1000.0,
+                    default=NO_TARGET,
+                    min=-NO_TARGET,
+                    max=NO_TARGET,
                     step=0.01,
                     tooltip="Stop when every picture has reached this reward. 1000: never.",
                     advanced=True,
@@ -163,10 +166,12 @@ class NoiseOptimizer(io.ComfyNode):
         memory="auto",
         gradient_clip=0.03,
         patience=0,
-        target_reward=1000.0,
+        target_reward=NO_TARGET,
     ) -> io.NodeOutput:
         optimizer_inputs.check_settings(learning_rate, gradient_clip, memory)
-        stopping = Stopping(steps, time_budget or None, target_reward, patience or None)
+        stopping = Stopping(
+            steps, time_budget or None, None if target_reward >= NO_TARGET else target_reward, patience or None
+        )
         optimizer_inputs.check_sigmas(sigmas)
         prompts = optimizer_inputs.check_prompt(prompt, reward.model)
         latent = latent_image.copy()
@@ -177,7 +182,8 @@ class NoiseOptimizer(io.ComfyNode):
             guider.model_patcher,
         )
         optimizer_inputs.check_vae(vae, guider.model_patcher)
-        start = noise.generate_noise(latent)
+        optimizer_inputs.check_memory_management(guider.model_patcher, vae.patcher)
+        start = optimizer_inputs.check_noise(noise.generate_noise(latent))
 
         scores = ScoreHistory(reward.model, prompts, reward.limits)
         progress = AscentProgress(reward.model.name, steps, preview_every, cls.hidden.unique_id)
@@ -201,7 +207,8 @@ class NoiseOptimizer(io.ComfyNode):
                 callback=lambda step: progress(step) or scores.read(),
             ),
         )
-        latent.pop("downscale_ratio_spacial", None)
+        for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
+            latent.pop(ratio, None)
         latent["samples"] = samples
         report = ascent_report(record, reward.model, scores.parts, start)
         return io.NodeOutput(

@@ -23,7 +23,7 @@ class OptimizedNoise:
         samples = input_latent["samples"]
         noise = self.noise
         batch_index = input_latent.get("batch_index")
-        if batch_index is not None and samples.shape[0] != noise.shape[0] and max(batch_index) < noise.shape[0]:
+        if batch_index is not None and max(batch_index) < noise.shape[0]:
             noise = noise[torch.as_tensor(batch_index)]
         if samples.shape != noise.shape:
             raise ValueError(

@@ -4,6 +4,7 @@ import math
 
 import comfy.model_patcher
 import comfy.sd
+import torch
 from torch import Tensor, nn
 
 from .differentiable.memory import MODES
@@ -27,8 +28,11 @@ def check_sigmas(sigmas: Tensor) -> None:
             f"sigmas holds {sigmas.shape[-1]} value(s), so there is no step to optimize through: set the scheduler to "
             "1 step or more (and its denoise above 0)."
         )
-    if not sigmas[0] > 0:
-        raise ValueError("sigmas starts at 0, so there is no noise to optimize: set the scheduler's denoise above 0.")
+    if not (torch.isfinite(sigmas).all() and (sigmas[1:] < sigmas[:-1]).all() and sigmas[-1] == 0):
+        raise ValueError(
+            f"sigmas must fall to 0, so that a finished picture can be scored, but they are {_listed(sigmas)}: use a "
+            "scheduler's whole output, not a part of it (Split Sigmas)."
+        )
     if steps > MAX_SAMPLING_STEPS:
         raise ValueError(
             f"sigmas has {steps} steps: the gradient goes through every one, which is practical up to "
@@ -56,16 +60,43 @@ def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> 
             f"latent_image has {samples.shape[1]} channels, but the model works with {latent_format.latent_channels}: "
             "encode the picture with the model's own VAE, or use an empty latent made for it."
         )
-    if samples.ndim == 5 and samples.shape[2] > 1:
-        raise ValueError(f"latent_image has {samples.shape[2]} frames: rewards score single pictures, use 1 frame.")
+    if samples.ndim != 4:
+        raise ValueError(
+            f"latent_image has the shape {tuple(samples.shape)}: models with video latents (Wan, Qwen-Image, Krea 2) "
+            "are not supported yet. Use a picture model, such as FLUX."
+        )
     return samples
+
+
+def check_noise(noise: Tensor) -> Tensor:
+    if not torch.isfinite(noise).all():
+        raise ValueError("noise holds values that are not finite: check the node that makes it.")
+    return noise
+
+
+def check_memory_management(*patchers: comfy.model_patcher.ModelPatcher) -> None:
+    # Dynamic VRAM streams weights through buffers that it uses again: what autograd saved would be overwritten.
+    if any(patcher.is_dynamic() for patcher in patchers):
+        raise ValueError(
+            "ComfyUI's dynamic VRAM may replace weights before the gradient has used them, which would make it wrong "
+            "without an error: start ComfyUI with --disable-dynamic-vram."
+        )
 
 
 def check_vae(vae: comfy.sd.VAE, patcher: comfy.model_patcher.ModelPatcher) -> None:
     vae.throw_exception_if_invalid()
     latent_format = patcher.get_model_object("latent_format")
+    if vae.latent_dim != latent_format.latent_dimensions:
+        raise ValueError(
+            f"The VAE decodes {'pictures' if vae.latent_dim == 2 else 'videos'}, the model makes the other kind: "
+            "load the VAE that belongs to the model."
+        )
     if vae.latent_channels != latent_format.latent_channels:
         raise ValueError(
             f"The VAE decodes {vae.latent_channels} latent channels, but the model makes "
             f"{latent_format.latent_channels}: load the VAE that belongs to the model."
         )
+
+
+def _listed(sigmas: Tensor) -> str:
+    return ", ".join(f"{sigma:.4g}" for sigma in sigmas.tolist()[:10])

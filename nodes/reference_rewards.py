@@ -5,7 +5,7 @@ from comfy_api.latest import io
 
 from ..reward_models import ColourPalette, ImageSimilarity, load_image_encoder
 from .image_layout import to_channels_first
-from .reward_files import backbone_names, backbone_path
+from .reward_files import NO_ENCODER, backbone_names, backbone_path, modification_times
 from .reward_handle import RewardHandle
 from .types import CATEGORY, RewardModel
 
@@ -48,7 +48,7 @@ class ReferenceSimilarity(io.ComfyNode):
                 io.Image.Input("reference", tooltip="One or several pictures; the similarity is averaged over them."),
                 io.Combo.Input(
                     "encoder",
-                    options=backbone_names()[1:] or ["(no file in models/clip_vision)"],
+                    options=backbone_names()[1:] or [NO_ENCODER],
                     tooltip="A CLIP or SigLIP file from models/reward_models or models/clip_vision.",
                 ),
             ],
@@ -58,6 +58,10 @@ class ReferenceSimilarity(io.ComfyNode):
                 )
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, encoder, reference=None):
+        return modification_times(backbone_path(encoder))
 
     @classmethod
     def execute(cls, reference, encoder) -> io.NodeOutput:

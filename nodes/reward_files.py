@@ -12,6 +12,7 @@ BACKBONE_FOLDERS = (FOLDER, "clip_vision")
 EXTENSIONS = {".safetensors", ".sft", ".pt", ".pth", ".bin"}
 NO_FILE = f"(no file in models/{FOLDER})"
 NO_BACKBONE = "none"
+NO_ENCODER = "(no file in models/clip_vision)"
 
 
 def register_folder() -> None:
@@ -50,7 +51,18 @@ def backbone_path(name: str) -> str | None:
     """Full path of a listed backbone, None for "none". Raises FileNotFoundError, and ValueError for another folder."""
     if name == NO_BACKBONE:
         return None
+    if name == NO_ENCODER:
+        raise ValueError("There is no CLIP or SigLIP yet: put one into models/clip_vision and press R.")
     folder, _, file = name.partition("/")
     if folder not in BACKBONE_FOLDERS:
         raise ValueError(f"The backbone {name!r} is not in {' or '.join(BACKBONE_FOLDERS)}: choose one from the list.")
     return folder_paths.get_full_path_or_raise(folder, file)
+
+
+def modification_times(*paths: str | None) -> list[tuple[str, float]]:
+    """Files and what may lie beside them (configuration, vocabulary) with their times, to notice a change."""
+    candidates = []
+    for path in filter(None, paths):
+        folder, stem = os.path.dirname(path), os.path.splitext(path)[0]
+        candidates += [path, f"{stem}.json", os.path.join(folder, "config.json"), os.path.join(folder, "vocab.txt")]
+    return [(path, os.path.getmtime(path)) for path in candidates if os.path.exists(path)]

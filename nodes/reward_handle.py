@@ -14,12 +14,12 @@ class RewardHandle:
     """A reward and the patchers through which ComfyUI loads, offloads and counts its weights.
 
     model: ``reward(images (B, 3, H, W) in [0, 1], prompts) -> (B,)``. patchers: empty for rewards without weights.
-    limits: what ends a run, by the name of a watched reward in a mix.
+    limits: what ends a run, by the position of a watched reward in a mix.
     """
 
     model: nn.Module
     patchers: list[comfy.model_patcher.ModelPatcher] = field(default_factory=list)
-    limits: dict[str, WatchLimit] = field(default_factory=dict)
+    limits: dict[int, WatchLimit] = field(default_factory=dict)
 
     @classmethod
     def managed(cls, model: nn.Module) -> "RewardHandle":

@@ -68,14 +68,14 @@ class RewardMixNode(io.ComfyNode):
         added, added_weights = _members(reward)
         scale = weight if len(added) == 1 else weight / (sum(map(abs, added_weights)) or 1.0)
         model = RewardMix([*before, *added], [*weights, *(scale * w for w in added_weights)], mode)
-        limits = {**mix.limits, **reward.limits}
+        limits = mix.limits | {len(before) + index: limit for index, limit in reward.limits.items()}
         if stop_if_falls_by > 0:
             if weight != 0:
                 raise ValueError(
                     f"stop_if_falls_by is {stop_if_falls_by:g}, but {reward.model.name} weighs {weight:g}: only "
                     "a watched reward (weight 0) can end the run. Set one of the two to 0."
                 )
-            limits |= {name: WatchLimit(stop_if_falls_by, for_steps) for name in model.names[len(before) :]}
+            limits |= {i: WatchLimit(stop_if_falls_by, for_steps) for i in range(len(before), len(model.names))}
         patchers = [*mix.patchers, *(p for p in reward.patchers if p not in mix.patchers)]
         return io.NodeOutput(RewardHandle(model, patchers, limits))
 

@@ -20,10 +20,11 @@ class WatchLimit:
 class ScoreHistory:
     """A reward as ``ascend`` wants it, images (B, 3, H, W) -> (B,), that remembers the parts of a mix.
 
+    limits: by the position of a watched reward in the mix.
     parts: per reward of the mix one (B,) tensor on the CPU for each evaluation; empty for a single reward.
     """
 
-    def __init__(self, reward: nn.Module, prompts: str | Sequence[str] | None, limits: dict[str, WatchLimit]):
+    def __init__(self, reward: nn.Module, prompts: str | Sequence[str] | None, limits: dict[int, WatchLimit]):
         self.reward = reward
         self.prompts = prompts
         self.limits = limits
@@ -40,7 +41,8 @@ class ScoreHistory:
         """Note the parts of the last evaluation; returns why a watched reward ends the run, if one does."""
         for name, scores in self._latest.items():
             self.parts.setdefault(name, []).append(scores.float().cpu())
-        for name, limit in self.limits.items():
+        for index, limit in self.limits.items():
+            name = self.reward.names[index]
             curve = torch.stack(self.parts[name]).mean(1)
             below = curve < curve.cummax(0).values - limit.drop
             if len(curve) >= limit.steps and bool(below[-limit.steps :].all()):

@@ -59,7 +59,9 @@ The noise is optimized for 60 steps against the LAION aesthetic score; then the 
 - models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
 
 **Knobs:** *steps* 20 shows a change, 60 is good, 200 is the paper's. *learning_rate* 0.02 suits FLUX.
-Out of memory: *memory* = recompute, a smaller picture, or a TAESD (taef1) as the optimizer's VAE."""
+Out of memory: *memory* = recompute, a smaller picture, or a TAESD (taef1) as the optimizer's VAE.
+
+On NVIDIA cards start ComfyUI with --disable-dynamic-vram."""
 
 
 def demo() -> Workflow:

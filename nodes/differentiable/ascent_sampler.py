@@ -14,7 +14,7 @@ from torch import Tensor
 from ...optimization import AscentRecord
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, with_differentiable_attention
-from .memory import backward_memory, choose_mode
+from .memory import backward_memory, choose_mode, decoding_memory, sampling_memory
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary
 from .vae_decode import decode
 
@@ -88,8 +88,7 @@ class _AscentSampler(comfy.samplers.Sampler):
         disable_pbar=False,
     ):
         patcher = model_wrap.model_patcher
-        mode = choose_mode(self.memory, patcher, tuple(noise.shape))
-        self._load(model_wrap, tuple(noise.shape))
+        mode = self._load(model_wrap, tuple(noise.shape), evaluations=(len(sigmas) - 1) * len(model_wrap.conds))
         rollout = EulerRollout(
             model_wrap,
             sigmas,
@@ -111,11 +110,18 @@ class _AscentSampler(comfy.samplers.Sampler):
         with torch.no_grad():
             return rollout(self.record.best_noise)
 
-    def _load(self, model_wrap, noise_shape: tuple[int, ...]) -> None:
-        """Put diffusion model, VAE and reward on their devices together, with weights autograd can use."""
-        patchers = [model_wrap.model_patcher, *model_wrap.loaded_models, self.vae.patcher, *self.reward_patchers]
-        decoding = self.vae.memory_used_decode(noise_shape, self.vae.vae_dtype)
-        sampling = model_wrap.model_patcher.memory_required(noise_shape)
-        comfy.model_management.load_models_gpu(patchers, memory_required=decoding + sampling)
-        for patcher in patchers:
+    def _load(self, model_wrap, noise_shape: tuple[int, ...], evaluations: int) -> str:
+        """Put diffusion model, VAE and reward on their devices together, with weights autograd can use.
+
+        Returns the memory mode of the run.
+        """
+        model = model_wrap.model_patcher
+        companions = [*model_wrap.loaded_models, self.vae.patcher, *self.reward_patchers]
+        decoding = decoding_memory(self.vae, noise_shape)
+        arriving = sum(patcher.model_size() - patcher.loaded_size() for patcher in companions)
+        mode = choose_mode(self.memory, model, noise_shape, evaluations, decoding + arriving)
+        sampling = sampling_memory(mode, model, noise_shape, evaluations)
+        comfy.model_management.load_models_gpu([model, *companions], memory_required=decoding + sampling)
+        for patcher in (model, *companions):
             freeze_as_ordinary(patcher.model)
+        return mode

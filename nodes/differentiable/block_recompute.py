@@ -10,7 +10,6 @@ from ...optimization import recompute
 # Children of the diffusion model that hold its repeated blocks, by the class that ComfyUI gives the model.
 BLOCK_LISTS = {
     "Flux": ("double_blocks", "single_blocks"),
-    "Chroma": ("double_blocks", "single_blocks"),
 }
 
 

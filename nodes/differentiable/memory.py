@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 import comfy.model_management
 import comfy.model_patcher
+import comfy.sd
 from torch.autograd.graph import allow_mutation_on_saved_tensors
 
 from .block_recompute import recomputed_blocks, repeated_blocks
@@ -15,22 +16,52 @@ log = logging.getLogger(__name__)
 MODES = ("auto", "recompute", "keep")
 
 
-def choose_mode(mode: str, patcher: comfy.model_patcher.ModelPatcher, noise_shape: tuple[int, ...]) -> str:
+# Memory of a backward pass in units of ComfyUI's estimates for inference, which count one block at a time; the
+# decoder's was counted (benchmarks/memory_estimate.py), the rest is a bound until it is measured on a GPU.
+DECODER_BACKWARD = 3
+RECOMPUTED_BACKWARD = 3
+
+
+def sampling_memory(
+    mode: str, patcher: comfy.model_patcher.ModelPatcher, noise_shape: tuple[int, ...], evaluations: int
+) -> float:
+    """Bytes that the backward pass through the model needs beside its weights.
+
+    evaluations: of the model per picture, sampling steps times conditionings. Keeping holds the activations of
+    every block and, where weights are cast or offloaded, a copy of every weight.
+    """
+    block = patcher.memory_required(noise_shape) * evaluations
+    if mode == "recompute":
+        return RECOMPUTED_BACKWARD * block
+    return block * max(1, len(repeated_blocks(patcher.model.diffusion_model))) + patcher.model_size()
+
+
+def decoding_memory(vae: comfy.sd.VAE, noise_shape: tuple[int, ...]) -> float:
+    """Bytes that the backward pass through the decoder needs beside its weights."""
+    return DECODER_BACKWARD * vae.memory_used_decode(noise_shape, vae.vae_dtype)
+
+
+def choose_mode(
+    mode: str,
+    patcher: comfy.model_patcher.ModelPatcher,
+    noise_shape: tuple[int, ...],
+    evaluations: int,
+    others: float,
+) -> str:
     """The mode "recompute" or "keep" for the setting ``mode``; "auto" keeps what fits into free memory.
 
-    Keeping holds the activations of every block and, where weights are cast or offloaded, a copy of every
-    weight. ComfyUI's estimate for inference counts one block at a time, hence the product.
+    others: bytes that will be needed for everything but the model's own backward pass and weights.
     """
-    blocks = repeated_blocks(patcher.model.diffusion_model)
-    if not blocks:
+    if not repeated_blocks(patcher.model.diffusion_model):
         if mode == "recompute":
             name = type(patcher.model.diffusion_model).__name__
             log.warning("The blocks of %s are not known here: everything is kept for the backward pass.", name)
         return "keep"
     if mode != "auto":
         return mode
-    kept = patcher.memory_required(noise_shape) * len(blocks) + patcher.model_size()
-    return "keep" if kept < comfy.model_management.get_free_memory(patcher.load_device) else "recompute"
+    weights = patcher.model_size() - patcher.loaded_size()
+    needed = sampling_memory("keep", patcher, noise_shape, evaluations) + weights + others
+    return "keep" if needed < comfy.model_management.get_free_memory(patcher.load_device) else "recompute"
 
 
 def backward_memory(

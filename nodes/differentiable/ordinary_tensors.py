@@ -19,7 +19,9 @@ def freeze_as_ordinary(module: nn.Module) -> None:
     for part in module.modules():
         for name, parameter in part._parameters.items():
             if parameter is not None and (parameter.is_inference() or parameter.requires_grad):
-                part._parameters[name] = nn.Parameter(_ordinary(parameter.data), requires_grad=False)
+                frozen = nn.Parameter(_ordinary(parameter.data), requires_grad=False)
+                frozen.__dict__.update(parameter.__dict__)  # ComfyUI notes dtypes on parameters
+                part._parameters[name] = frozen
         for name, buffer in part._buffers.items():
             if buffer is not None and buffer.is_inference():
                 part._buffers[name] = _ordinary(buffer)

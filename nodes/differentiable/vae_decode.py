@@ -9,8 +9,6 @@ def decode(vae: comfy.sd.VAE, latent: Tensor) -> Tensor:
 
     The VAE's weights must be on its device. Where a pixel is clipped to 0 or 1 its gradient is zero.
     """
-    if latent.ndim == 5:  # one frame of a video latent is a picture
-        latent = latent[:, :, 0]
     raw = vae.first_stage_model.decode(latent.to(device=vae.device, dtype=vae.vae_dtype)).float()
     # process_output works in place from ComfyUI 0.16 on
     return vae.process_output(raw.clone())[:, :3]

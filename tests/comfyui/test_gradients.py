@@ -160,7 +160,41 @@ def test_start_picture_and_mask(tiny, flux, vaes, noise):
     assert (record.best_reward > record.rewards[0]).all()
 
 
-@pytest.mark.parametrize("ending", ["done", "cancelled", "failed"])
+class FailsInBackward(Ramp):
+    """Fails in the backward pass of its second evaluation."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, images, prompts=None):
+        self.calls += 1
+        if self.calls == 2:
+            images.register_hook(self.fail)
+        return super().forward(images)
+
+    @staticmethod
+    def fail(gradient):
+        raise torch.OutOfMemoryError("out of memory in the backward pass")
+
+
+class CancelsLater(Ramp):
+    """The user presses cancel while the second evaluation is scored."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, images, prompts=None):
+        import comfy.model_management
+
+        self.calls += 1
+        if self.calls == 2:
+            comfy.model_management.interrupt_current_processing(True)
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("ending", ["done", "cancelled", "cancelled later", "failed", "failed in backward"])
 @pytest.mark.parametrize("memory", ["keep", "recompute"])
 def test_comfyui_is_as_it_was(tiny, flux, vaes, noise, memory, ending):
     import comfy.model_management as management
@@ -174,11 +208,19 @@ def test_comfyui_is_as_it_was(tiny, flux, vaes, noise, memory, ending):
     elif ending == "failed":
         with pytest.raises(RuntimeError, match="broken reward"):
             optimize(guider, noise, vaes["taesd"].stock, Fails(), memory)
+    elif ending == "failed in backward":
+        with pytest.raises(torch.OutOfMemoryError):
+            optimize(guider, noise, vaes["taesd"].stock, FailsInBackward(), memory, steps=5)
     else:
-        management.interrupt_current_processing(True)
-        with pytest.raises(management.InterruptProcessingException):
-            optimize(guider, noise, vaes["taesd"].stock, Ramp(), memory)
-        management.interrupt_current_processing(False)
+        reward = CancelsLater()
+        if ending == "cancelled":
+            management.interrupt_current_processing(True)
+        try:
+            with pytest.raises(management.InterruptProcessingException):
+                optimize(guider, noise, vaes["taesd"].stock, reward, memory, steps=5)
+        finally:
+            management.interrupt_current_processing(False)
+        assert reward.calls == (0 if ending == "cancelled" else 2)
     assert management.in_training is False
     blocks = flux.stock.model.diffusion_model
     assert all("forward" not in block.__dict__ for block in [*blocks.double_blocks, *blocks.single_blocks])
@@ -213,3 +255,22 @@ def test_weights_are_shared_not_copied(tiny, flux, vaes, noise):
     after = {key: value.data_ptr() for key, value in flux.stock.model.state_dict().items()}
     assert after == addresses
     assert not any(p.requires_grad or p.is_inference() for p in flux.stock.model.parameters())
+
+
+@pytest.mark.parametrize("memory", ["keep", "recompute"])
+def test_a_learned_reward_recomputed_or_kept(tiny, flux, vaes, noise, tmp_path, memory):
+    """Recomputing inside the reward does not change the gradient, whatever the model does."""
+    from gper_pack.reward_models import load_reward
+
+    from tests.reward_models import small_checkpoints as small
+
+    small.huggingface_clip(tmp_path / "clip.safetensors")
+    found = []
+    for recompute in (False, True):
+        reward = load_reward(tmp_path / "clip.safetensors", recompute=recompute)
+        seen = []
+        optimize(
+            tiny.guider(flux.stock), noise, vaes["taesd"].stock, lambda i, r=reward: r(i, "a house"), memory, seen=seen
+        )
+        found.append(seen[0])
+    assert found[0].norm() > 0 and relative(found[1], found[0]) < 1e-6

@@ -85,6 +85,13 @@ def test_time_budget_stops_early(optimize):
     assert "the time budget of 0.01 seconds is used up" in report
 
 
+class NanNoise:
+    seed = 0
+
+    def generate_noise(self, latent):
+        return torch.full_like(latent["samples"], math.nan)
+
+
 def text_reward():
     from gper_pack.nodes.reward_handle import RewardHandle
     from gper_pack.reward_models import RewardModel
@@ -132,7 +139,11 @@ def four_channel_vae():
         (lambda: dict(sigmas=torch.tensor([1.0])), r"sigmas holds 1 value"),
         (lambda: dict(sigmas=torch.tensor([])), r"sigmas holds 0 value"),
         (lambda: dict(sigmas=torch.linspace(1, 0, 21)), "sigmas has 20 steps"),
-        (lambda: dict(sigmas=torch.tensor([0.0, 0.0])), "starts at 0"),
+        (lambda: dict(sigmas=torch.tensor([0.0, 0.0])), "must fall to 0"),
+        (lambda: dict(sigmas=torch.tensor([1.0, 0.5])), "must fall to 0"),
+        (lambda: dict(sigmas=torch.tensor([1.0, 0.0, 0.0])), "must fall to 0"),
+        (lambda: dict(noise=NanNoise()), "noise holds values that are not finite"),
+        (lambda: dict(latent_image={"samples": torch.zeros(1, 16, 1, 8, 8)}), "video latents"),
         (lambda: dict(latent_image={"samples": torch.ones(1, 4, 8, 8)}), "4 channels, but the model works with 16"),
         (lambda: dict(vae=four_channel_vae()), "decodes 4 latent channels"),
         (lambda: dict(reward=text_reward()), "fill in the Noise Optimizer's prompt"),
@@ -150,6 +161,38 @@ def test_refused_before_the_model_is_loaded(optimize, wires, monkeypatch, change
     with pytest.raises(ValueError, match=message) as error:
         optimize(**changed)
     assert "\n" not in str(error.value)
+
+
+def test_dynamic_vram_is_refused(optimize, wires, monkeypatch):
+    monkeypatch.setattr(wires["guider"].model_patcher, "is_dynamic", lambda: True)
+    with pytest.raises(ValueError, match="--disable-dynamic-vram"):
+        optimize()
+
+
+def test_a_target_ends_the_run_and_the_default_is_none(optimize):
+    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
+
+    reward = PictureStatisticsNode.execute("sharpness")[0]
+    assert "all 2 steps done" in optimize(reward=reward).args[2]
+    assert "reached the target reward -5" in optimize(reward=reward, target_reward=-5.0).args[2]
+
+
+@pytest.mark.parametrize("sigmas", [[1.0, 0.0], [1.0, 0.6, 0.3, 0.0]])
+def test_the_stock_nodes_paint_the_picture_that_was_found(optimize, wires, sigmas):
+    """The NOISE through SamplerCustomAdvanced and VAE Decode, against the optimizer's own latent."""
+    import comfy.samplers
+    from comfy_extras.nodes_custom_sampler import SamplerCustomAdvanced
+
+    import nodes
+
+    noise, latent, _ = optimize(sigmas=torch.tensor(sigmas), steps=3, learning_rate=0.1).args
+    with torch.inference_mode():
+        euler = comfy.samplers.sampler_object("euler")
+        sampled = SamplerCustomAdvanced.execute(
+            noise, wires["guider"], euler, torch.tensor(sigmas), wires["latent_image"]
+        ).args[0]
+        pictures = [nodes.VAEDecode().decode(wires["vae"], z)[0] for z in (sampled, latent)]
+    assert (pictures[0] - pictures[1]).abs().max() < 2e-3
 
 
 def test_a_reward_of_the_wrong_shape(optimize):

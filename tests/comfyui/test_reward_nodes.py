@@ -153,6 +153,19 @@ def test_a_watched_reward_ends_the_run(server, models):
     assert "which is watched, was more than 0.005 below its best" in report
 
 
+def test_a_watched_reward_keeps_its_place_in_a_longer_chain(node_classes):
+    """Two rewards of one name: the limit stays with the one that was to be watched."""
+    statistics, mixer = node_classes["GPER_PictureStatistics"], node_classes["GPER_RewardMix"]
+
+    def brightness(goal):
+        return statistics.execute("brightness", goal)[0]
+
+    inner = mixer.execute(brightness("more"), brightness("less"), weight=0.0, stop_if_falls_by=0.1)[0]
+    outer = mixer.execute(brightness("less"), inner)[0]
+    assert list(outer.limits) == [2] and outer.model.weights[2] == 0
+    assert outer.model.rewards[2] is inner.model.rewards[1]
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -225,3 +225,18 @@ def test_the_callback_can_end_the_run_and_keep_the_best():
     )
     assert record.stop_reason == "the user has seen enough" and record.steps == 4
     assert (record.best_reward > record.rewards[0]).all()
+
+
+def test_the_last_evaluation_is_judged_too():
+    calls = iter(range(100))
+
+    def breaks_at_the_end(images):
+        rewards = images.mean((1, 2, 3))
+        return rewards * math.nan if next(calls) == 3 else rewards
+
+    record = ascend(start_noise(), as_picture, breaks_at_the_end, Free(), stopping=Stopping(steps=3))
+    assert [(i.step, i.sample, i.what) for i in record.incidents] == [
+        (3, 0, "the reward is not finite"),
+        (3, 1, "the reward is not finite"),
+    ]
+    assert torch.isfinite(record.best_reward).all() and record.stop_reason == "all 3 steps done"
