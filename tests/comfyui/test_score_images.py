@@ -1,0 +1,55 @@
+"""Score Images called as ComfyUI calls it: what it refuses, and many prompts."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def score(node_classes):
+    return node_classes["GPER_ScoreImages"].execute
+
+
+@pytest.fixture(scope="module")
+def brightness(node_classes):
+    return node_classes["GPER_PictureStatistics"].execute("brightness")[0]
+
+
+def grey(*values, channels=3, size=32):
+    return torch.stack([torch.full((size, size, channels), value) for value in values])
+
+
+def test_every_picture_is_scored(score, brightness):
+    images = grey(0.2, 0.8, 0.5)
+    best, latent, table, scores = score(images, brightness, keep=2).args
+    assert latent is None
+    assert scores == pytest.approx([0.2, 0.8, 0.5])
+    assert torch.equal(best, images[[1, 2]])
+    assert [line.split()[1] for line in table.splitlines()[1:]] == ["2", "3", "1"]
+
+
+def test_latents_masks_and_indices_follow_the_pictures(score, brightness):
+    latent = {
+        "samples": torch.arange(3.0).view(3, 1, 1, 1),
+        "noise_mask": torch.arange(3.0).view(3, 1, 1),
+        "batch_index": [4, 5, 6],
+        "something_else": "kept",
+    }
+    chosen = score(grey(0.2, 0.8, 0.5), brightness, keep=2, latent=latent).args[1]
+    assert chosen["samples"].flatten().tolist() == [1.0, 2.0]
+    assert chosen["noise_mask"].flatten().tolist() == [1.0, 2.0]
+    assert chosen["batch_index"] == [5, 6] and chosen["something_else"] == "kept"
+    assert latent["samples"].shape[0] == 3
+
+
+@pytest.mark.parametrize(
+    "images, latent, message",
+    [
+        (grey(0.5, channels=4), None, "4 channels, rewards read 3"),
+        (grey(0.5, size=1), None, "1 x 1|1x1|too small|at least"),
+        (grey(0.5, 0.6), {"samples": torch.zeros(3, 4, 8, 8)}, "2 pictures but 3 latents"),
+    ],
+)
+def test_refused(score, brightness, images, latent, message):
+    with pytest.raises(ValueError, match=message) as error:
+        score(images, brightness, latent=latent)
+    assert "\n" not in str(error.value)
