@@ -11,25 +11,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from .affine_head import AffineHead, load_affine_head
-from .base import RewardModel
+from .affine_head import load_affine_head
 from .checkpoint import Checkpoint
-from .siglip_backbone import SiglipBackbone, load_siglip
+from .head_on_embedding import HeadOnEmbedding
+from .siglip_backbone import load_siglip
 
 
-class AestheticV25(RewardModel):
+class AestheticV25(HeadOnEmbedding):
     """head(p / |p|), with p the pooled SigLIP image embedding."""
 
     name = "Aesthetic V2.5"
     typical_range = (1.0, 10.0)
     licence = "AGPL-3.0 (head), Apache-2.0 (SigLIP)"
-
-    def __init__(self, backbone: SiglipBackbone, head: AffineHead):
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
 
     @classmethod
     def load(
@@ -49,9 +43,3 @@ class AestheticV25(RewardModel):
                 "values)."
             )
         return cls(siglip, affine)
-
-    def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
-        return self.head(self.backbone.embed_images(images))
-
-    def recomputable_layers(self) -> list[nn.Module]:
-        return self.backbone.layers()

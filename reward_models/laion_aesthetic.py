@@ -11,25 +11,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from .affine_head import AffineHead, load_affine_head
-from .base import RewardModel
+from .affine_head import load_affine_head
 from .checkpoint import Checkpoint
-from .clip_backbone import ClipBackbone, load_clip
+from .clip_backbone import load_clip
+from .head_on_embedding import HeadOnEmbedding
 
 
-class LaionAesthetic(RewardModel):
+class LaionAesthetic(HeadOnEmbedding):
     """head(e / |e|), with e the projected CLIP image embedding."""
 
     name = "LAION Aesthetic V2"
     typical_range = (1.0, 10.0)
     licence = "Apache-2.0 (head), MIT (CLIP ViT-L/14)"
-
-    def __init__(self, backbone: ClipBackbone, head: AffineHead):
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
 
     @classmethod
     def load(
@@ -48,9 +42,3 @@ class LaionAesthetic(RewardModel):
                 f"{clip.embedding_size}. LAION Aesthetic V2 needs OpenAI's CLIP ViT-L/14 (768 values)."
             )
         return cls(clip, affine)
-
-    def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
-        return self.head(self.backbone.embed_images(images))
-
-    def recomputable_layers(self) -> list[nn.Module]:
-        return self.backbone.layers()

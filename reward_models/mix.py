@@ -22,8 +22,8 @@ class RewardMix(RewardModel):
     mode:
 
     - "weighted sum": sum_i w_i grad s_i, the gradient of the value. Weights have to balance the scales of the
-    scores. - "equal pull": sum_i w_i grad s_i / |grad s_i|, with the norm over one image. Weights are shares
-    of the pull
+      scores.
+    - "equal pull": sum_i w_i grad s_i / |grad s_i|, with the norm over one image. Weights are shares of the pull
       whatever the scales; the value is then for display and its finite differences do not give this gradient.
 
     A weight of 0 watches a reward: it is scored without a gradient. A negative weight pushes away. Each
