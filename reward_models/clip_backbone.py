@@ -6,9 +6,7 @@ Radford et al., "Learning Transferable Visual Models From Natural Language Super
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -88,37 +86,6 @@ class ClipBackbone(nn.Module):
         tokens = open_clip.tokenize(prompts, context_length=self.context_length)
         features = self.project_tokens(tokens.to(next(self.parameters()).device))
         return F.normalize(at_least_float32(features), dim=-1)
-
-
-def load_clip(
-    checkpoint: Checkpoint,
-    dtype: torch.dtype,
-    config: Mapping[str, Any] | None = None,
-    with_text: bool = True,
-) -> ClipBackbone:
-    """Load a CLIP from its checkpoint, without the text tower if that is not needed.
-
-    Raises:
-        ValueError: the checkpoint is no CLIP, lacks the text tower, or its tensors do not fit.
-    """
-    names = checkpoint.shapes
-    # Each library takes seconds to import; only the one the file needs is.
-    if "visual.conv1.weight" in names:
-        from .clip_open import load_open_clip as load
-
-        has_text = "token_embedding.weight" in names
-    elif "visual_projection.weight" in names:
-        from .clip_huggingface import load_huggingface_clip as load
-
-        has_text = "text_projection.weight" in names
-    else:
-        raise ValueError(f"{checkpoint.path.name} holds no CLIP image encoder.")
-    if with_text and not has_text:
-        raise ValueError(
-            f"{checkpoint.path.name} holds only the image encoder of a CLIP; a score that reads prompts "
-            "needs the file with both encoders (model.safetensors of the published model)."
-        )
-    return load(checkpoint, dtype, config, with_text)
 
 
 def check_vocabulary(checkpoint: Checkpoint, name: str) -> None:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from .base import RewardModel
 from .checkpoint import Checkpoint
-from .clip_backbone import ClipBackbone, load_clip
+from .clip_backbone import ClipBackbone
+from .clip_loading import load_clip
 
 
 class ClipScore(RewardModel):

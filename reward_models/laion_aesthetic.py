@@ -14,7 +14,7 @@ import torch
 
 from .affine_head import load_affine_head
 from .checkpoint import Checkpoint
-from .clip_backbone import load_clip
+from .clip_loading import load_clip
 from .head_on_embedding import HeadOnEmbedding
 
 

@@ -13,7 +13,8 @@ from . import recognise as kinds
 from .aesthetic_v25 import AestheticV25
 from .base import RewardModel, check_dtype
 from .checkpoint import open_checkpoint
-from .clip_backbone import ClipBackbone, load_clip
+from .clip_backbone import ClipBackbone
+from .clip_loading import load_clip
 from .clip_score import ClipScore
 from .hps import HumanPreferenceScore, HumanPreferenceScore21
 from .image_reward import ImageReward
