@@ -41,7 +41,7 @@ def node(class_type, **inputs):
 
 
 def loader(file, backbone="none", dtype="float32", kind="auto"):
-    return node("GPER_RewardModelLoader", file=file, dtype=dtype, backbone=backbone, kind=kind)
+    return node("GPER_RewardModelLoader", file=file, dtype=dtype, backbone=backbone, kind=kind, recompute=False)
 
 
 def world(batch=2):
