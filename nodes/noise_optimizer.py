@@ -102,7 +102,7 @@ class NoiseOptimizer(io.ComfyNode):
                     "memory",
                     options=list(MODES),
                     default="auto",
-                    tooltip="recompute (FLUX): least memory, each step takes about a third longer. keep: fastest, "
+                    tooltip="recompute (FLUX): least memory, each step takes longer. keep: fastest, "
                     "needs room for the whole backward pass; models other than FLUX always keep. auto: what fits.",
                     advanced=True,
                 ),

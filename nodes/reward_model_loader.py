@@ -69,7 +69,7 @@ class RewardModelLoader(io.ComfyNode):
                     "recompute",
                     default=False,
                     tooltip="On: the reward's layers are computed again in the backward pass instead of being kept. "
-                    "Less memory, about a third more time in the reward; the result is the same.",
+                    "Less memory, more time in the reward; the result is the same.",
                     advanced=True,
                 ),
             ],
