@@ -43,7 +43,7 @@ class AscentProgress:
             )
 
     def _remember_best(self, step: Step) -> None:
-        if self.best_images is None:
+        if step.index == 0:
             self.best_images = step.images
         else:
             improved = step.improved.to(step.images.device).view(-1, 1, 1, 1)

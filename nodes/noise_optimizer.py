@@ -204,7 +204,7 @@ class NoiseOptimizer(io.ComfyNode):
                 optimizer=partial(torch.optim.Adam, lr=learning_rate),
                 max_gradient_norm=gradient_clip or None,
                 stopping=stopping,
-                callback=lambda step: progress(step) or scores.read(),
+                callback=lambda step: progress(step) or scores.read(step),
             ),
         )
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up

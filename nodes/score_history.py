@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..optimization import Step
 from ..reward_models import RewardMix
 
 
@@ -37,8 +38,10 @@ class ScoreHistory:
         total, self._latest = self.reward.forward_with_parts(images, self.prompts)
         return total
 
-    def read(self) -> str | None:
+    def read(self, step: Step) -> str | None:
         """Note the parts of the last evaluation; returns why a watched reward ends the run, if one does."""
+        if step.index == 0:  # also when a run is started again
+            self.parts.clear()
         for name, scores in self._latest.items():
             self.parts.setdefault(name, []).append(scores.float().cpu())
         for index, limit in self.limits.items():

@@ -1,6 +1,7 @@
 """The ascent as a sampler: ComfyUI prepares model, conditioning, LoRA and masks once, and cleans up after it."""
 
 import copy
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -12,11 +13,14 @@ import torch
 from torch import Tensor
 
 from ...optimization import AscentRecord
+from .block_recompute import repeated_blocks
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, with_differentiable_attention
 from .memory import backward_memory, choose_mode, decoding_memory, sampling_memory
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary
 from .vae_decode import decode
+
+log = logging.getLogger(__name__)
 
 Ascent = Callable[..., AscentRecord]
 
@@ -41,7 +45,8 @@ def optimize_noise(
     ``ascend`` with everything bound but ``noise``, ``generate``, ``reward`` and ``graph_context``.
 
     Returns the record, whose best noise is on the CPU, and the best denoised latent (B, C, ...) float32 on the
-    CPU, as it would leave the sampler. The guider, its conditioning and the latent are not changed.
+    CPU, as it would leave the sampler. With memory "auto" a run that kept the model's blocks and ran out of memory is
+    started again, recomputing them. The guider, its conditioning and the latent are not changed.
     """
     sampler = _AscentSampler(vae, score, reward_patchers, memory, ascent)
     with gradients_enabled():
@@ -74,7 +79,7 @@ class _AscentSampler(comfy.samplers.Sampler):
         self.reward_patchers = reward_patchers
         self.memory = memory
         self.ascent = ascent
-        self.record: AscentRecord
+        self.record: AscentRecord | None = None
 
     def sample(
         self,
@@ -104,9 +109,21 @@ class _AscentSampler(comfy.samplers.Sampler):
             comfy.model_management.throw_exception_if_processing_interrupted()
             return decode(self.vae, latent)
 
-        with ExitStack() as stack:
-            graph_context = backward_memory(mode, patcher, stack)
-            self.record = self.ascent(noise, generate, self.score, graph_context=graph_context)
+        def ascend(mode: str) -> AscentRecord:
+            with ExitStack() as stack:
+                return self.ascent(noise, generate, self.score, graph_context=backward_memory(mode, patcher, stack))
+
+        fallback = self.memory == "auto" and mode == "keep" and bool(repeated_blocks(patcher.model.diffusion_model))
+        try:
+            self.record = ascend(mode)
+        except comfy.model_management.OOM_EXCEPTION:
+            if not fallback:
+                raise
+            self.record = None
+        if self.record is None:  # outside the handler, which still holds the tensors of the failed pass
+            log.warning("Out of memory while keeping the model's blocks: starting again, recomputing them.")
+            comfy.model_management.soft_empty_cache()
+            self.record = ascend("recompute")
         with torch.no_grad():
             return rollout(self.record.best_noise)
 

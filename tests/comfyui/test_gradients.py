@@ -194,6 +194,33 @@ class CancelsLater(Ramp):
         return super().forward(images)
 
 
+class RunsOutOnce(Ramp):
+    """Out of memory in the backward pass of the second evaluation, once."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, images, prompts=None):
+        self.calls += 1
+        if self.calls == 2:
+            images.register_hook(FailsInBackward.fail)
+        return super().forward(images)
+
+
+def test_auto_starts_again_with_recompute_after_out_of_memory(tiny, flux, vaes, noise):
+    guider = tiny.guider(flux.stock)
+    expected, _ = optimize(guider, noise, vaes["taesd"].stock, Ramp(), "recompute", steps=3)
+    reward = RunsOutOnce()
+    record, _ = optimize(guider, noise, vaes["taesd"].stock, reward, "auto", steps=3)
+    assert reward.calls == 2 + 4 and record.stop_reason == "all 3 steps done"
+    assert torch.equal(record.best_noise, expected.best_noise)
+    assert all("forward" not in block.__dict__ for block in flux.stock.model.diffusion_model.double_blocks)
+    for memory in ("keep", "recompute"):
+        with pytest.raises(torch.OutOfMemoryError):
+            optimize(guider, noise, vaes["taesd"].stock, RunsOutOnce(), memory, steps=3)
+
+
 @pytest.mark.parametrize("ending", ["done", "cancelled", "cancelled later", "failed", "failed in backward"])
 @pytest.mark.parametrize("memory", ["keep", "recompute"])
 def test_comfyui_is_as_it_was(tiny, flux, vaes, noise, memory, ending):
