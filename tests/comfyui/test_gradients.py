@@ -161,7 +161,7 @@ def test_start_picture_and_mask(tiny, flux, vaes, noise):
 
 
 class FailsInBackward(Ramp):
-    """Fails in the backward pass of its second evaluation."""
+    """Out of memory in the backward pass of the second evaluation, once."""
 
     def __init__(self):
         super().__init__()
@@ -194,31 +194,17 @@ class CancelsLater(Ramp):
         return super().forward(images)
 
 
-class RunsOutOnce(Ramp):
-    """Out of memory in the backward pass of the second evaluation, once."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, images, prompts=None):
-        self.calls += 1
-        if self.calls == 2:
-            images.register_hook(FailsInBackward.fail)
-        return super().forward(images)
-
-
 def test_auto_starts_again_with_recompute_after_out_of_memory(tiny, flux, vaes, noise):
     guider = tiny.guider(flux.stock)
     expected, _ = optimize(guider, noise, vaes["taesd"].stock, Ramp(), "recompute", steps=3)
-    reward = RunsOutOnce()
+    reward = FailsInBackward()
     record, _ = optimize(guider, noise, vaes["taesd"].stock, reward, "auto", steps=3)
     assert reward.calls == 2 + 4 and record.stop_reason == "all 3 steps done"
     assert torch.equal(record.best_noise, expected.best_noise)
     assert all("forward" not in block.__dict__ for block in flux.stock.model.diffusion_model.double_blocks)
     for memory in ("keep", "recompute"):
         with pytest.raises(torch.OutOfMemoryError):
-            optimize(guider, noise, vaes["taesd"].stock, RunsOutOnce(), memory, steps=3)
+            optimize(guider, noise, vaes["taesd"].stock, FailsInBackward(), memory, steps=3)
 
 
 @pytest.mark.parametrize("ending", ["done", "cancelled", "cancelled later", "failed", "failed in backward"])
@@ -301,3 +287,53 @@ def test_a_learned_reward_recomputed_or_kept(tiny, flux, vaes, noise, tmp_path, 
         )
         found.append(seen[0])
     assert found[0].norm() > 0 and relative(found[1], found[0]) < 1e-6
+
+
+def test_another_attention_does_not_reach_the_gradient(tiny, flux, vaes, noise):
+    """A kernel without a backward, chosen by the user for this model, gives way to PyTorch's for the run alone."""
+
+    def inference_only(original, *args, **kwargs):
+        return original(*args, **kwargs).detach()
+
+    expected, found = [], []
+    optimize(tiny.guider(flux.stock), noise, vaes["taesd"].stock, Ramp(), "keep", seen=expected)
+    model = flux.stock.clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = inference_only
+    optimize(tiny.guider(model), noise, vaes["taesd"].stock, Ramp(), "keep", seen=found)
+    assert torch.equal(found[0], expected[0])
+    assert model.model_options["transformer_options"]["optimized_attention_override"] is inference_only
+
+
+def test_what_comfyui_notes_on_a_parameter_stays(pack):
+    from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
+
+    with torch.inference_mode():
+        module = torch.nn.Linear(3, 2)
+        module.weight._model_dtype = torch.bfloat16
+    address, values = module.weight.data_ptr(), module.weight.tolist()
+    freeze_as_ordinary(module)
+    assert not module.weight.is_inference() and not module.weight.requires_grad
+    assert module.weight.data_ptr() == address and module.weight.tolist() == values
+    assert module.weight._model_dtype == torch.bfloat16
+
+
+def test_auto_keeps_what_fits(flux, monkeypatch):
+    import comfy.model_management
+    from gper_pack.nodes.differentiable.memory import choose_mode, sampling_memory
+
+    shape = (1, 16, 64, 64)
+    model = flux.stock
+    needed = sampling_memory("keep", model, shape, 1)
+    assert sampling_memory("keep", model, shape, 4) > 3 * (needed - model.model_size())
+    assert sampling_memory("recompute", model, shape, 1) < needed
+
+    def chosen(setting, free, evaluations=1, others=0.0):
+        monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda device: free)
+        return choose_mode(setting, model, shape, evaluations, others)
+
+    plenty = needed + model.model_size() + 1
+    assert chosen("auto", plenty) == "keep"
+    assert chosen("auto", plenty, evaluations=4) == "recompute"
+    assert chosen("auto", plenty, others=float(plenty)) == "recompute"
+    assert chosen("auto", 0) == "recompute"
+    assert chosen("keep", 0) == "keep" and chosen("recompute", plenty) == "recompute"
