@@ -337,3 +337,17 @@ def test_auto_keeps_what_fits(flux, monkeypatch):
     assert chosen("auto", plenty, others=float(plenty)) == "recompute"
     assert chosen("auto", 0) == "recompute"
     assert chosen("keep", 0) == "keep" and chosen("recompute", plenty) == "recompute"
+
+
+def test_conditioning_is_cloned_only_where_autograd_cannot_use_it(pack):
+    from gper_pack.nodes.differentiable.ordinary_tensors import clone_inference_tensors
+
+    with torch.inference_mode():
+        made_by_a_node = torch.ones(2)
+    ordinary, control = torch.zeros(2), object()
+    conds = {"positive": [{"cross_attn": made_by_a_node, "extra": (ordinary, [made_by_a_node]), "control": control}]}
+    entry = clone_inference_tensors(conds)["positive"][0]
+    assert not entry["cross_attn"].is_inference() and not entry["extra"][1][0].is_inference()
+    assert torch.equal(entry["cross_attn"], made_by_a_node)
+    assert entry["extra"][0] is ordinary and entry["control"] is control
+    assert conds["positive"][0]["cross_attn"] is made_by_a_node

@@ -240,3 +240,30 @@ def test_the_last_evaluation_is_judged_too():
         (3, 1, "the reward is not finite"),
     ]
     assert torch.isfinite(record.best_reward).all() and record.stop_reason == "all 3 steps done"
+
+
+@pytest.mark.parametrize("scale, step_length", [(1.0, 0.03), (0.01, None)])
+def test_the_clip_shortens_and_never_lengthens(scale, step_length):
+    """With plain gradient steps of size 1 the step is the gradient, at most as long as the clip, per sample."""
+    noise = start_noise()
+    x = noise.clone().requires_grad_(True)
+    gradient = torch.autograd.grad(10 * scale * brightness(as_picture(x)).sum(), x)[0]
+    seen = []
+
+    class Watches(Free):
+        def retract(self, noise):
+            seen.append(noise.clone())
+            return noise
+
+    ascend(
+        noise,
+        as_picture,
+        lambda images: 10 * scale * brightness(images),
+        Watches(),
+        optimizer=lambda p: torch.optim.SGD(p, lr=1.0),
+        stopping=Stopping(steps=1),
+    )
+    step = seen[0] - noise
+    expected = gradient.flatten(1).norm(dim=1) if step_length is None else torch.full((2,), step_length)
+    assert (gradient.flatten(1).norm(dim=1) > 0.03).all() == (step_length is not None)
+    assert torch.allclose(step.flatten(1).norm(dim=1), expected, rtol=1e-3, atol=1e-6)
