@@ -5,6 +5,7 @@ from .preconditioner import Preconditioner, Unconstrained, WhiteGaussianProjecto
 from .spectrum import compact_spectrum, from_compact_spectrum
 from .spectrum_penalty import SpectrumPenalty
 from .subset_penalty import SubsetPenalty
+from .variations import vary_white_gaussian
 from .white_noise import block_norm_deviations, draw_white_gaussian, is_white_gaussian, project_white_gaussian
 from .whiteness import Whiteness, measure_whiteness
 
@@ -33,4 +34,5 @@ __all__ = [
     "is_white_gaussian",
     "measure_whiteness",
     "project_white_gaussian",
+    "vary_white_gaussian",
 ]
