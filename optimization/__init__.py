@@ -1,8 +1,11 @@
-"""Gradient ascent on the noise of a generator, over plain callables (torch only)."""
+"""Optimizing the noise of a generator: gradient ascent and gradient-free searches over plain callables (torch only)."""
 
-from .ascent import Step, ascend
+from .ascent import ascend
+from .best_of_seeds import best_of_seeds
+from .evaluations import Step
+from .local_search import local_search
 from .recompute import recompute
 from .record import AscentRecord, Incident
 from .stopping import Stopping
 
-__all__ = ["AscentRecord", "Incident", "Step", "Stopping", "ascend", "recompute"]
+__all__ = ["AscentRecord", "Incident", "Step", "Stopping", "ascend", "best_of_seeds", "local_search", "recompute"]

@@ -7,14 +7,14 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .record import AscentRecord, Incident
+from .evaluations import Evaluations, Step, checked_rewards, select
+from .record import AscentRecord
 from .stopping import Stopping
 
 PAPER_OPTIMIZER = partial(torch.optim.Adam, lr=0.02)
@@ -27,22 +27,6 @@ class Preconditioner(Protocol):
     def precondition(self, gradient: Tensor, noise: Tensor) -> Tensor: ...
 
     def retract(self, noise: Tensor) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a callback sees after each evaluation; the tensors are detached and may be kept.
-
-    index: 0 for the start noise, k after k updates.
-    images: (B, 3, H, W) of this evaluation. rewards: (B,). improved: (B,) bool, a new best.
-    record: the live record of the run.
-    """
-
-    index: int
-    images: Tensor
-    rewards: Tensor
-    improved: Tensor
-    record: AscentRecord
 
 
 def ascend(
@@ -79,58 +63,34 @@ def ascend(
 
     Raises ValueError for a noise that is not finite, and for a reward of the wrong shape.
     """
-    if not torch.isfinite(noise).all():
-        raise ValueError("The start noise holds values that are not finite: check the node that makes it.")
     if max_gradient_norm is not None and not (max_gradient_norm > 0 and math.isfinite(max_gradient_norm)):
         raise ValueError(f"The gradient clip is {max_gradient_norm}: set it above 0, or leave it out.")
-    stopping = stopping or Stopping()
     x = noise.detach().to(torch.float32, copy=True).requires_grad_(True)
+    run = Evaluations(x, stopping, callback)
     stepper = optimizer([x])
-    record = AscentRecord.start(x)
-    active = torch.ones(x.shape[0], dtype=torch.bool)
-    run_started = time.perf_counter()
 
     while True:
         started = time.perf_counter()
-        last = len(record.rewards) == stopping.steps
+        last = run.at_last
         with torch.set_grad_enabled(not last), graph_context():
             images = generate(x)
-            rewards = _checked(reward(images), x.shape[0])
+            rewards = checked_rewards(reward(images), x.shape[0])
             gradient = None if last else _gradient(rewards, x)
-        images, rewards = images.detach(), rewards.detach()
-        rewards_read, usable, obstacle = _read(rewards, gradient, wanted=not last)
-        improved = record.add(x, rewards_read)
-        record.seconds.append(time.perf_counter() - started)
-        step = Step(len(record.rewards) - 1, images, rewards_read, improved, record)
-        asked = callback(step) if callback is not None else None
-        record.stop_reason = asked or stopping.reason(record, time.perf_counter() - run_started)
-        for sample in torch.nonzero(active & ~usable).flatten().tolist():
-            record.incidents.append(Incident(step.index, sample, obstacle(sample)))
-        active &= usable
-        if record.stop_reason:
-            break
-        if not active.any():
-            record.stop_reason = "no sample can be improved any further: " + record.incidents[-1].what
+        rewards_read, usable, obstacle = _read(rewards.detach(), gradient, wanted=not last)
+        if not run.add(x, images, rewards_read, usable, obstacle, time.perf_counter() - started):
             break
         started = time.perf_counter()
         with torch.no_grad():
             before = x.clone()
             nothing = torch.zeros_like(x)
-            gradient = preconditioner.precondition(_select(active, gradient, nothing), before)
-            x.grad = -_clipped(_select(active, gradient, nothing), max_gradient_norm)
+            gradient = preconditioner.precondition(select(run.active, gradient, nothing), before)
+            x.grad = -_clipped(select(run.active, gradient, nothing), max_gradient_norm)
             stepper.step()
-            x.copy_(_select(active, preconditioner.retract(x.detach()), before))
-        record.seconds[-1] += time.perf_counter() - started
+            x.copy_(select(run.active, preconditioner.retract(x.detach()), before))
+        run.record.seconds[-1] += time.perf_counter() - started
 
-    record.best_noise = record.best_noise.to(noise.dtype)
-    return record
-
-
-def _checked(rewards: Tensor, batch: int) -> Tensor:
-    if not isinstance(rewards, Tensor) or rewards.shape != (batch,):
-        got = f"shape {tuple(rewards.shape)}" if isinstance(rewards, Tensor) else type(rewards).__name__
-        raise ValueError(f"The reward returned {got}: it must be one score per image, shape ({batch},).")
-    return rewards
+    run.record.best_noise = run.record.best_noise.to(noise.dtype)
+    return run.record
 
 
 def _gradient(rewards: Tensor, x: Tensor) -> Tensor | None:
@@ -166,12 +126,6 @@ def _read(rewards: Tensor, gradient: Tensor | None, wanted: bool) -> tuple[Tenso
         return "the gradient is zero" if finite_gradient[sample] else "the gradient is not finite"
 
     return rewards_read, usable, obstacle
-
-
-def _select(samples: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
-    """``chosen`` for the samples marked in ``samples`` (B,), ``other`` for the rest."""
-    mask = samples.to(chosen.device).view(-1, *[1] * (chosen.dim() - 1))
-    return torch.where(mask, chosen, other)
 
 
 def _clipped(gradient: Tensor, max_norm: float | None) -> Tensor:

@@ -1,0 +1,35 @@
+"""Best of n seeds: draw fresh noise again and again and keep the best. The yardstick of every other search."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from torch import Tensor
+
+from .evaluations import Step
+from .record import AscentRecord
+from .search import search
+from .stopping import Stopping
+
+
+def best_of_seeds(
+    noise: Tensor,
+    generate: Callable[[Tensor], Tensor],
+    reward: Callable[[Tensor], Tensor],
+    *,
+    draw: Callable[[int], Tensor],
+    stopping: Stopping | None = None,
+    callback: Callable[[Step], str | None] | None = None,
+    graph_context: Callable[[], AbstractContextManager] = nullcontext,
+) -> AscentRecord:
+    """Keep the noise of the highest ``reward(generate(noise))`` among the start noise and fresh draws.
+
+    Random search of Ma et al., "Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps"
+    (arXiv 2501.09732). Needs no gradient: it works for generators and rewards without a backward.
+
+    draw: step k, from 1 on -> noise of the shape of ``noise``. Each sample of the batch keeps its own best, so
+    ``steps`` draws make ``steps + 1`` seeds for every sample. The other arguments, the record and the errors are
+    those of ``ascend``; a sample whose reward is not finite is taken out with its best noise.
+
+    Raises ValueError for a draw of another shape, and as ``ascend``.
+    """
+    return search(noise, generate, reward, lambda step, best: draw(step), stopping, callback, graph_context)

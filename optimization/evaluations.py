@@ -1,0 +1,91 @@
+"""What every search over noise does with an evaluation: note it, tell the callback, see whether to stop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .record import AscentRecord, Incident
+from .stopping import Stopping
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a callback sees after each evaluation; the tensors are detached and may be kept.
+
+    index: 0 for the start noise, k after k updates.
+    images: (B, 3, H, W) of this evaluation. rewards: (B,). improved: (B,) bool, a new best.
+    record: the live record of the run.
+    """
+
+    index: int
+    images: Tensor
+    rewards: Tensor
+    improved: Tensor
+    record: AscentRecord
+
+
+class Evaluations:
+    """The evaluations of one run.
+
+    record: valid after every evaluation. active: (B,) bool on the CPU, the samples that were not taken out.
+
+    Raises ValueError for a start noise that is not finite.
+    """
+
+    def __init__(self, noise: Tensor, stopping: Stopping | None, callback: Callable[[Step], str | None] | None):
+        if not torch.isfinite(noise).all():
+            raise ValueError("The start noise holds values that are not finite: check the node that makes it.")
+        self.record = AscentRecord.start(noise)
+        self.active = torch.ones(noise.shape[0], dtype=torch.bool)
+        self._stopping = stopping or Stopping()
+        self._callback = callback
+        self._started = time.perf_counter()
+
+    @property
+    def at_last(self) -> bool:
+        """Whether the next evaluation is the last that the stopping rule's steps allow."""
+        return len(self.record.rewards) == self._stopping.steps
+
+    def add(
+        self,
+        noise: Tensor,
+        images: Tensor,
+        rewards: Tensor,
+        usable: Tensor,
+        obstacle: Callable[[int], str],
+        seconds: float,
+    ) -> bool:
+        """Note one evaluation and return whether the run goes on.
+
+        noise: (B, ...) that was evaluated. images: (B, 3, H, W). rewards: (B,) float32 on the CPU. usable: (B,)
+        bool on the CPU, the samples that can go on; obstacle: what hinders one that cannot.
+        """
+        record = self.record
+        improved = record.add(noise, rewards)
+        record.seconds.append(seconds)
+        step = Step(len(record.rewards) - 1, images.detach(), rewards, improved, record)
+        asked = self._callback(step) if self._callback is not None else None
+        record.stop_reason = asked or self._stopping.reason(record, time.perf_counter() - self._started)
+        for sample in torch.nonzero(self.active & ~usable).flatten().tolist():
+            record.incidents.append(Incident(step.index, sample, obstacle(sample)))
+        self.active &= usable
+        if not record.stop_reason and not self.active.any():
+            record.stop_reason = "no sample can be improved any further: " + record.incidents[-1].what
+        return not record.stop_reason
+
+
+def checked_rewards(rewards: Tensor, batch: int) -> Tensor:
+    """`rewards`, or ValueError unless they are one score per image."""
+    if not isinstance(rewards, Tensor) or rewards.shape != (batch,):
+        got = f"shape {tuple(rewards.shape)}" if isinstance(rewards, Tensor) else type(rewards).__name__
+        raise ValueError(f"The reward returned {got}: it must be one score per image, shape ({batch},).")
+    return rewards
+
+
+def select(samples: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
+    """`chosen` for the samples marked in `samples` (B,), `other` for the rest."""
+    mask = samples.to(chosen.device).view(-1, *[1] * (chosen.dim() - 1))
+    return torch.where(mask, chosen, other)

@@ -1,0 +1,55 @@
+"""The loop of the searches that need no gradient: propose, evaluate, keep the best of every sample."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from .evaluations import Evaluations, Step, checked_rewards, select
+from .record import AscentRecord
+from .stopping import Stopping
+
+
+def search(
+    noise: Tensor,
+    generate: Callable[[Tensor], Tensor],
+    reward: Callable[[Tensor], Tensor],
+    propose: Callable[[int, Tensor], Tensor],
+    stopping: Stopping | None,
+    callback: Callable[[Step], str | None] | None,
+    graph_context: Callable[[], AbstractContextManager],
+) -> AscentRecord:
+    """Evaluate the start noise, then what `propose` gives, and record it as `ascend` does.
+
+    propose: (step k from 1 on, best noise so far) -> noise to evaluate, both (B, ...) float32 on the noise's
+    device. Everything else as for `ascend`; no graph is ever built, and a sample whose reward is not finite is
+    taken out.
+
+    Raises ValueError for a start noise that is not finite, and for a reward or a proposal of the wrong shape.
+    """
+    x = noise.detach().to(torch.float32, copy=True)
+    run = Evaluations(x, stopping, callback)
+    while True:
+        started = time.perf_counter()
+        with torch.no_grad(), graph_context():
+            images = generate(x)
+            rewards = checked_rewards(reward(images), x.shape[0]).float().cpu()
+        if not run.add(x, images, rewards, torch.isfinite(rewards), _not_finite, time.perf_counter() - started):
+            break
+        started = time.perf_counter()
+        with torch.no_grad():
+            proposal = propose(len(run.record.rewards), run.record.best_noise)
+            if proposal.shape != x.shape:
+                raise ValueError(f"The proposed noise has shape {tuple(proposal.shape)}: it must have that of the "
+                                 f"start noise, {tuple(x.shape)}.")
+            x = select(run.active, proposal.to(x), x)
+        run.record.seconds[-1] += time.perf_counter() - started
+
+    run.record.best_noise = run.record.best_noise.to(noise.dtype)
+    return run.record
+
+
+def _not_finite(sample: int) -> str:
+    return "the reward is not finite"
