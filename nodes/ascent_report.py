@@ -9,13 +9,20 @@ from ..optimization import AscentRecord
 from ..preconditioning import measure_whiteness
 
 
-def ascent_report(record: AscentRecord, reward: nn.Module, parts: dict[str, list[Tensor]], start: Tensor) -> str:
-    """A text about ``record``. parts: scores (B,) per evaluation of each reward of a mix. start: the start noise."""
+def ascent_report(
+    record: AscentRecord, reward: nn.Module, parts: dict[str, list[Tensor]], start: Tensor, about_model: str
+) -> str:
+    """A text about ``record``.
+
+    parts: scores (B,) per evaluation of each reward of a mix. start: the start noise. about_model: a sentence on the
+    model and its learning rate.
+    """
     history = record.reward_history()
     seconds = sum(record.seconds)
     lines = [
         f"{reward.name}: {history[0].mean():.4f} -> {record.best_reward.mean():.4f}, in {record.steps} steps and "
-        f"{seconds:.1f} s ({seconds / len(record.seconds):.2f} s per step). Stopped: {record.stop_reason}."
+        f"{seconds:.1f} s ({seconds / len(record.seconds):.2f} s per step). Stopped: {record.stop_reason}.",
+        about_model,
     ]
     low, high = reward.typical_range
     if record.best_reward.max() > high:

@@ -1,5 +1,6 @@
 """Node: optimize the noise of a guided sampling against a reward."""
 
+import logging
 import math
 from functools import partial
 
@@ -14,9 +15,12 @@ from .ascent_progress import AscentProgress
 from .ascent_report import ascent_report
 from .differentiable.ascent_sampler import optimize_noise
 from .differentiable.memory import MODES
+from .differentiable.model_presets import learning_rate_text, preset_for
 from .optimized_noise import OptimizedNoise
 from .score_history import ScoreHistory
 from .types import CATEGORY, Preconditioner, RewardModel
+
+log = logging.getLogger(__name__)
 
 NO_TARGET = 1000.0
 
@@ -69,13 +73,13 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "learning_rate",
-                    default=0.02,
+                    default=0.0,
                     min=0.0,
                     max=10.0,
                     step=0.001,
                     round=False,
-                    tooltip="Size of a step. More climbs faster and leaves the start picture sooner. FLUX: 0.02; "
-                    "SDXL-Turbo: 0.1; useful: 0.005 to 0.2.",
+                    tooltip="Size of a step. More climbs faster and leaves the start picture sooner. 0: what suits the "
+                    "model (FLUX 0.02, SDXL-Turbo 0.1); the report names it. Useful: 0.005 to 0.2.",
                 ),
                 io.Float.Input(
                     "time_budget",
@@ -102,8 +106,8 @@ class NoiseOptimizer(io.ComfyNode):
                     "memory",
                     options=list(MODES),
                     default="auto",
-                    tooltip="recompute (FLUX): least memory, each step takes longer. keep: fastest, "
-                    "needs room for the whole backward pass; models other than FLUX always keep. auto: what fits.",
+                    tooltip="recompute: least memory, each step takes longer. keep: fastest, needs room for the whole "
+                    "backward pass; models that the README does not list always keep. auto: what fits.",
                     advanced=True,
                 ),
                 io.Float.Input(
@@ -184,6 +188,9 @@ class NoiseOptimizer(io.ComfyNode):
         optimizer_inputs.check_vae(vae, guider.model_patcher)
         optimizer_inputs.check_memory_management(guider.model_patcher, vae.patcher)
         start = optimizer_inputs.check_noise(noise.generate_noise(latent))
+        preset = preset_for(guider.model_patcher)
+        about_model = learning_rate_text(preset, learning_rate)
+        log.info(about_model)
 
         scores = ScoreHistory(reward.model, prompts, reward.limits)
         progress = AscentProgress(reward.model.name, steps, preview_every, cls.hidden.unique_id)
@@ -201,7 +208,7 @@ class NoiseOptimizer(io.ComfyNode):
             partial(
                 ascend,
                 preconditioner=projector or WhiteGaussianProjector(),
-                optimizer=partial(torch.optim.Adam, lr=learning_rate),
+                optimizer=partial(torch.optim.Adam, lr=learning_rate or preset.learning_rate),
                 max_gradient_norm=gradient_clip or None,
                 stopping=stopping,
                 callback=lambda step: progress(step) or scores.read(step),
@@ -210,7 +217,7 @@ class NoiseOptimizer(io.ComfyNode):
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
             latent.pop(ratio, None)
         latent["samples"] = samples
-        report = ascent_report(record, reward.model, scores.parts, start)
+        report = ascent_report(record, reward.model, scores.parts, start, about_model)
         return io.NodeOutput(
             OptimizedNoise(noise.seed, record.best_noise),
             latent,

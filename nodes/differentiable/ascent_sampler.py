@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ...optimization import AscentRecord
-from .block_recompute import repeated_blocks
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, with_differentiable_attention
 from .memory import backward_memory, choose_mode, decoding_memory, sampling_memory
+from .model_presets import repeated_blocks
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary
 from .vae_decode import decode
 

@@ -7,17 +7,6 @@ from torch import nn
 
 from ...optimization import recompute
 
-# Children of the diffusion model that hold its repeated blocks, by the class that ComfyUI gives the model.
-BLOCK_LISTS = {
-    "Flux": ("double_blocks", "single_blocks"),
-}
-
-
-def repeated_blocks(diffusion_model: nn.Module) -> list[nn.Module]:
-    """The blocks to recompute, in order; empty for a model that is not known here."""
-    names = BLOCK_LISTS.get(type(diffusion_model).__name__, ())
-    return [block for name in names for block in getattr(diffusion_model, name)]
-
 
 @contextmanager
 def recomputed_blocks(blocks: list[nn.Module]) -> Iterator[None]:

@@ -9,7 +9,8 @@ import comfy.model_patcher
 import comfy.sd
 from torch.autograd.graph import allow_mutation_on_saved_tensors
 
-from .block_recompute import recomputed_blocks, repeated_blocks
+from .block_recompute import recomputed_blocks
+from .model_presets import repeated_blocks
 
 log = logging.getLogger(__name__)
 

@@ -133,7 +133,7 @@ def four_channel_vae():
     [
         (lambda: dict(steps=0), "steps is 0"),
         (lambda: dict(learning_rate=math.nan), "learning_rate is nan"),
-        (lambda: dict(learning_rate=0.0), "learning_rate is 0"),
+        (lambda: dict(learning_rate=-0.1), "learning_rate is -0.1"),
         (lambda: dict(gradient_clip=math.inf), "gradient_clip is inf"),
         (lambda: dict(time_budget=math.nan), "time budget is nan"),
         (lambda: dict(sigmas=torch.tensor([1.0])), r"sigmas holds 1 value"),
@@ -175,6 +175,16 @@ def test_a_target_ends_the_run_and_the_default_is_none(optimize):
     reward = PictureStatisticsNode.execute("sharpness")[0]
     assert "all 2 steps done" in optimize(reward=reward).args[2]
     assert "reached the target reward -5" in optimize(reward=reward, target_reward=-5.0).args[2]
+
+
+def test_learning_rate_0_is_the_preset_of_the_model(optimize, wires):
+    (followed, _, said), (by_hand, _, told), (other, _, _) = (
+        optimize(learning_rate=rate).args for rate in (0.0, 0.02, 0.03)
+    )
+    noises = [noise.generate_noise(wires["latent_image"]) for noise in (followed, by_hand, other)]
+    assert torch.equal(noises[0], noises[1]) and not torch.equal(noises[0], noises[2])
+    assert "FLUX.1: learning rate 0.02, the model's preset." in said
+    assert "FLUX.1: learning rate 0.02, set by hand (preset: 0.02)." in told
 
 
 @pytest.mark.parametrize("sigmas", [[1.0, 0.0], [1.0, 0.6, 0.3, 0.0]])
