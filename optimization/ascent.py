@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .evaluations import Evaluations, Step, checked_rewards, select
+from .evaluations import Evaluations, Step, attempt, checked_rewards, never, select
 from .record import AscentRecord
 from .stopping import Stopping
 
@@ -39,6 +39,7 @@ def ascend(
     stopping: Stopping | None = None,
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
+    retry: Callable[[Exception], bool] = never,
 ) -> AscentRecord:
     """Maximize ``reward(generate(noise))`` over the noise, each sample of the batch on its own.
 
@@ -53,7 +54,9 @@ def ascend(
     gradient (paper: 0.03), None for no clip. stopping: default 200 steps. callback: called after each
     evaluation; a text that it returns ends the run and becomes the stop reason, an exception in it ends the
     run at once. graph_context: makes a context that each forward and its backward run in, such as
-    ``torch.autograd.graph.allow_mutation_on_saved_tensors``.
+    ``torch.autograd.graph.allow_mutation_on_saved_tensors``. retry: whether an evaluation that raised this error
+    is tried again, in a new context; noise, optimizer and record are still those of before it, so a run that was
+    out of memory goes on in a context that needs less, and loses nothing.
 
     On the CPU the same start gives the same result bit for bit; on a GPU as far as the operations of ``generate``
     and ``reward`` are deterministic there.
@@ -72,11 +75,8 @@ def ascend(
     while True:
         started = time.perf_counter()
         last = run.at_last
-        with torch.set_grad_enabled(not last), graph_context():
-            images = generate(x)
-            rewards = checked_rewards(reward(images), x.shape[0])
-            gradient = None if last else _gradient(rewards, x)
-        rewards_read, usable, obstacle = _read(rewards.detach(), gradient, wanted=not last)
+        images, rewards, gradient = attempt(partial(_evaluate, x, generate, reward, not last), graph_context, retry)
+        rewards_read, usable, obstacle = _read(rewards, gradient, wanted=not last)
         if not run.add(x, images, rewards_read, usable, obstacle, time.perf_counter() - started):
             break
         started = time.perf_counter()
@@ -93,10 +93,16 @@ def ascend(
     return run.record
 
 
-def _gradient(rewards: Tensor, x: Tensor) -> Tensor | None:
-    if not rewards.requires_grad:
-        return None
-    return torch.autograd.grad(rewards.sum(), x, allow_unused=True)[0]
+def _evaluate(
+    x: Tensor, generate: Callable[[Tensor], Tensor], reward: Callable[[Tensor], Tensor], wanted: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Images, rewards (B,) and, where it is wanted and there is one, the gradient; all detached."""
+    with torch.set_grad_enabled(wanted):
+        images = generate(x)
+        rewards = checked_rewards(reward(images), x.shape[0])
+        differentiable = wanted and rewards.requires_grad
+        gradient = torch.autograd.grad(rewards.sum(), x, allow_unused=True)[0] if differentiable else None
+    return images.detach(), rewards.detach(), gradient
 
 
 def _read(rewards: Tensor, gradient: Tensor | None, wanted: bool) -> tuple[Tensor, Tensor, Callable[[int], str]]:

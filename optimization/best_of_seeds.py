@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor
 
-from .evaluations import Step
+from .evaluations import Step, never
 from .record import AscentRecord
 from .search import search
 from .stopping import Stopping
@@ -20,6 +20,7 @@ def best_of_seeds(
     stopping: Stopping | None = None,
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
+    retry: Callable[[Exception], bool] = never,
 ) -> AscentRecord:
     """Keep the noise of the highest ``reward(generate(noise))`` among the start noise and fresh draws.
 
@@ -32,4 +33,4 @@ def best_of_seeds(
 
     Raises ValueError for a draw of another shape, and as ``ascend``.
     """
-    return search(noise, generate, reward, lambda step, best: draw(step), stopping, callback, graph_context)
+    return search(noise, generate, reward, lambda step, best: draw(step), stopping, callback, graph_context, retry)

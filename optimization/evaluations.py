@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from .record import AscentRecord, Incident
 from .stopping import Stopping
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,29 @@ class Evaluations:
         if not record.stop_reason and not self.active.any():
             record.stop_reason = "no sample can be improved any further: " + record.incidents[-1].what
         return not record.stop_reason
+
+
+def never(error: Exception) -> bool:
+    """The `retry` of a run that ends at its first error."""
+    return False
+
+
+def attempt(
+    evaluation: Callable[[], Result],
+    graph_context: Callable[[], AbstractContextManager],
+    retry: Callable[[Exception], bool],
+) -> Result:
+    """`evaluation()` in a new context, repeated as long as it raises and `retry` of the error is true.
+
+    What the failed attempt computed is freed before the next one starts, but not before `retry` is asked.
+    """
+    while True:
+        try:
+            with graph_context():
+                return evaluation()
+        except Exception as error:
+            if not retry(error):
+                raise
 
 
 def checked_rewards(rewards: Tensor, batch: int) -> Tensor:

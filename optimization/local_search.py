@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from .evaluations import Step
+from .evaluations import Step, never
 from .record import AscentRecord
 from .search import search
 from .stopping import Stopping
@@ -27,6 +27,7 @@ def local_search(
     stopping: Stopping | None = None,
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
+    retry: Callable[[Exception], bool] = never,
 ) -> AscentRecord:
     """Climb ``reward(generate(noise))`` by trial, each sample of the batch on its own.
 
@@ -53,7 +54,7 @@ def local_search(
         direction = torch.randn(pivot.shape, generator=generator).to(pivot)
         return retract(_on_sphere(pivot, direction, radius))
 
-    return search(noise, generate, reward, propose, stopping, callback, graph_context)
+    return search(noise, generate, reward, propose, stopping, callback, graph_context, retry)
 
 
 def _on_sphere(pivot: Tensor, direction: Tensor, radius: float) -> Tensor:

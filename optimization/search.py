@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from .evaluations import Evaluations, Step, checked_rewards, select
+from .evaluations import Evaluations, Step, attempt, checked_rewards, select
 from .record import AscentRecord
 from .stopping import Stopping
 
@@ -20,6 +20,7 @@ def search(
     stopping: Stopping | None,
     callback: Callable[[Step], str | None] | None,
     graph_context: Callable[[], AbstractContextManager],
+    retry: Callable[[Exception], bool],
 ) -> AscentRecord:
     """Evaluate the start noise, then what `propose` gives, and record it as `ascend` does.
 
@@ -31,11 +32,15 @@ def search(
     """
     x = noise.detach().to(torch.float32, copy=True)
     run = Evaluations(x, stopping, callback)
+
+    def evaluate() -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            images = generate(x)
+            return images, checked_rewards(reward(images), x.shape[0]).float().cpu()
+
     while True:
         started = time.perf_counter()
-        with torch.no_grad(), graph_context():
-            images = generate(x)
-            rewards = checked_rewards(reward(images), x.shape[0]).float().cpu()
+        images, rewards = attempt(evaluate, graph_context, retry)
         if not run.add(x, images, rewards, torch.isfinite(rewards), _not_finite, time.perf_counter() - started):
             break
         started = time.perf_counter()

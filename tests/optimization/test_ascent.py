@@ -1,4 +1,6 @@
 import math
+import weakref
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -267,3 +269,57 @@ def test_the_clip_shortens_and_never_lengthens(scale, step_length):
     expected = gradient.flatten(1).norm(dim=1) if step_length is None else torch.full((2,), step_length)
     assert (gradient.flatten(1).norm(dim=1) > 0.03).all() == (step_length is not None)
     assert torch.allclose(step.flatten(1).norm(dim=1), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_retried_evaluation_loses_nothing():
+    """An evaluation that failed is made again: same noises, rewards and count as in a run that never failed."""
+    calls, seen, contexts = [], [], []
+
+    def failing(images):
+        calls.append(1)
+        if len(calls) in (3, 4):
+            images.register_hook(lambda gradient: broken())
+        return brightness(images)
+
+    def broken():
+        raise MemoryError("out of memory")
+
+    @contextmanager
+    def context():
+        contexts.append("open")
+        yield
+
+    def retry(error):
+        seen.append(error)
+        return isinstance(error, MemoryError)
+
+    expected = ascend(start_noise(), as_picture, brightness, UnitSphere(), stopping=Stopping(steps=4))
+    record = ascend(
+        start_noise(), as_picture, failing, UnitSphere(), stopping=Stopping(steps=4), graph_context=context, retry=retry
+    )
+    assert len(calls) == 5 + 2 == len(contexts) and len(seen) == 2
+    assert torch.equal(record.reward_history(), expected.reward_history())
+    assert torch.equal(record.best_noise, expected.best_noise)
+
+
+def test_what_a_failed_evaluation_computed_is_freed_before_the_next():
+    alive, calls = [], []
+
+    def generate(x):
+        images = as_picture(x)
+        calls.append(weakref.ref(images))
+        alive.append([reference() is not None for reference in calls[:-1]])
+        if len(calls) == 2:
+            raise MemoryError
+        return images
+
+    ascend(start_noise(), generate, brightness, Free(), stopping=Stopping(steps=2), retry=lambda error: True)
+    assert alive[2] == [False, False]
+
+
+def test_an_error_that_is_not_retried_is_raised():
+    def broken(images):
+        raise MemoryError("out of memory")
+
+    with pytest.raises(MemoryError, match="out of memory"):
+        ascend(start_noise(), as_picture, broken, Free(), stopping=Stopping(steps=2), retry=lambda error: False)
