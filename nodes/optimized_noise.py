@@ -3,16 +3,23 @@
 import torch
 from torch import Tensor
 
+from .noise_history import UNKNOWN, NoiseHistory
+
+REMEDY = "Use the same width, height and batch size in both places, or optimize again for this size."
+
 
 class OptimizedNoise:
     """Feeds SamplerCustomAdvanced with a noise that was optimized for one latent size.
 
-    seed: the seed of the noise it grew from. noise: (B, C, ...) on the CPU.
+    seed: the seed of the noise it grew from. noise: (B, C, ...) on the CPU. history: how it came about.
+    remedy: what to do about a latent of another size, a sentence.
     """
 
-    def __init__(self, seed: int, noise: Tensor):
+    def __init__(self, seed: int, noise: Tensor, history: NoiseHistory = UNKNOWN, remedy: str = REMEDY):
         self.seed = seed
         self.noise = noise
+        self.history = history
+        self.remedy = remedy
 
     def generate_noise(self, input_latent: dict) -> Tensor:
         """The noise for the LATENT ``input_latent``, typed like its samples.
@@ -28,7 +35,6 @@ class OptimizedNoise:
         if samples.shape != noise.shape:
             raise ValueError(
                 f"This noise was optimized for a latent of shape {tuple(self.noise.shape)}, but the latent here has "
-                f"shape {tuple(samples.shape)}. Use the same width, height and batch size in both places, or optimize "
-                "again for this size."
+                f"shape {tuple(samples.shape)}. {self.remedy}"
             )
         return noise.to(samples.dtype, copy=True)

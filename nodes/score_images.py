@@ -1,12 +1,10 @@
 """Node: score pictures, rank them, pass the best on."""
 
-import comfy.model_management
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..reward_models import RewardMix
 from .image_layout import to_channels_first
+from .scoring import score_pictures, score_table
 from .types import CATEGORY, RewardModel
 
 
@@ -64,13 +62,11 @@ class ScoreImages(io.ComfyNode):
                 f"There are {len(pictures)} pictures but {latent['samples'].shape[0]} latents: connect the latents "
                 "that these pictures were decoded from."
             )
-        scores = _score(reward, pictures, prompts)
-        total = scores.pop("")
+        columns = score_pictures(reward, pictures, prompts)
+        total = columns[reward.model.name]
         order = total.argsort(descending=True, stable=True)
         best = order[:keep]
-        return io.NodeOutput(
-            images[best], _chosen(latent, best), _table(order, {reward.model.name: total, **scores}), total.tolist()
-        )
+        return io.NodeOutput(images[best], _chosen(latent, best), score_table(order, columns), total.tolist())
 
 
 def _prompts(prompt: str, count: int, reward) -> str | list[str] | None:
@@ -88,23 +84,6 @@ def _prompts(prompt: str, count: int, reward) -> str | list[str] | None:
     return lines
 
 
-def _score(reward, pictures: Tensor, prompts: str | list[str] | None) -> dict[str, Tensor]:
-    """Scores (B,) on the CPU by name; the total has the empty name. One picture at a time bounds the memory."""
-    comfy.model_management.load_models_gpu(reward.patchers)
-    device = reward.patchers[0].load_device if reward.patchers else pictures.device
-    rows = []
-    for i, picture in enumerate(pictures):
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        text = prompts[i] if isinstance(prompts, list) else prompts
-        picture = picture[None].to(device)
-        if isinstance(reward.model, RewardMix):
-            total, parts = reward.model.forward_with_parts(picture, text)
-        else:
-            total, parts = reward.model(picture, text), {}
-        rows.append({"": total, **parts})
-    return {name: torch.cat([row[name] for row in rows]).float().cpu() for name in rows[0]}
-
-
 def _chosen(latent: dict | None, best: Tensor) -> dict | None:
     if latent is None:
         return None
@@ -115,11 +94,3 @@ def _chosen(latent: dict | None, best: Tensor) -> dict | None:
     if mask is not None and mask.shape[0] == latent["samples"].shape[0]:
         chosen["noise_mask"] = mask[best]
     return chosen
-
-
-def _table(order: Tensor, columns: dict[str, Tensor]) -> str:
-    width = max(12, *(len(name) + 2 for name in columns))
-    lines = ["rank  picture" + "".join(f"{name:>{width}}" for name in columns)]
-    for rank, i in enumerate(order.tolist(), 1):
-        lines.append(f"{rank:<4}  {i + 1:<7}" + "".join(f"{scores[i]:>{width}.4f}" for scores in columns.values()))
-    return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""How an optimized noise came about: what its file tells besides the numbers."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+
+from torch import Tensor
+
+from ..optimization import AscentRecord
+
+
+@dataclass(frozen=True)
+class NoiseHistory:
+    """Every field can be written as JSON; empty where it is not known.
+
+    model: ComfyUI's name of the model's kind, such as "Flux": a hint, noise fits any model of its latent's shape.
+    reward, reward_prompt: what was climbed, and the text it read.
+    scores: by reward, of each picture at its best noise; None where the reward was not finite.
+    best_steps: the step of each picture's best noise. steps: how many were made.
+    method, step_size: how the noise was kept noise, and the learning rate.
+    stop_reason: one sentence. variation: one sentence, if it is a variation of the noise with this history.
+    """
+
+    model: str = ""
+    reward: str = ""
+    reward_prompt: str = ""
+    scores: dict[str, list[float | None]] = field(default_factory=dict)
+    best_steps: list[int] = field(default_factory=list)
+    steps: int = 0
+    method: str = ""
+    step_size: float = 0.0
+    stop_reason: str = ""
+    variation: str = ""
+
+    @classmethod
+    def of_ascent(
+        cls, record: AscentRecord, reward: str, parts: dict[str, list[Tensor]], **known: str | float
+    ) -> "NoiseHistory":
+        """parts: of each reward of a mix, scores (B,) per evaluation. known: the other fields."""
+        best_steps = record.best_step.tolist()
+        scores = {reward: _finite(record.best_reward.tolist())}
+        for name, curve in parts.items():
+            scores[name] = _finite([float(curve[step][i]) for i, step in enumerate(best_steps)])
+        return cls(
+            reward=reward,
+            scores=scores,
+            best_steps=best_steps,
+            steps=record.steps,
+            stop_reason=record.stop_reason,
+            **known,
+        )
+
+    def header(self) -> dict[str, str]:
+        """The fields as the string values of a safetensors header: JSON each."""
+        return {name: json.dumps(value, ensure_ascii=False) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_header(cls, header: dict[str, str]) -> "NoiseHistory":
+        """What `header` wrote; missing fields stay empty. Raises ValueError for what is no JSON or another type."""
+        known = {}
+        for entry in fields(cls):
+            if entry.name in header:
+                value = json.loads(header[entry.name])
+                empty = getattr(UNKNOWN, entry.name)
+                if not isinstance(value, (int, float) if isinstance(empty, float) else type(empty)):
+                    raise ValueError(f"{entry.name} is {value!r}")
+                known[entry.name] = value
+        return cls(**known)
+
+    def text(self) -> str:
+        """What is known, in lines of text."""
+        lines = [f"model: {self.model}"] if self.model else []
+        if self.variation:
+            lines.append(f"variation: {self.variation}; what follows is about the noise it started from")
+        if self.reward:
+            lines.append(f"optimized: {self.reward}, {self.steps} steps, {self.method}, step size {self.step_size:g}")
+            lines.append(f"stopped: {self.stop_reason}")
+            lines.append(f"best at step: {', '.join(map(str, self.best_steps))}")
+        lines += [f"{name}: {', '.join(map(_number, scores))}" for name, scores in self.scores.items()]
+        if self.reward_prompt:
+            lines.append(f"prompt of the reward: {self.reward_prompt}")
+        return "\n".join(lines)
+
+
+UNKNOWN = NoiseHistory()
+
+
+def _finite(values: list[float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}"

@@ -1,0 +1,102 @@
+"""Node: the results of a list of runs, ranked."""
+
+from comfy_api.latest import io
+from comfy_execution.graph import ExecutionBlocker
+
+from .image_layout import to_channels_first
+from .scoring import score_pictures, score_table
+from .types import CATEGORY, RewardModel
+
+MAX_NAME = 60
+NO_NOISES = "Rank Results passes noises on only when they come in: connect the Noise Optimizer to its noises."
+
+
+class RankResults(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="GPER_RankResults",
+            display_name="Rank Results",
+            category=CATEGORY,
+            description="Collects what a Prompt List or a Seed List made, scores every picture and puts the best "
+            "first, with its noise.",
+            search_aliases=["collect list", "rank", "sort images", "pick best", "leaderboard"],
+            inputs=[
+                io.Image.Input("images", tooltip="The pictures of all runs, of any size."),
+                RewardModel.Input(
+                    "reward", tooltip="What to rank by. A Reward Mix gives a column for each of its rewards."
+                ),
+                io.Int.Input(
+                    "keep",
+                    default=1,
+                    min=1,
+                    max=4096,
+                    tooltip="How many of the best to pass on. More: all, best first.",
+                ),
+                io.String.Input(
+                    "prompts",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip="Connect the Prompt List: names the rows, and is what rewards that read text score "
+                    "against. One text counts for all.",
+                ),
+                io.Noise.Input(
+                    "noises", optional=True, tooltip="Connect the Noise Optimizer to have the best noises passed on."
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "best_images",
+                    display_name="best images",
+                    tooltip="The best pictures, best first.",
+                    is_output_list=True,
+                ),
+                io.Noise.Output(
+                    "best_noises",
+                    display_name="best noises",
+                    tooltip="Their noises, in the same order, for Save Noise.",
+                    is_output_list=True,
+                ),
+                io.String.Output("table", display_name="table", tooltip="Every score of every picture, best first."),
+            ],
+            is_input_list=True,
+        )
+
+    @classmethod
+    def execute(cls, images, reward, keep, prompts=("",), noises=None) -> io.NodeOutput:
+        reward, keep = reward[0], keep[0]
+        pictures = [picture[None] for run in images for picture in run]
+        run_of = [i for i, run in enumerate(images) for _ in run]
+        if noises is not None and len(pictures) != len(noises):
+            raise ValueError(
+                f"There are {len(pictures)} pictures but {len(noises)} noises: set the batch size to 1, so that each "
+                "run makes one picture, or leave noises unconnected."
+            )
+        texts = _prompt_of_each(prompts, run_of, len(images), reward.model)
+        columns = score_pictures(
+            reward,
+            [to_channels_first(picture)[0] for picture in pictures],
+            texts if reward.model.needs_prompt else None,
+        )
+        order = columns[reward.model.name].argsort(descending=True, stable=True)
+        best = order[:keep].tolist()
+        rows = [text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 3]}..." for text in texts]
+        return io.NodeOutput(
+            [pictures[i] for i in best],
+            [ExecutionBlocker(NO_NOISES)] if noises is None else [noises[i] for i in best],
+            score_table(order, columns, rows if len(prompts) > 1 else ()),
+        )
+
+
+def _prompt_of_each(prompts: list[str], run_of: list[int], runs: int, reward) -> list[str]:
+    """The text of each picture. Raises ValueError when there is not one for all or one for each run."""
+    texts = [text.strip() for text in prompts]
+    if len(texts) not in (1, runs):
+        raise ValueError(
+            f"There are {runs} runs but {len(texts)} prompts: connect the same Prompt List to Rank Results and to the "
+            "rest of the workflow."
+        )
+    if reward.needs_prompt and not all(texts):
+        raise ValueError(f"{reward.name} scores a picture against a text: fill in the prompts of Rank Results.")
+    return [texts[run if len(texts) > 1 else 0] for run in run_of]

@@ -1,0 +1,42 @@
+"""Scoring pictures one by one, and the ranking as text."""
+
+from collections.abc import Iterable, Sequence
+
+import comfy.model_management
+import torch
+from torch import Tensor
+
+from ..reward_models import RewardMix
+from .reward_handle import RewardHandle
+
+
+def score_pictures(
+    reward: RewardHandle, pictures: Iterable[Tensor], prompts: str | Sequence[str] | None
+) -> dict[str, Tensor]:
+    """Scores (B,) on the CPU by the name of the reward: the total first, then the parts of a mix.
+
+    pictures: (3, H, W) each, of any size. prompts: one for all, or one for each.
+    One picture at a time bounds the memory.
+    """
+    comfy.model_management.load_models_gpu(reward.patchers)
+    rows = []
+    for i, picture in enumerate(pictures):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        text = prompts if prompts is None or isinstance(prompts, str) else prompts[i]
+        picture = picture[None].to(reward.patchers[0].load_device if reward.patchers else picture.device)
+        if isinstance(reward.model, RewardMix):
+            total, parts = reward.model.forward_with_parts(picture, text)
+        else:
+            total, parts = reward.model(picture, text), {}
+        rows.append({reward.model.name: total, **parts})
+    return {name: torch.cat([row[name] for row in rows]).float().cpu() for name in rows[0]}
+
+
+def score_table(order: Tensor, columns: dict[str, Tensor], names: Sequence[str] = ()) -> str:
+    """The ranking in lines of text. order: indices (B,), best first. names: what each row ends with."""
+    width = max(12, *(len(name) + 2 for name in columns))
+    lines = ["rank  picture" + "".join(f"{name:>{width}}" for name in columns)]
+    for rank, i in enumerate(order.tolist(), 1):
+        row = f"{rank:<4}  {i + 1:<7}" + "".join(f"{scores[i]:>{width}.4f}" for scores in columns.values())
+        lines.append(f"{row}  {names[i]}".rstrip() if names else row)
+    return "\n".join(lines)
