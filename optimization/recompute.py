@@ -6,6 +6,7 @@ backward, and the recomputation tolerates mutation of what it saved.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -14,13 +15,15 @@ from torch.autograd.graph import allow_mutation_on_saved_tensors
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 
-def recompute(block: Callable) -> Callable:
+def recompute(block: Callable, changes_inputs: bool = True) -> Callable:
     """A callable with the arguments and results of ``block`` that keeps only its inputs for backward.
 
     Weights are expected to be frozen: gradients flow to the tensor arguments only. Arguments may be nested
     in tuples, lists and dicts; those are held as they were at the call, even if the caller changes them
     later. Tensors handed over directly are copied before the block may change them; tensors inside
     containers are shared. Results may be nested likewise.
+
+    changes_inputs: False saves the copies, for a block that changes neither its arguments nor what it saved.
 
     Raises RuntimeError when a tensor that needs a gradient hides in an argument of another type, because its
     gradient would be lost.
@@ -39,12 +42,14 @@ def recompute(block: Callable) -> Callable:
             remaining = iter(inputs)
             filled = [next(remaining) if wanted else other for wanted, other in zip(is_tensor, others, strict=True)]
             call_args, call_kwargs = tree_unflatten(filled, structure)
-            call_args = [_copy(argument) for argument in call_args]
-            call_kwargs = {name: _copy(argument) for name, argument in call_kwargs.items()}
+            if changes_inputs:
+                call_args = [_copy(argument) for argument in call_args]
+                call_kwargs = {name: _copy(argument) for name, argument in call_kwargs.items()}
             return tree_flatten(block(*call_args, **call_kwargs))
 
         result_structure = []
-        results = _Recompute.apply(run, result_structure, *tensors)
+        context = allow_mutation_on_saved_tensors if changes_inputs else nullcontext
+        results = _Recompute.apply(run, context, result_structure, *tensors)
         return tree_unflatten(list(results), result_structure[0])
 
     return recomputed
@@ -52,8 +57,9 @@ def recompute(block: Callable) -> Callable:
 
 class _Recompute(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, run, result_structure, *tensors):
+    def forward(ctx, run, context, result_structure, *tensors):
         ctx.run = run
+        ctx.context = context
         ctx.save_for_backward(*tensors)
         with torch.no_grad():
             results, structure = run(*tensors)
@@ -64,10 +70,10 @@ class _Recompute(torch.autograd.Function):
     def backward(ctx, *gradients):
         inputs = [
             tensor.detach().requires_grad_(needed)
-            for tensor, needed in zip(ctx.saved_tensors, ctx.needs_input_grad[2:], strict=True)
+            for tensor, needed in zip(ctx.saved_tensors, ctx.needs_input_grad[3:], strict=True)
         ]
         wanted = [tensor for tensor in inputs if tensor.requires_grad]
-        with torch.enable_grad(), allow_mutation_on_saved_tensors():
+        with torch.enable_grad(), ctx.context():
             results, _ = ctx.run(*inputs)
             reached = [
                 (result, gradient)
@@ -81,7 +87,7 @@ class _Recompute(torch.autograd.Function):
                 allow_unused=True,
             )
         remaining = iter(found)
-        return None, None, *(next(remaining) if tensor.requires_grad else None for tensor in inputs)
+        return None, None, None, *(next(remaining) if tensor.requires_grad else None for tensor in inputs)
 
 
 def _copy(argument):
