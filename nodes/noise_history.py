@@ -56,15 +56,18 @@ class NoiseHistory:
 
     @classmethod
     def from_header(cls, header: dict[str, str]) -> "NoiseHistory":
-        """What `header` wrote; missing fields stay empty. Raises ValueError for what is no JSON or another type."""
+        """What `header` wrote; missing fields stay empty. Raises TypeError for another type, ValueError for no JSON."""
         known = {}
         for entry in fields(cls):
             if entry.name in header:
                 value = json.loads(header[entry.name])
                 empty = getattr(UNKNOWN, entry.name)
                 if not isinstance(value, (int, float) if isinstance(empty, float) else type(empty)):
-                    raise ValueError(f"{entry.name} is {value!r}")
+                    raise TypeError(f"{entry.name} is {value!r}")
                 known[entry.name] = value
+        for scores in known.get("scores", {}).values():
+            if not all(score is None or isinstance(score, (float, int)) for score in scores):
+                raise TypeError(f"the scores are {scores!r}")
         return cls(**known)
 
     def text(self) -> str:
