@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 
+from .spectra import named_spectrum
 from .spectral_blocks import BLOCK_SIZE, check_block_size
 from .white_noise import project_white_gaussian
 
@@ -45,26 +46,32 @@ class WhiteGaussianProjector:
         block_size: frequencies per block, at least 2. Smaller holds the spectrum flatter; the paper uses 16.
         project_gradient: project the gradient, so that every step has the size and spectrum of white noise.
         project_latent: project the noise after every step.
+        spectrum: whose blocks are held, "flat" (the paper's), "per channel" or "volume"; see `spectra`.
 
     Raises:
-        ValueError: on construction for a `block_size` below 2; in use as `project_white_gaussian`.
+        ValueError: on construction for a `block_size` below 2 or an unknown `spectrum`; in use as
+            `project_white_gaussian`.
     """
 
     block_size: int = BLOCK_SIZE
     project_gradient: bool = True
     project_latent: bool = True
+    spectrum: str = "flat"
 
     def __post_init__(self) -> None:
         check_block_size(self.block_size)
+        named_spectrum(self.spectrum)
 
     def precondition(self, gradient: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """Nearest white noise to the gradient, norm sqrt(N) per sample. A zero sample stays zero."""
+        """Nearest white noise to the gradient, norm sqrt(N) per sample. A zero sample (or channel) stays zero."""
         if not self.project_gradient:
             return gradient
-        silent = gradient.flatten(1).abs().amax(1) == 0
-        projected = project_white_gaussian(gradient, self.block_size)
-        return projected.masked_fill(silent.view(-1, *[1] * (gradient.dim() - 1)), 0)
+        projected = project_white_gaussian(gradient, self.block_size, self.spectrum)
+        rows = named_spectrum(self.spectrum).split(gradient)
+        silent = rows.flatten(1).abs().amax(1) == 0
+        return named_spectrum(self.spectrum).split(projected).masked_fill(
+            silent.view(-1, *[1] * (rows.dim() - 1)), 0).view_as(gradient)
 
     def retract(self, noise: torch.Tensor) -> torch.Tensor:
         """Nearest white noise to the noise."""
-        return project_white_gaussian(noise, self.block_size) if self.project_latent else noise
+        return project_white_gaussian(noise, self.block_size, self.spectrum) if self.project_latent else noise

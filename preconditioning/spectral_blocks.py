@@ -14,16 +14,17 @@ BLOCK_SIZE = 16  # bins per block; the paper's choice
 
 @dataclass(frozen=True)
 class EqualBlocks:
-    """`count` neighbouring blocks of equal `length`, from bin `start` on."""
+    """`count` neighbouring blocks of equal `length`, from bin `start` on; `mean_magnitude` is the target of |y|."""
 
     start: int
     count: int
     length: int
+    mean_magnitude: float = math.sqrt(math.pi) / 2
 
     @property
     def one_norm(self) -> float:
         """Target of ||y_b||_1."""
-        return math.sqrt(math.pi) / 2 * self.length
+        return self.mean_magnitude * self.length
 
     @property
     def energy(self) -> float:
@@ -32,13 +33,18 @@ class EqualBlocks:
 
     @property
     def fewest_bins(self) -> int:
-        """Least number of non-zero bins that can meet both targets: the first integer above (pi/4) L."""
-        return math.floor(math.pi / 4 * self.length) + 1
+        """Least number of non-zero bins that can meet both targets: the first integer above t^2 / L."""
+        return math.floor(self._effective_bins) + 1
+
+    @property
+    def _effective_bins(self) -> float:
+        """t^2 / L, for white noise (pi/4) L: bins of equal magnitude that would meet both targets."""
+        return self.mean_magnitude**2 * self.length
 
     def spread(self, kept: torch.Tensor | int) -> torch.Tensor | float:
         """2-norm about their mean of `kept` non-zero bins that meet both targets: sqrt(L - t^2 / kept)."""
-        # (kept - fewest) + (fewest - (pi/4) L) keeps its digits in float32 where (pi/4) L is close to kept.
-        spare = (kept - self.fewest_bins) + (self.fewest_bins - math.pi / 4 * self.length)
+        # (kept - fewest) + (fewest - t^2 / L) keeps its digits in float32 where t^2 / L is close to kept.
+        spare = (kept - self.fewest_bins) + (self.fewest_bins - self._effective_bins)
         return (self.energy * spare / kept) ** 0.5
 
     def of(self, spectrum: torch.Tensor) -> torch.Tensor:

@@ -24,97 +24,13 @@ import math
 
 import torch
 
-from .spectral_blocks import BLOCK_SIZE, EqualBlocks, check_block_size, spectral_blocks
-from .spectrum import compact_spectrum, pack_real_bins_, unpack_real_bins_
-
-# Magnitudes this many roundings of the sample's RMS apart, or from zero, are equal as far as an FFT can tell.
-_ROUNDING_MARGIN = 8.0
+from .block_magnitudes import ROUNDING_MARGIN, nearest_bins
+from .spectra import named_spectrum
+from .spectral_blocks import BLOCK_SIZE, EqualBlocks, spectral_blocks
+from .white_rows import unit_scale, white_rows
 
 # Below this relative spread, the rounding of a block's mean shows in the block's norms.
 _NEAR_TIE = 0.05
-
-
-def _flat_samples(x: torch.Tensor, block_size: int) -> torch.Tensor:
-    """Check `x` and return its samples as rows of the working dtype.
-
-    Half precision is worked on in float32; float32 and float64 stay, so that devices without float64 work.
-    """
-    check_block_size(block_size)
-    if not x.is_floating_point():
-        raise ValueError(f"the noise must be a real floating-point tensor, got {x.dtype}; "
-                         "convert it to float32 first")
-    if x.dim() < 2:
-        raise ValueError(f"the noise must have shape (batch, ...), got {tuple(x.shape)}; "
-                         "use x.unsqueeze(0) for a single sample")
-    if x.shape[0] == 0:
-        raise ValueError(f"the noise must hold at least one sample, got {tuple(x.shape)}")
-    length = math.prod(x.shape[1:])
-    if length < 4 or length % 2:
-        even = max(4, length - length % 2)
-        works = f"{even} or {even + 2}" if length > 4 else "4 or more"
-        raise ValueError(f"a sample needs an even number of elements, at least 4, got {length} from shape "
-                         f"{tuple(x.shape)}; {works} would work (make the latent's width or height even)")
-    working = torch.float64 if x.dtype == torch.float64 else torch.float32
-    return x.reshape(x.shape[0], length).to(working)
-
-
-def _unit_scale(flat: torch.Tensor) -> torch.Tensor:
-    """Divide each row by its mean magnitude, so that nothing over- or underflows later.
-
-    Rows of zeros, or of magnitudes below the smallest normal number, become zero.
-    """
-    magnitudes = flat.abs()
-    scale = magnitudes.mean(-1, keepdim=True)
-    finite = torch.isfinite(scale[:, 0])
-    if not finite.all():
-        rows = ", ".join(map(str, torch.nonzero(~finite)[:, 0].tolist()))
-        raise ValueError(f"sample {rows} of the batch holds NaN, infinite or overflowing values, which "
-                         "have no nearest white noise; lower the step size or compute in a higher precision")
-    scale = torch.where(scale < torch.finfo(flat.dtype).tiny, math.inf, scale)
-    return torch.div(flat, scale, out=magnitudes)
-
-
-def _matched_magnitudes(w: torch.Tensor, kept: torch.Tensor, group: EqualBlocks, tie: torch.Tensor) -> torch.Tensor:
-    """Nearest non-negative magnitudes that meet both targets of `group`.
-
-    Args:
-        w: magnitudes (rows, length).
-        kept: bool (rows, length), the bins to start from: at least those that end up above zero.
-        group: holds the targets.
-        tie: (rows, 1), spread below which the kept magnitudes count as equal. All points that keep only
-            those are then equally near; a falling ramp over them is taken.
-    """
-    while True:
-        k = kept.sum(-1, keepdim=True).to(w.dtype)
-        centred = (w - (w * kept).sum(-1, keepdim=True) / k) * kept
-        # The mean's own rounding, which shows where the magnitudes are nearly equal.
-        centred = (centred - centred.sum(-1, keepdim=True) / k) * kept
-        tied = torch.linalg.vector_norm(centred, dim=-1, keepdim=True) <= tie * k.sqrt()
-        ramp = ((k + 1) / 2 - kept.cumsum(-1)) * kept
-        centred = torch.where(tied, ramp, centred)
-        spread = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
-        a = (group.one_norm / k + centred * (group.spread(k) / spread)) * kept
-        dropped = kept & (a <= 0) & (k > group.fewest_bins)
-        if not dropped.any():
-            return a.clamp_min(0)
-        kept = kept & ~dropped
-
-
-def _project_special(re: torch.Tensor, im: torch.Tensor, kept: torch.Tensor, index: torch.Tensor, bins: int,
-                     group: EqualBlocks, tie: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nearest point of each row (rows, length), where bins may drop out, tie, or be zero and have no phase.
-
-    A bin without a phase that has to grow gets the phase pi j^2 / bins of its index j: fixed, and spread so
-    that a whole band of such bins adds up to a flat chirp instead of an impulse (Schroeder 1970, "Synthesis
-    of low-peak-factor signals").
-    """
-    w = torch.hypot(re, im)
-    silent = w <= tie
-    if silent.any():
-        chirp = (index * index % (2 * bins)).to(w.dtype) * (math.pi / bins)
-        re, im = torch.where(silent, chirp.cos(), re), torch.where(silent, chirp.sin(), im)
-    ratio = _matched_magnitudes(torch.where(silent, 0, w), kept, group, tie) / torch.where(silent, 1, w)
-    return re * ratio, im * ratio
 
 
 def _project_blocks_(y: torch.Tensor, group: EqualBlocks, rounding: torch.Tensor) -> None:
@@ -135,15 +51,14 @@ def _project_blocks_(y: torch.Tensor, group: EqualBlocks, rounding: torch.Tensor
     a = centred.mul_(gain).add_(group.one_norm / length)
 
     # ... and the blocks with bins to drop, near ties or bins without a phase are done again, with care.
-    tie = rounding[:, None, None] + _ROUNDING_MARGIN * torch.finfo(w.dtype).eps * mean
+    tie = rounding[:, None, None] + ROUNDING_MARGIN * torch.finfo(w.dtype).eps * mean
     keeps_all = group.one_norm / length + (smallest - mean) * gain > 0
     near_tie = spread <= math.sqrt(length) * torch.maximum(tie, _NEAR_TIE * mean)
     again = (~keeps_all | near_tie | (smallest <= tie)).squeeze(-1)
     sample, block = torch.nonzero(again, as_tuple=True)
     kept = (a[sample, block] > 0) | near_tie[sample, block]
     index = group.start + block[:, None] * length + torch.arange(length, device=y.device)
-    special = _project_special(re[sample, block], im[sample, block], kept, index, y.shape[-1], group,
-                               tie[sample, block])
+    special = nearest_bins(re[sample, block], im[sample, block], kept, index, y.shape[-1], group, tie[sample, block])
 
     ratio = a.div_(w)
     for part, projected in zip((re, im), special, strict=True):
@@ -152,13 +67,14 @@ def _project_blocks_(y: torch.Tensor, group: EqualBlocks, rounding: torch.Tensor
 
 
 @torch.no_grad()
-def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> torch.Tensor:
+def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectrum: str = "flat") -> torch.Tensor:
     """Nearest vector that looks like white Gaussian noise, for each sample: argmin_z ||z - x|| s.t. z in G.
 
-    Each sample is flattened in C order and projected alone onto the set G of the module docstring. Its
-    compact spectrum (`compact_spectrum`, orthonormal) is cut into blocks of `block_size` bins; bins left
-    over form a shorter last block, a single one joins the block before it. The result has
-    ||z||^2 = N per sample whatever the scale of `x`: only the direction of `x` matters.
+    Each sample is projected alone onto the set G of the module docstring. Its spectrum (`spectra`,
+    orthonormal; the paper's is that of the sample flattened in C order) is cut into blocks of `block_size`
+    bins; bins left over form a shorter last block, a single one joins the block before it. The result has
+    ||z||^2 = N per sample whatever the scale of `x`: only the direction of `x` matters. With the spectrum
+    "per channel" all this is said of every channel instead of every sample.
 
     The same input gives the same output. Where the nearest point is not unique (magnitudes of a block that
     are equal to the FFT's rounding, as in an impulse, or bins without a phase) a fixed one is returned. A
@@ -169,6 +85,8 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tor
         x: real, shape (batch, ...), any floating dtype and device, an even number N >= 4 of elements per
             sample. Not changed. No gradient flows through the projection.
         block_size: bins per block, at least 2. The paper uses 16.
+        spectrum: "flat" (the paper's), "per channel" or "volume", see `spectra`; the last two need
+            (batch, channels, height, width).
 
     Returns:
         new tensor of the shape, dtype and device of `x`. float16 and bfloat16 are worked on in float32, and
@@ -176,48 +94,51 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tor
 
     Raises:
         ValueError: for an odd N, N < 4, NaN or infinite values, a missing batch dimension, an empty batch,
-            integer or complex `x`, or a `block_size` below 2.
+            integer or complex `x`, a `block_size` below 2, or a `spectrum` that is unknown or does not fit.
 
     References:
         GPER, arXiv 2602.08646, the set and its closed-form projection; Liu, Wang and Song, "Projections onto the
         Intersection of a One-Norm Ball or Sphere and a Two-Norm Ball or Sphere", JOTA 2020 (arXiv 1911.03946).
     """
-    flat = _unit_scale(_flat_samples(x, block_size))
-    rms = torch.linalg.vector_norm(flat, dim=-1) / math.sqrt(flat.shape[-1])
-    rounding = _ROUNDING_MARGIN * torch.finfo(flat.dtype).eps * rms
-    spectrum = torch.fft.rfft(flat, norm="ortho")
-    y = pack_real_bins_(spectrum)
+    kind = named_spectrum(spectrum)
+    rows = unit_scale(white_rows(x, block_size, kind), kind)
+    rms = torch.linalg.vector_norm(rows.flatten(1), dim=-1) / math.sqrt(math.prod(rows.shape[1:]))
+    rounding = ROUNDING_MARGIN * torch.finfo(rows.dtype).eps * rms
+    y, back = kind.bins(rows)
     for group in spectral_blocks(y.shape[-1], block_size):
         _project_blocks_(y, group, rounding)
-    z = torch.fft.irfft(unpack_real_bins_(spectrum), n=flat.shape[-1], norm="ortho")
-    return z.to(x.dtype).reshape(x.shape)
+    return back().to(x.dtype).reshape(x.shape)
 
 
 @torch.no_grad()
-def block_norm_deviations(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tuple[torch.Tensor, torch.Tensor]:
+def block_norm_deviations(x: torch.Tensor, block_size: int = BLOCK_SIZE,
+                          spectrum: str = "flat") -> tuple[torch.Tensor, torch.Tensor]:
     """Relative distance of every block's two norms from what white noise has on average.
 
     Args:
         x: real, shape (batch, ...), as for `project_white_gaussian`.
         block_size: bins per block.
+        spectrum: as for `project_white_gaussian`.
 
     Returns:
-        two tensors (batch, blocks), float32 (float64 for float64 input):
+        two tensors (batch, blocks), channel after channel where each has its own, float32 (float64 for float64 input):
         ||y_b||_1 / ((sqrt(pi)/2) L_b) - 1 and ||y_b||_2^2 / L_b - 1. Both are 0 on the set.
 
     Raises:
         ValueError: as `project_white_gaussian`, except that NaN and infinite values pass through.
     """
-    magnitudes = compact_spectrum(_flat_samples(x, block_size)).abs()
+    kind = named_spectrum(spectrum)
+    magnitudes = kind.bins(white_rows(x, block_size, kind))[0].abs()
     one_norms, energies = [], []
     for group in spectral_blocks(magnitudes.shape[-1], block_size):
         blocks = group.of(magnitudes)
         one_norms.append(blocks.sum(-1) / group.one_norm - 1)
         energies.append(blocks.square().sum(-1) / group.energy - 1)
-    return torch.cat(one_norms, -1), torch.cat(energies, -1)
+    return torch.cat(one_norms, -1).reshape(x.shape[0], -1), torch.cat(energies, -1).reshape(x.shape[0], -1)
 
 
-def is_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, tolerance: float = 1e-4) -> torch.Tensor:
+def is_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, tolerance: float = 1e-4,
+                      spectrum: str = "flat") -> torch.Tensor:
     """Whether each sample lies in the set G, up to a relative `tolerance` on both norms of every block.
 
     Args:
@@ -225,11 +146,12 @@ def is_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, tolerance: 
         block_size: bins per block.
         tolerance: largest relative deviation allowed. True white noise is not in G: the norms of its blocks
             scatter around the targets by 1/sqrt(block_size) or so.
+        spectrum: as for `project_white_gaussian`.
 
     Returns:
         bool, shape (batch,).
     """
-    one_norm, energy = block_norm_deviations(x, block_size)
+    one_norm, energy = block_norm_deviations(x, block_size, spectrum)
     return (torch.maximum(one_norm.abs(), energy.abs()) <= tolerance).all(-1)
 
 

@@ -1,0 +1,48 @@
+"""Noise as rows that are white on their own: what is accepted, in which dtype and at which scale it is worked on."""
+
+import math
+
+import torch
+
+from .spectra import Spectrum
+from .spectral_blocks import check_block_size
+
+
+def white_rows(x: torch.Tensor, block_size: int, spectrum: Spectrum) -> torch.Tensor:
+    """Check `x` and return what is white on its own as rows of the working dtype.
+
+    Half precision is worked on in float32; float32 and float64 stay, so that devices without float64 work.
+    """
+    check_block_size(block_size)
+    if not x.is_floating_point():
+        raise ValueError(f"the noise must be a real floating-point tensor, got {x.dtype}; "
+                         "convert it to float32 first")
+    if x.dim() < 2:
+        raise ValueError(f"the noise must have shape (batch, ...), got {tuple(x.shape)}; "
+                         "use x.unsqueeze(0) for a single sample")
+    if x.shape[0] == 0:
+        raise ValueError(f"the noise must hold at least one sample, got {tuple(x.shape)}")
+    rows = spectrum.split(x)
+    length = math.prod(rows.shape[1:])
+    if length < 4 or length % 2:
+        even = max(4, length - length % 2)
+        works = f"{even} or {even + 2}" if length > 4 else "4 or more"
+        raise ValueError(f"a {spectrum.row} needs an even number of elements, at least 4, got {length} from shape "
+                         f"{tuple(x.shape)}; {works} would work (make the latent's width or height even)")
+    return rows.to(torch.float64 if x.dtype == torch.float64 else torch.float32)
+
+
+def unit_scale(rows: torch.Tensor, spectrum: Spectrum) -> torch.Tensor:
+    """Divide each row by its mean magnitude, so that nothing over- or underflows later.
+
+    Rows of zeros, or of magnitudes below the smallest normal number, become zero.
+    """
+    magnitudes = rows.abs()
+    scale = magnitudes.flatten(1).mean(1)
+    finite = torch.isfinite(scale)
+    if not finite.all():
+        bad = ", ".join(map(str, torch.nonzero(~finite).flatten().tolist()))
+        raise ValueError(f"{spectrum.row} {bad} of the batch holds NaN, infinite or overflowing values, which "
+                         "have no nearest white noise; lower the step size or compute in a higher precision")
+    scale = torch.where(scale < torch.finfo(rows.dtype).tiny, math.inf, scale)
+    return torch.div(rows, scale.view(-1, *[1] * (rows.dim() - 1)), out=magnitudes)
