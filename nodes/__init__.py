@@ -1,15 +1,23 @@
 """The pack's nodes; the only folder that imports comfy."""
 
 from comfy_api.latest import ComfyExtension, io
+from server import PromptServer
 
 from .demo_world import DemoWorldNode
+from .live_routes import add_routes
+from .load_noise import LoadNoise
+from .noise_files import register_folder as register_noises
 from .noise_optimizer import NoiseOptimizer
 from .noise_statistics import NoiseStatistics
+from .noise_variations import NoiseVariations
 from .picture_statistics import PictureStatisticsNode
+from .rank_results import RankResults
 from .reference_rewards import ReferencePalette, ReferenceSimilarity
 from .reward_files import register_folder
 from .reward_mix import RewardMixNode
 from .reward_model_loader import RewardModelLoader
+from .run_lists import PromptList, SeedList
+from .save_noise import SaveNoise
 from .score_images import ScoreImages
 from .white_gaussian_projector import WhiteGaussianProjectorNode
 
@@ -23,6 +31,12 @@ NODES: list[type[io.ComfyNode]] = [
     WhiteGaussianProjectorNode,
     NoiseOptimizer,
     NoiseStatistics,
+    SaveNoise,
+    LoadNoise,
+    NoiseVariations,
+    PromptList,
+    SeedList,
+    RankResults,
     DemoWorldNode,
 ]
 
@@ -30,6 +44,9 @@ NODES: list[type[io.ComfyNode]] = [
 class NoiseOptimizerExtension(ComfyExtension):
     async def on_load(self) -> None:
         register_folder()
+        register_noises()
+        if hasattr(PromptServer, "instance"):  # not where the nodes are used without a server
+            add_routes(PromptServer.instance.routes)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -1,60 +1,143 @@
-"""What the user sees while an ascent runs: progress bar, best picture so far, one line of text on the node."""
+"""What the user sees while an ascent runs: progress bar, and the live view on the node."""
 
 import math
+import time
 
 import comfy.cli_args
 import comfy.model_management
 import comfy.utils
-import torch
-from PIL import Image
+from comfy_api.latest import io
+from comfy_execution.utils import get_executing_context
 from server import PromptServer
+from torch import nn
 
-from ..optimization import Step
+from ..optimization import AscentRecord, Step, Stopping
+from ..reward_models import RewardMix
+from .kept_pictures import KeptPictures, grid, jpeg
+from .live_ascent import DONE, FAILED, LIVE_ASCENTS, LiveAscent
+from .score_history import ScoreHistory
+
+EVENT = "gper.ascent"
+STOPPED = "by hand, and the best noise was kept"
+THUMBNAIL_SIDE = 192
+SECONDS_BETWEEN_PICTURES = 1.0
+STEPS_AVERAGED = 20
 
 
 class AscentProgress:
-    """A callback for ``ascend``; raises ComfyUI's interrupt when the user cancels.
+    """A callback for an ascent and the context in which it runs; leaving it says that the run is over.
 
-    preview_every: steps between pictures, 0 for none. node_id: where the text goes, None when headless.
+    Raises ComfyUI's interrupt when the user cancels. The text that it returns ends the run: Stop and keep, or
+    a watched reward that fell.
+
+    preview_every: steps between pictures, 0 for pictures at the start and the end alone. hidden: the node's; without
+    an id in it, as where no server runs, nothing is shown.
     """
 
-    def __init__(self, reward_name: str, steps: int, preview_every: int, node_id: str | None):
-        self.reward_name = reward_name
-        self.bar = comfy.utils.ProgressBar(steps, node_id=node_id)
+    def __init__(
+        self,
+        reward: nn.Module,
+        scores: ScoreHistory,
+        stopping: Stopping,
+        preview_every: int,
+        hidden: io.HiddenHolder,
+        settings: str = "",
+    ):
+        self.scores = scores
+        self.stopping = stopping
         self.preview_every = preview_every
-        self.node_id = node_id
-        self.best_images: torch.Tensor | None = None
+        self.pictures = KeptPictures()
+        self.bar = comfy.utils.ProgressBar(stopping.steps, node_id=hidden.unique_id)
+        self.live = _open(reward, stopping.steps, settings, hidden)
+        self.record: AscentRecord | None = None
+        self._started = time.perf_counter()
+        self._pictures_due = True
+        self._pictures_shown = -math.inf
 
-    def __call__(self, step: Step) -> None:
+    def __enter__(self) -> "AscentProgress":
+        if self.live.node:
+            LIVE_ASCENTS.add(self.live)
+        return self
+
+    def __call__(self, step: Step) -> str | None:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        preview = None
-        if self.preview_every:
-            self._remember_best(step)
-            if step.index % self.preview_every == 0:
-                preview = ("JPEG", _grid(self.best_images), comfy.cli_args.args.preview_size)
-        self.bar.update_absolute(step.index, preview=preview)
-        if self.node_id is not None:
-            start, best = step.record.rewards[0].mean(), step.record.best_reward.mean()
-            seconds = sum(step.record.seconds) / len(step.record.seconds)
-            PromptServer.instance.send_progress_text(
-                f"{self.reward_name}: {best:.4g} (start {start:.4g}), step {step.index}/{self.bar.total}, "
-                f"{seconds:.2f} s per step",
-                self.node_id,
-            )
-
-    def _remember_best(self, step: Step) -> None:
+        self.record = step.record
+        watched_fell = self.scores.read(step)
         if step.index == 0:
-            self.best_images = step.images
+            self.live.history.clear()
+        self._note(step)
+        self._pictures_due |= self.pictures.add(step)
+        preview = None
+        if step.index == 0 or (self.preview_every and step.index % self.preview_every == 0):
+            preview = self._show_pictures()
+        self.bar.update_absolute(step.index, preview=preview)
+        self._send()
+        return STOPPED if self.live.stop_requested else watched_fell
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if kind is None:
+            self.live.state, self.live.ended = DONE, self.record.stop_reason
+            self._pictures_shown = -math.inf
+            self._show_pictures()
         else:
-            improved = step.improved.to(step.images.device).view(-1, 1, 1, 1)
-            self.best_images = torch.where(improved, step.images, self.best_images)
+            self.live.state, self.live.ended = FAILED, "cancelled, or ended by an error"
+        self.live.seconds_left = None
+        self._send()
+
+    def _note(self, step: Step) -> None:
+        parts = [scores[-1] for scores in self.scores.parts.values()]
+        means = [float(values.mean()) for values in (step.rewards, *parts)]
+        record, live = step.record, self.live
+        # The step in progress lacks its update, the first one warms up.
+        seconds = record.seconds[1:-1][-STEPS_AVERAGED:] or record.seconds
+        live.seconds_per_step = sum(seconds) / len(seconds)
+        live.seconds_left = live.seconds_per_step * (self.stopping.steps - step.index)
+        if self.stopping.seconds is not None:
+            budget_left = self.stopping.seconds - (time.perf_counter() - self._started)
+            live.seconds_left = max(0.0, min(live.seconds_left, budget_left))
+        live.best = _finite(float(record.best_reward.mean()))
+        live.history.append([_finite(mean) for mean in means])
+
+    def _show_pictures(self) -> tuple[str, object, int] | None:
+        """Bring the live view's pictures up to date, not too often; returns ComfyUI's own preview."""
+        now = time.perf_counter()
+        if not self._pictures_due or now - self._pictures_shown < SECONDS_BETWEEN_PICTURES:
+            return None
+        self._pictures_due, self._pictures_shown = False, now
+        best = grid(self.pictures.best)
+        self.live.pictures = {
+            "start": jpeg(grid(self.pictures.start), THUMBNAIL_SIDE),
+            "best": jpeg(best, THUMBNAIL_SIDE),
+        }
+        self.live.picture_count += 1
+        return ("JPEG", best, comfy.cli_args.args.preview_size)
+
+    def _send(self) -> None:
+        if self.live.node:
+            server = PromptServer.instance
+            server.send_sync(EVENT, self.live.event(), server.client_id)
 
 
-def _grid(images: torch.Tensor) -> Image.Image:
-    """Pictures (B, 3, H, W) in [0, 1] in a square of rows, the last one filled up with black."""
-    columns = math.ceil(math.sqrt(images.shape[0]))
-    rows = [torch.cat(list(images[i : i + columns]), dim=2) for i in range(0, images.shape[0], columns)]
-    width = rows[0].shape[2]
-    rows = [torch.nn.functional.pad(row, (0, width - row.shape[2])) for row in rows]
-    pixels = torch.cat(rows, dim=1).clamp(0, 1).mul(255).round().to(torch.uint8)
-    return Image.fromarray(pixels.movedim(0, -1).contiguous().cpu().numpy())
+def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder) -> LiveAscent:
+    node = hidden.unique_id
+    if node and hidden.dynprompt:
+        node = hidden.dynprompt.get_display_node_id(node)
+    workflow = (hidden.extra_pnginfo or {}).get("workflow") or {}
+    context = get_executing_context()
+    names, watched = [reward.name], [False]
+    if isinstance(reward, RewardMix):
+        names += reward.names
+        watched += [weight == 0 for weight in reward.weights]
+    return LiveAscent(
+        node=node or "",
+        prompt=context and context.prompt_id,
+        workflow=workflow.get("id"),
+        curves=names,
+        watched=watched,
+        steps=steps,
+        settings=settings,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -149,7 +149,7 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.String.Output("report", display_name="report", tooltip="What happened, in plain words and numbers."),
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -193,27 +193,28 @@ class NoiseOptimizer(io.ComfyNode):
         log.info(about_model)
 
         scores = ScoreHistory(reward.model, prompts, reward.limits)
-        progress = AscentProgress(reward.model.name, steps, preview_every, cls.hidden.unique_id)
-        record, samples = optimize_noise(
-            guider,
-            start,
-            latent["samples"],
-            sigmas,
-            latent.get("noise_mask"),
-            noise.seed,
-            vae,
-            scores,
-            reward.patchers,
-            memory,
-            partial(
-                ascend,
-                preconditioner=projector or WhiteGaussianProjector(),
-                optimizer=partial(torch.optim.Adam, lr=learning_rate or preset.learning_rate),
-                max_gradient_norm=gradient_clip or None,
-                stopping=stopping,
-                callback=lambda step: progress(step) or scores.read(step),
-            ),
-        )
+        progress = AscentProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_model)
+        with progress:
+            record, samples = optimize_noise(
+                guider,
+                start,
+                latent["samples"],
+                sigmas,
+                latent.get("noise_mask"),
+                noise.seed,
+                vae,
+                scores,
+                reward.patchers,
+                memory,
+                partial(
+                    ascend,
+                    preconditioner=projector or WhiteGaussianProjector(),
+                    optimizer=partial(torch.optim.Adam, lr=learning_rate or preset.learning_rate),
+                    max_gradient_norm=gradient_clip or None,
+                    stopping=stopping,
+                    callback=progress,
+                ),
+            )
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
             latent.pop(ratio, None)
         latent["samples"] = samples

@@ -1,0 +1,50 @@
+import { api } from "../../../scripts/api.js";
+
+// The ascents of the latest prompt, by run, as the server tells them: first the whole history, then an event a step.
+// `changed` is called with each ascent that is new or has moved.
+export class Ascents {
+  constructor(changed) {
+    this.changed = changed;
+    this.runs = new Map();
+    this.asking = false;
+    this.askAgain = false;
+  }
+
+  async ask() {
+    this.askAgain = this.asking;
+    if (this.asking) return;
+    this.asking = true;
+    try {
+      const answer = await api.fetchApi("/gper/ascents", { cache: "no-store" });
+      if (answer.ok) this.runs = new Map((await answer.json()).map((ascent) => [ascent.run, ascent]));
+    } finally {
+      this.asking = false;
+    }
+    this.runs.forEach((ascent) => this.changed(ascent));
+    if (this.askAgain) await this.ask();
+  }
+
+  // Asks for the history again where a run is new, a step was missed, or a run has begun anew.
+  hear(event) {
+    const ascent = this.runs.get(event.run);
+    const ahead = ascent ? event.step - ascent.history.length : NaN;
+    if (ahead !== 0 && ahead !== -1) return this.ask();
+    const { values, ...rest } = event;
+    if (ahead === 0) ascent.history.push(values);
+    Object.assign(ascent, rest);
+    this.changed(ascent);
+  }
+}
+
+export function pictureUrl(ascent, which) {
+  return api.apiURL(`/gper/ascents/${ascent.run}/${which}.jpg?count=${ascent.picture_count}`);
+}
+
+export async function stopAndKeep(ascent) {
+  const answer = await api.fetchApi("/gper/stop", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ node_id: ascent.node }),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+}

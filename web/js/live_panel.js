@@ -1,0 +1,105 @@
+import { pictureUrl, stopAndKeep } from "./ascents.js";
+import { duration, element, number } from "./elements.js";
+import { highest, RewardChart } from "./reward_chart.js";
+
+// What the Noise Optimizer shows of its run: curves, numbers, pictures, and the button that ends it.
+export class LivePanel {
+  constructor() {
+    this.status = element("span", "gper-status");
+    this.button = element("button", "gper-stop", "Stop and keep");
+    this.button.type = "button";
+    this.button.title = "End at the next step and hand on the best noise, so that the workflow finishes";
+    this.button.addEventListener("click", () => this.stop());
+    this.chart = new RewardChart();
+    this.legend = element("ul", "gper-legend");
+    this.start = new Picture("start");
+    this.best = new Picture("best");
+    this.element = element(
+      "div",
+      "gper-live",
+      element("div", "gper-head", this.status, this.button),
+      this.chart.element,
+      this.legend,
+      element("div", "gper-strip", this.start.element, this.best.element),
+    );
+    this.rest();
+  }
+
+  rest() {
+    this.element.dataset.state = "idle";
+    this.status.textContent = "Reward curve and pictures appear here during a run.";
+    this.button.hidden = true;
+  }
+
+  show(ascent) {
+    this.ascent = ascent;
+    const running = ascent.state === "running";
+    this.element.dataset.state = ascent.state;
+    this.button.hidden = !running;
+    this.button.disabled = ascent.stopping;
+    this.button.textContent = ascent.stopping ? "Stopping…" : "Stop and keep";
+    this.status.textContent = running ? progress(ascent) : outcome(ascent);
+    this.status.title = [ascent.settings, ascent.ended].filter(Boolean).join("\n");
+    if (!ascent.history.length) return;
+    const curves = ascent.curves.map((_, i) => ascent.history.map((values) => values[i]));
+    this.chart.show(curves);
+    this.legend.replaceChildren(...curves.map((curve, i) => legendEntry(ascent, i, curve)));
+    this.start.show(ascent, ascent.history[0][0]);
+    this.best.show(ascent, ascent.best);
+  }
+
+  async stop() {
+    this.button.disabled = true;
+    try {
+      await stopAndKeep(this.ascent);
+      this.button.textContent = "Stopping…";
+    } catch (error) {
+      this.button.disabled = false;
+      this.status.textContent = `Could not stop: ${error.message}`;
+    }
+  }
+}
+
+class Picture {
+  constructor(which) {
+    this.which = which;
+    this.image = element("img", "");
+    this.image.alt = which === "start" ? "picture of the start noise" : "best picture so far";
+    this.image.draggable = false;
+    this.caption = element("figcaption", "");
+    this.element = element("figure", "", this.image, this.caption);
+  }
+
+  show(ascent, reward) {
+    const running = ascent.state === "running";
+    this.caption.textContent = `${this.which}${this.which === "best" && running ? " so far" : ""} ${number(reward)}`;
+    if (!ascent.picture_count) return this.image.removeAttribute("src");
+    const url = pictureUrl(ascent, this.which);
+    if (this.image.getAttribute("src") !== url) this.image.src = url;
+  }
+}
+
+function progress(ascent) {
+  const step = ascent.history.length - 1;
+  if (step < 0) return "loading the models";
+  const rest = ascent.seconds_left === null ? "" : ` · ${duration(ascent.seconds_left)} left`;
+  return `step ${step} of ${ascent.steps} · ${duration(ascent.seconds_per_step)} per step${rest}`;
+}
+
+function outcome(ascent) {
+  return ascent.state === "failed" ? ascent.ended : `Stopped: ${ascent.ended}`;
+}
+
+function legendEntry(ascent, i, curve) {
+  const best = highest(curve);
+  const now = curve[curve.length - 1];
+  const entry = element(
+    "li",
+    `gper-curve-${i % 7}`,
+    element("span", "gper-swatch"),
+    element("span", "gper-name", ascent.curves[i] + (ascent.watched[i] ? " (watched)" : "")),
+    element("span", "gper-values", `${number(curve[0])} → ${number(now)}`),
+  );
+  entry.title = `start ${number(curve[0])}, now ${number(now)}, highest ${number(curve[best])} at step ${best ?? "–"}`;
+  return entry;
+}

@@ -1,0 +1,48 @@
+import { api } from "../../../scripts/api.js";
+import { app } from "../../../scripts/app.js";
+import { Ascents } from "./ascents.js";
+import { findNode } from "./find_node.js";
+import { LivePanel } from "./live_panel.js";
+
+const MIN_HEIGHT = 230;
+
+const panels = new WeakMap(); // by node
+const ascents = new Ascents(show);
+
+// Node ids repeat from workflow to workflow: a run is shown only in the workflow that queued it.
+function show(ascent) {
+  if (ascent.workflow !== app.rootGraph.id) return;
+  panels.get(findNode(ascent.node))?.show(ascent);
+}
+
+app.registerExtension({
+  name: "GPER.LiveView",
+
+  async setup() {
+    const styles = document.createElement("link");
+    styles.rel = "stylesheet";
+    styles.href = new URL("../css/live_view.css", import.meta.url);
+    document.head.append(styles);
+    api.addEventListener("gper.ascent", (event) => ascents.hear(event.detail));
+    api.addEventListener("reconnected", () => ascents.ask());
+    await ascents.ask();
+  },
+
+  nodeCreated(node) {
+    if (node.constructor.comfyClass !== "GPER_NoiseOptimizer") return;
+    const panel = new LivePanel();
+    const widget = node.addDOMWidget("live_view", "gper_live_view", panel.element, {
+      serialize: false,
+      hideOnZoom: false,
+      hideInPanel: true,
+      getMinHeight: () => MIN_HEIGHT,
+    });
+    widget.serialize = false;
+    panels.set(node, panel);
+  },
+
+  // The nodes of a workflow have their ids and places only now: on opening, switching tabs, undo.
+  afterConfigureGraph() {
+    ascents.runs.forEach(show);
+  },
+});
