@@ -47,11 +47,12 @@ def flux(folder: Path, dtype: torch.dtype = torch.float32) -> Pair:
         return Pair(comfy.sd.load_diffusion_model(str(path)), reference)
 
 
-def taesd(folder: Path) -> Pair:
+def taesd(folder: Path, channels: int = 16, scale: float = 0.3611, shift: float = 0.1159) -> Pair:
+    """scale, shift: of the model's latents, FLUX.1's unless told."""
     torch.manual_seed(1)
-    reference = AutoencoderTiny(latent_channels=16).requires_grad_(False)
+    reference = AutoencoderTiny(latent_channels=channels).requires_grad_(False)
     reference.decoder.layers[-1].bias += 0.5  # mid-grey: inside the range that is not clipped
-    weights = {"vae_scale": torch.tensor(0.3611), "vae_shift": torch.tensor(0.1159)}
+    weights = {"vae_scale": torch.tensor(scale), "vae_shift": torch.tensor(shift)}
     for part, offset in (("encoder", 0), ("decoder", 1)):  # the stock decoder counts its clamp as layer 0
         for key, value in getattr(reference, part).state_dict().items():
             _, index, rest = key.split(".", 2)

@@ -1,0 +1,61 @@
+"""The real path of an optimization as a node takes it, its gradients made visible, and plain sampling beside it."""
+
+from functools import partial
+
+import torch
+
+
+class Ramp(torch.nn.Module):
+    """A reward whose pixel gradient differs from pixel to pixel."""
+
+    name = "ramp"
+    needs_prompt = False
+    typical_range = (0.0, 1.0)
+
+    def forward(self, images, prompts=None):
+        weights = torch.linspace(-1, 1, images.shape[-1]) * torch.linspace(0.5, 1, images.shape[-2])[:, None]
+        return (images * weights + 0.3 * images**2).mean((1, 2, 3))
+
+
+def optimize(guider, noise, vae, reward, memory, steps=1, sigmas=(1.0, 0.0), seen=None, latent=None, mask=None):
+    """Run the real path as a node does, inside inference mode; gradients land in `seen`."""
+    from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
+    from gper_pack.optimization import Stopping, ascend
+    from gper_pack.preconditioning import Unconstrained
+
+    class Spy(Unconstrained):
+        def precondition(self, gradient, x):
+            if seen is not None:
+                seen.append(gradient.clone())
+            return gradient
+
+    with torch.inference_mode():
+        return optimize_noise(
+            guider,
+            noise,
+            torch.zeros_like(noise) if latent is None else latent,
+            torch.tensor(sigmas),
+            mask,
+            0,
+            vae,
+            reward,
+            [],
+            memory,
+            partial(ascend, preconditioner=Spy(), stopping=Stopping(steps=steps)),
+        )
+
+
+def plain(guider, noise, sigmas=(1.0, 0.0), latent=None, mask=None):
+    """Stock sampling with the stock euler sampler."""
+    import comfy.samplers
+
+    latent = torch.zeros_like(noise) if latent is None else latent
+    with torch.inference_mode():
+        sampler = comfy.samplers.sampler_object("euler")
+        return guider.sample(
+            noise, latent, sampler, torch.tensor(sigmas), denoise_mask=mask, disable_pbar=True, seed=0
+        ).clone()
+
+
+def relative(a, b):
+    return ((a - b).norm() / b.norm()).item()
