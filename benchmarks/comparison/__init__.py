@@ -1,0 +1,1 @@
+"""The parts of the comparison of methods: `python -m benchmarks.methods`."""
