@@ -3,9 +3,20 @@
 from .ascent import ascend
 from .best_of_seeds import best_of_seeds
 from .evaluations import Step
+from .frozen_convolution import frozen_convolutions
 from .local_search import local_search
 from .recompute import recompute
 from .record import AscentRecord, Incident
 from .stopping import Stopping
 
-__all__ = ["AscentRecord", "Incident", "Step", "Stopping", "ascend", "best_of_seeds", "local_search", "recompute"]
+__all__ = [
+    "AscentRecord",
+    "Incident",
+    "Step",
+    "Stopping",
+    "ascend",
+    "best_of_seeds",
+    "frozen_convolutions",
+    "local_search",
+    "recompute",
+]
