@@ -20,7 +20,7 @@ def freeze_as_ordinary(module: nn.Module) -> None:
         for name, parameter in part._parameters.items():
             if parameter is not None and (parameter.is_inference() or parameter.requires_grad):
                 frozen = nn.Parameter(_ordinary(parameter.data), requires_grad=False)
-                frozen.__dict__.update(parameter.__dict__)  # ComfyUI notes dtypes on parameters
+                frozen.__dict__.update({**parameter.__dict__, **frozen.__dict__})  # ComfyUI notes dtypes on parameters
                 part._parameters[name] = frozen
         for name, buffer in part._buffers.items():
             if buffer is not None and buffer.is_inference():
@@ -43,7 +43,16 @@ def clone_inference_tensors(value: Any) -> Any:
 def _ordinary(tensor: Tensor) -> Tensor:
     if not tensor.is_inference():
         return tensor.detach()
-    if type(tensor) not in (Tensor, nn.Parameter):  # a quantized tensor is more than one piece of memory
-        return tensor.clone()
-    alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    return alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+    kind = type(tensor)
+    if hasattr(kind, "__tensor_flatten__"):  # a quantized tensor: numbers and scales, each a tensor of its own
+        names, context = tensor.__tensor_flatten__()
+        parts = {name: _ordinary(getattr(tensor, name)) for name in names}
+        return kind.__tensor_unflatten__(parts, context, tensor.size(), tensor.stride())
+    with torch._C.DisableTorchFunctionSubclass():  # a subclass may report a shape that is not its memory's
+        alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+        alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+    if kind in (Tensor, nn.Parameter):
+        return alias
+    alias = alias.as_subclass(kind)
+    alias.__dict__.update(tensor.__dict__)
+    return alias

@@ -1,0 +1,195 @@
+"""Weights that ComfyUI casts for one layer are cast again in the backward pass, never kept until then.
+
+A weight in another dtype, quantized, offloaded, patched on the fly or streamed (dynamic VRAM) is cast when its layer
+runs. Autograd would keep that copy, so the whole model reappears in 16 bit; and where the copy lies in a buffer that
+the next layer fills (asynchronous offloading, dynamic VRAM), the backward pass would read another layer's weight: a
+wrong gradient without an error. Here such a layer keeps at most its input, and casts once more when its gradient is
+due.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import comfy.ops
+import torch
+from comfy.quant_ops import QuantizedTensor
+from torch import Tensor, nn
+
+from ...optimization import recompute
+
+CONVOLUTION_GRADIENTS = {
+    nn.Conv1d: torch.nn.grad.conv1d_input,
+    nn.Conv2d: torch.nn.grad.conv2d_input,
+    nn.Conv3d: torch.nn.grad.conv3d_input,
+}
+CASTING_PART = "forward_comfy_cast_weights"
+
+
+@contextmanager
+def cast_again(*models: nn.Module) -> Iterator[None]:
+    """While open, layers of the models whose weights are cast when they run keep no cast copy for the backward pass.
+
+    Weights are expected to be frozen. Whether a layer casts is seen at each call, so weights may be moved meanwhile.
+    Instances get another ``forward``, or the part of it that casts, and have their own back afterwards. Works with
+    blocks that are kept and with blocks that are recomputed.
+    """
+    layers = dict.fromkeys(part for model in models for part in model.modules() if hasattr(part, "comfy_cast_weights"))
+    with ExitStack() as stack:
+        stack.enter_context(_casts_that_last())
+        for layer in layers:
+            name, differentiable = _replacement(layer)
+            stack.enter_context(_replaced(layer, name, differentiable))
+        yield
+
+
+def is_cast(layer: nn.Module, x: Tensor) -> bool:
+    """Whether ``layer`` computes on ``x`` with other memory than that of its parameters."""
+    if hasattr(layer, "_v"):  # its weights live in dynamic VRAM
+        return True
+    if getattr(layer, "weight_function", ()) or getattr(layer, "bias_function", ()):
+        return True
+    return any(
+        type(parameter) is not nn.Parameter or parameter.dtype != x.dtype or parameter.device != x.device
+        for parameter in layer._parameters.values()
+        if parameter is not None
+    )
+
+
+def _replacement(layer: nn.Module) -> tuple[str, Callable]:
+    """The method of ``layer`` that casts, and what makes a differentiable one of it."""
+    ours = [getattr(getattr(type(layer), name, None), "__module__", "") for name in ("forward", CASTING_PART)]
+    if ours != ["comfy.ops", "comfy.ops"]:  # another pack's layer, such as one that reads GGUF
+        return "forward", _recomputed
+    if hasattr(layer, "_full_precision_mm"):  # may quantize its input, which happens in forward
+        return "forward", _recomputed if "forward" in layer.__dict__ else _linear
+    # forward comes here whenever it casts, also when somebody put another forward around it
+    if isinstance(layer, nn.Linear):
+        return CASTING_PART, _linear
+    if isinstance(layer, tuple(CONVOLUTION_GRADIENTS)) and layer.padding_mode == "zeros":
+        return CASTING_PART, _convolution
+    return CASTING_PART, _recomputed
+
+
+def _linear(layer: nn.Module, stock: Callable) -> Callable:
+    return lambda x: _LinearInput.apply(x, layer, stock)
+
+
+def _convolution(layer: nn.Module, stock: Callable) -> Callable:
+    recomputed = _recomputed(layer, stock)
+
+    def convolution(x: Tensor, *args, **kwargs) -> Tensor:
+        if args or kwargs:  # padding of its own
+            return recomputed(x, *args, **kwargs)
+        return _ConvolutionInput.apply(x, layer, stock)
+
+    return convolution
+
+
+def _recomputed(layer: nn.Module, stock: Callable) -> Callable:
+    return recompute(stock, changes_inputs=False)
+
+
+class _LinearInput(torch.autograd.Function):
+    """The stock layer, and the gradient of its input by the same weight at full precision; nothing is saved."""
+
+    @staticmethod
+    def forward(ctx, x, layer, stock):
+        ctx.layer = layer
+        return stock(x.detach())
+
+    @staticmethod
+    def backward(ctx, gradient):
+        layer = ctx.layer
+        with _cast_weight(layer, gradient) as weight:
+            found = torch.matmul(gradient, weight)
+        smoothing = getattr(layer, "pre_quant_scale", None)  # of the input, in some quantized files
+        return found if smoothing is None else found * smoothing.to(found), None, None
+
+
+class _ConvolutionInput(torch.autograd.Function):
+    """The stock layer, and the gradient of its input by the same weight; nothing is saved."""
+
+    @staticmethod
+    def forward(ctx, x, layer, stock):
+        ctx.layer = layer
+        ctx.shape = x.shape
+        return stock(x.detach())
+
+    @staticmethod
+    def backward(ctx, gradient):
+        layer = ctx.layer
+        input_gradient = next(f for kind, f in CONVOLUTION_GRADIENTS.items() if isinstance(layer, kind))
+        with _cast_weight(layer, gradient) as weight:
+            found = input_gradient(
+                ctx.shape, weight, gradient, layer.stride, layer.padding, layer.dilation, layer.groups
+            )
+        return found, None, None
+
+
+@contextmanager
+def _cast_weight(layer: nn.Module, like: Tensor) -> Iterator[Tensor]:
+    """The weight as the layer's forward casts it, in dtype and on the device of ``like``; valid inside only."""
+    quantized = isinstance(layer.weight, QuantizedTensor)
+    weight, bias, handle = comfy.ops.cast_bias_weight(
+        layer,
+        dtype=like.dtype,
+        device=like.device,
+        bias_dtype=like.dtype,
+        offloadable=True,
+        compute_dtype=like.dtype,
+        want_requant=quantized,
+    )
+    try:
+        yield weight.dequantize().to(like.dtype) if isinstance(weight, QuantizedTensor) else weight
+    finally:
+        comfy.ops.uncast_bias_weight(layer, weight, bias, handle)
+
+
+@contextmanager
+def _replaced(layer: nn.Module, name: str, differentiable: Callable) -> Iterator[None]:
+    before = layer.__dict__.get(name)
+    stock = getattr(layer, name)
+    with_gradient = differentiable(layer, stock)
+
+    def forward(*args, **kwargs):
+        if not torch.is_grad_enabled():
+            return stock(*args, **kwargs)
+        wanted = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor) and value.requires_grad]
+        if not wanted:
+            with torch.no_grad():  # the weights are frozen
+                return stock(*args, **kwargs)
+        return (with_gradient if is_cast(layer, wanted[0]) else stock)(*args, **kwargs)
+
+    setattr(layer, name, forward)
+    try:
+        yield
+    finally:
+        if before is None:
+            del layer.__dict__[name]
+        else:
+            setattr(layer, name, before)
+
+
+@contextmanager
+def _casts_that_last() -> Iterator[None]:
+    """While open, a cast that autograd may save gets memory of its own.
+
+    Some models cast a layer's weight themselves, past its forward, and layers that are recomputed run theirs with
+    gradients on. What they would get may lie in a buffer that the next cast fills.
+    """
+    stock = comfy.ops.cast_bias_weight
+
+    def cast_bias_weight(layer, *args, **kwargs):
+        weight, bias, *handle = stock(layer, *args, **kwargs)
+        if torch.is_grad_enabled():
+            weight, bias = (
+                cast if cast is None or cast is parameter else cast.clone()
+                for cast, parameter in ((weight, layer.weight), (bias, layer.bias))
+            )
+        return (weight, bias, *handle)
+
+    comfy.ops.cast_bias_weight = cast_bias_weight
+    try:
+        yield
+    finally:
+        comfy.ops.cast_bias_weight = stock
