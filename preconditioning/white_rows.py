@@ -46,3 +46,12 @@ def unit_scale(rows: torch.Tensor, spectrum: Spectrum) -> torch.Tensor:
                          "have no nearest white noise; lower the step size or compute in a higher precision")
     scale = torch.where(scale < torch.finfo(rows.dtype).tiny, math.inf, scale)
     return torch.div(rows, scale.view(-1, *[1] * (rows.dim() - 1)), out=magnitudes)
+
+
+def unit_rms(rows: torch.Tensor) -> torch.Tensor:
+    """Scale each row to a root mean square of 1, without over- or underflow; rows of zeros stay."""
+    inner = tuple(range(1, rows.dim()))
+    peak = rows.abs().amax(inner, keepdim=True)
+    rows = rows / torch.where(peak > 0, peak, 1)
+    rms = rows.square().mean(inner, keepdim=True, dtype=torch.promote_types(rows.dtype, torch.float32)).sqrt()
+    return (rows / torch.where(rms > 0, rms, 1)).to(rows.dtype)
