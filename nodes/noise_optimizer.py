@@ -16,6 +16,7 @@ from .ascent_report import ascent_report
 from .differentiable.ascent_sampler import optimize_noise
 from .differentiable.memory import MODES
 from .differentiable.model_presets import learning_rate_text, preset_for
+from .noise_history import NoiseHistory
 from .optimized_noise import OptimizedNoise
 from .score_history import ScoreHistory
 from .types import CATEGORY, Preconditioner, RewardModel
@@ -219,8 +220,17 @@ class NoiseOptimizer(io.ComfyNode):
             latent.pop(ratio, None)
         latent["samples"] = samples
         report = ascent_report(record, reward.model, scores.parts, start, about_model)
+        history = NoiseHistory.of_ascent(
+            record,
+            reward.model.name,
+            scores.parts,
+            model=type(guider.model_patcher.model).__name__,
+            reward_prompt=prompts or "",
+            method=type(projector or WhiteGaussianProjector()).__name__,
+            step_size=learning_rate or preset.learning_rate,
+        )
         return io.NodeOutput(
-            OptimizedNoise(noise.seed, record.best_noise),
+            OptimizedNoise(noise.seed, record.best_noise, history),
             latent,
             report,
             ui={"reward_history": _jsonable(record.reward_history())},
