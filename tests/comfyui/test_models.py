@@ -1,0 +1,178 @@
+"""Every kind of model in the table: loaded by the stock loaders, its gradient against diffusers, and optimized."""
+
+import logging
+
+import pytest
+import torch
+
+from .ascents import Ramp, optimize, plain, relative
+
+FAMILIES = {
+    "FLUX.1 schnell": ("tiny_flux", "schnell", "FLUX.1"),
+    "FLUX.1 dev": ("tiny_flux", "dev", "FLUX.1"),
+    "FLUX.2 klein": ("tiny_flux2", "klein", "FLUX.2"),
+    "Chroma": ("tiny_chroma", "chroma", "Chroma"),
+    "Z-Image-Turbo": ("tiny_z_image", "turbo", "Z-Image, Lumina 2"),
+    "SDXL-Turbo": ("tiny_unet", "sdxl_turbo", "SDXL"),
+    "SD-Turbo": ("tiny_unet", "sd_turbo", "SD 1 and 2"),
+}
+
+
+@pytest.fixture(scope="module")
+def load(pack, tmp_path_factory):
+    """A family by its name, each built once."""
+    import importlib
+
+    built = {}
+
+    def by_name(name):
+        if name not in built:
+            module = importlib.import_module(f".{FAMILIES[name][0]}", __package__)
+            built[name] = getattr(module, FAMILIES[name][1])(tmp_path_factory.mktemp("model"))
+        return built[name]
+
+    return by_name
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request, load):
+    return load(request.param)
+
+
+@pytest.mark.parametrize("memory", ["keep", "recompute"])
+def test_gradient_is_that_of_diffusers(family, memory):
+    seen = []
+    record, _ = optimize(family.guider, family.noise, family.vae, Ramp(), memory, sigmas=family.sigmas, seen=seen)
+    x = family.noise.clone().requires_grad_(True)
+    rewards = Ramp()(family.reference_picture(family.reference_rollout(x, family.sigmas)))
+    expected = torch.autograd.grad(rewards.sum(), x)[0]
+    assert torch.allclose(record.rewards[0], rewards, rtol=1e-4, atol=1e-6)
+    assert relative(seen[0], expected) < 1e-4
+
+
+def test_recompute_is_keep_with_guidance_and_two_steps(family):
+    found = {}
+    for memory in ("keep", "recompute"):
+        found[memory] = []
+        optimize(
+            family.guided(2.0), family.noise, family.vae, Ramp(), memory, sigmas=family.two_steps, seen=found[memory]
+        )
+    assert relative(found["recompute"][0], found["keep"][0]) < 1e-5
+
+
+def test_every_block_is_recomputed(family):
+    """Blocks run once in a kept step, twice in a recomputed one, and once for the final latent."""
+    from gper_pack.nodes.differentiable.model_presets import repeated_blocks
+
+    blocks = repeated_blocks(family.stock.model.diffusion_model)
+    runs = dict.fromkeys(range(len(blocks)), 0)
+
+    def count(index):
+        def inner(*args, **kwargs):
+            runs[index] += 1
+
+        return inner
+
+    parts = [next(part for part in block.modules() if not list(part.children())) for block in blocks]
+    handles = [part.register_forward_hook(count(index)) for index, part in enumerate(parts)]
+    counts = {}
+    for memory in ("keep", "recompute"):
+        runs.update(dict.fromkeys(runs, 0))
+        optimize(family.guider, family.noise, family.vae, Ramp(), memory, steps=2, sigmas=family.sigmas)
+        counts[memory] = set(runs.values())
+    for handle in handles:
+        handle.remove()
+    assert len(blocks) > 2 and min(counts["keep"]) >= 3
+    assert all(again > once for once, again in zip(sorted(counts["keep"]), sorted(counts["recompute"]), strict=True))
+
+
+@pytest.mark.parametrize("start", ["from noise", "from a picture"])
+def test_the_rollout_is_the_stock_euler_sampler(family, start):
+    """Bit for bit, where both use the kernels that have a backward."""
+    from gper_pack.nodes.differentiable.host_state import gradients_enabled, with_differentiable_attention
+
+    sigmas, latent = family.two_steps, None
+    if start == "from a picture":
+        sigmas = [0.6 * sigma for sigma in sigmas]
+        latent = 0.5 * torch.randn(family.noise.shape, generator=torch.Generator().manual_seed(9))
+    record, ours = optimize(family.guider, family.noise, family.vae, Ramp(), "keep", sigmas=sigmas, latent=latent)
+    guider = family.guider
+    guider.model_options = with_differentiable_attention(guider.model_options)
+    with gradients_enabled():
+        assert torch.equal(plain(guider, record.best_noise, sigmas, latent), ours)
+    stock = plain(family.guider, record.best_noise, sigmas, latent)
+    assert (stock - ours).abs().max() < 1e-4 * stock.abs().max()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_node_optimizes_it(load, name):
+    """With the model's own scheduler, in its preset and by default everywhere else."""
+    from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
+    from gper_pack.nodes.differentiable.model_presets import preset_for
+    from gper_pack.nodes.noise_optimizer import NoiseOptimizer
+    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
+
+    family = load(name)
+    preset = preset_for(family.stock)
+    assert preset.known and preset.name == FAMILIES[name][2]
+    with torch.inference_mode():
+        output = NoiseOptimizer.PREPARE_CLASS_CLONE(None).execute(
+            noise=Noise_RandomNoise(7),
+            guider=family.guider,
+            sigmas=schedule(family.stock),
+            latent_image={"samples": torch.zeros_like(family.noise)},
+            vae=family.vae,
+            reward=PictureStatisticsNode.execute("brightness")[0],
+            prompt="",
+            steps=4,
+            learning_rate=0.0,
+            time_budget=0.0,
+            preview_every=0,
+        )
+    history = torch.tensor(output.ui["reward_history"])
+    assert (history[-1] > history[0]).all()
+    assert f"{preset.name}: learning rate {preset.learning_rate:g}, the model's preset." in output.args[2]
+
+
+def schedule(stock):
+    """One step of the scheduler that the model's workflows use."""
+    from comfy_extras.nodes_custom_sampler import BasicScheduler, SDTurboScheduler
+
+    if type(stock.model.diffusion_model).__name__ == "UNetModel":
+        return SDTurboScheduler.execute(stock, 1, 1.0).args[0]
+    return BasicScheduler.execute(stock, "simple", 1, 1.0).args[0]
+
+
+def test_another_model_is_kept_and_named(load, monkeypatch, caplog):
+    """A model that the table does not hold: its gradient is right, and what is missing is said."""
+    from gper_pack.nodes.differentiable import model_presets
+
+    family = load("SD-Turbo")
+    seen = {"known": [], "unknown": []}
+    optimize(family.guider, family.noise, family.vae, Ramp(), "keep", sigmas=family.sigmas, seen=seen["known"])
+    monkeypatch.setattr(model_presets, "PRESETS", ())
+    preset = model_presets.preset_for(family.stock)
+    assert (preset.known, preset.name, preset.learning_rate) == (False, "BaseModel", 0.02)
+    with caplog.at_level(logging.WARNING):
+        optimize(
+            family.guider, family.noise, family.vae, Ramp(), "recompute", sigmas=family.sigmas, seen=seen["unknown"]
+        )
+    assert "UNetModel" in caplog.text and torch.equal(seen["known"][0], seen["unknown"][0])
+    said = model_presets.learning_rate_text(preset, 0.0)
+    assert "not in the table of known models" in said and "everything is kept" in said
+    assert "learning rate 0.3, set by hand" in model_presets.learning_rate_text(preset, 0.3)
+
+
+def test_a_relative_goes_by_its_own_name(load):
+    from gper_pack.nodes.differentiable.model_presets import preset_for
+
+    class Relative(type(load("SDXL-Turbo").stock.model)):
+        def __init__(self, model):
+            torch.nn.Module.__init__(self)
+            self.diffusion_model = model.diffusion_model
+
+    class Patcher:
+        model = Relative(load("SDXL-Turbo").stock.model)
+
+    preset = preset_for(Patcher)
+    assert preset.known and preset.name == "Relative" and preset.learning_rate == 0.1 and preset.blocks
