@@ -1,9 +1,7 @@
 """The ascent as a sampler: ComfyUI prepares model, conditioning, LoRA and masks once, and cleans up after it."""
 
 import copy
-import logging
 from collections.abc import Callable
-from contextlib import ExitStack
 
 import comfy.model_management
 import comfy.model_patcher
@@ -13,14 +11,12 @@ import torch
 from torch import Tensor
 
 from ...optimization import AscentRecord
+from .backward_plan import BackwardPlan
+from .cast_again import cast_again
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, with_differentiable_attention
-from .memory import backward_memory, choose_mode, decoding_memory, sampling_memory
-from .model_presets import repeated_blocks
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary
 from .vae_decode import decode
-
-log = logging.getLogger(__name__)
 
 Ascent = Callable[..., AscentRecord]
 
@@ -42,13 +38,15 @@ def optimize_noise(
 
     noise, latent_image: (B, C, ...), as SamplerCustomAdvanced gets them. sigmas: (steps + 1,). score: pictures
     (B, 3, H, W) in [0, 1] -> (B,), whose weights the patchers hold. memory: one of ``memory.MODES``. ascent:
-    ``ascend`` with everything bound but ``noise``, ``generate``, ``reward`` and ``graph_context``.
+    ``ascend`` with everything bound but ``noise``, ``generate``, ``reward``, ``graph_context`` and ``retry``.
 
     Returns the record, whose best noise is on the CPU, and the best denoised latent (B, C, ...) float32 on the
-    CPU, as it would leave the sampler. With memory "auto" a run that kept the model's blocks and ran out of memory is
-    started again, recomputing them. The guider, its conditioning and the latent are not changed.
+    CPU, as it would leave the sampler. With memory "auto" a run that is out of memory goes on from where it is,
+    recomputing more. The guider, its conditioning and the latent are not changed.
     """
     sampler = _AscentSampler(vae, score, reward_patchers, memory, ascent)
+    # Buffers that offloaded weights went through in another node belong to inference mode: no cast may fill them here.
+    comfy.model_management.reset_cast_buffers()
     with gradients_enabled():
         guider = copy.copy(guider)
         guider.original_conds = clone_inference_tensors(guider.original_conds)
@@ -92,8 +90,7 @@ class _AscentSampler(comfy.samplers.Sampler):
         denoise_mask=None,
         disable_pbar=False,
     ):
-        patcher = model_wrap.model_patcher
-        mode = self._load(model_wrap, tuple(noise.shape), evaluations=(len(sigmas) - 1) * len(model_wrap.conds))
+        plan = self._load(model_wrap, tuple(noise.shape), evaluations=(len(sigmas) - 1) * len(model_wrap.conds))
         rollout = EulerRollout(
             model_wrap,
             sigmas,
@@ -109,36 +106,28 @@ class _AscentSampler(comfy.samplers.Sampler):
             comfy.model_management.throw_exception_if_processing_interrupted()
             return decode(self.vae, latent)
 
-        def ascend(mode: str) -> AscentRecord:
-            with ExitStack() as stack:
-                return self.ascent(noise, generate, self.score, graph_context=backward_memory(mode, patcher, stack))
-
-        fallback = self.memory == "auto" and mode == "keep" and bool(repeated_blocks(patcher.model.diffusion_model))
-        try:
-            self.record = ascend(mode)
-        except comfy.model_management.OOM_EXCEPTION:
-            if not fallback:
-                raise
-            self.record = None
-        if self.record is None:  # outside the handler, which still holds the tensors of the failed pass
-            log.warning("Out of memory while keeping the model's blocks: starting again, recomputing them.")
-            comfy.model_management.soft_empty_cache()
-            self.record = ascend("recompute")
+        with cast_again(model_wrap.model_patcher.model, *(other.model for other in self._companions(model_wrap))):
+            self.record = self.ascent(
+                noise, generate, self.score, graph_context=plan.evaluation, retry=plan.retry
+            )
         with torch.no_grad():
             return rollout(self.record.best_noise)
 
-    def _load(self, model_wrap, noise_shape: tuple[int, ...], evaluations: int) -> str:
+    def _companions(self, model_wrap) -> list[comfy.model_patcher.ModelPatcher]:
+        """What must be on its device beside the diffusion model: ControlNets and the like, VAE and reward."""
+        return [*model_wrap.loaded_models, self.vae.patcher, *self.reward_patchers]
+
+    def _load(self, model_wrap, noise_shape: tuple[int, ...], evaluations: int) -> BackwardPlan:
         """Put diffusion model, VAE and reward on their devices together, with weights autograd can use.
 
-        Returns the memory mode of the run.
+        Returns what the run keeps and recomputes.
         """
         model = model_wrap.model_patcher
-        companions = [*model_wrap.loaded_models, self.vae.patcher, *self.reward_patchers]
-        decoding = decoding_memory(self.vae, noise_shape)
-        arriving = sum(patcher.model_size() - patcher.loaded_size() for patcher in companions)
-        mode = choose_mode(self.memory, model, noise_shape, evaluations, decoding + arriving)
-        sampling = sampling_memory(mode, model, noise_shape, evaluations)
-        comfy.model_management.load_models_gpu([model, *companions], memory_required=decoding + sampling)
+        companions = self._companions(model_wrap)
+        plan = BackwardPlan(
+            self.memory, model, self.vae, self.reward_patchers, model_wrap.loaded_models, noise_shape, evaluations
+        )
+        comfy.model_management.load_models_gpu([model, *companions], memory_required=plan.memory_required)
         for patcher in (model, *companions):
             freeze_as_ordinary(patcher.model)
-        return mode
+        return plan

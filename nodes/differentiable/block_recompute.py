@@ -9,17 +9,17 @@ from ...optimization import recompute
 
 
 @contextmanager
-def recomputed_blocks(blocks: list[nn.Module]) -> Iterator[None]:
+def recomputed_blocks(blocks: list[nn.Module], changes_inputs: bool = True) -> Iterator[None]:
     """Let each block keep only its inputs for the backward pass while the context is open.
 
     The instance's ``forward`` is replaced, so a patch that somebody else put there stays in effect, and is put
     back. ``patches_replace`` would not do: ComfyUI hands it a closure over its loop variable, so a
-    recomputation would run the last block.
+    recomputation would run the last block. changes_inputs: as for ``recompute``.
     """
     before = [block.__dict__.get("forward") for block in blocks]
     try:
         for block in blocks:
-            block.forward = recompute(block.forward)
+            block.forward = recompute(block.forward, changes_inputs)
         yield
     finally:
         for block, forward in zip(blocks, before, strict=True):

@@ -1,78 +1,84 @@
-"""What is kept for the backward pass, and what is computed again."""
+"""What one evaluation with gradients needs beside weights, stage by stage: generator, decoder, reward."""
 
-import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
-from torch.autograd.graph import allow_mutation_on_saved_tensors
+import comfy.taesd.taesd
+import torch
 
-from .block_recompute import recomputed_blocks
+from .decoder_blocks import decoder_blocks
 from .model_presets import repeated_blocks
-
-log = logging.getLogger(__name__)
 
 MODES = ("auto", "recompute", "keep")
 
+# In units of ComfyUI's estimates for inference, which count one block at a time. Counted on FLUX.1 and on the KL
+# decoder by benchmarks/memory_estimate.py, and rounded up; tests/comfyui/test_memory.py holds them against a count.
+KEPT_BLOCK = 1.5
+KEPT_INPUTS, ONE_BLOCK = 2.0, 2.0
+KEPT_DECODER, RECOMPUTED_DECODER, TINY_DECODER, OTHER_DECODER = 2.0, 1.0, 0.4, 3.0
+KEPT_UNTIL_SCORED = 0.65
+# A ViT keeps 0.6 (H/14) to 1.8 (SigLIP at 384 pixels) times its weights per picture.
+REWARD_PER_WEIGHT = 2.0
 
-# Memory of a backward pass in units of ComfyUI's estimates for inference, which count one block at a time; the
-# decoder's was counted (benchmarks/memory_estimate.py), the rest is a bound until it is measured on a GPU.
-DECODER_BACKWARD = 3
-RECOMPUTED_BACKWARD = 3
+
+class Stage(NamedTuple):
+    """Bytes of one stage: ``kept`` from its forward to its backward pass, ``working`` only while it runs."""
+
+    kept: float
+    working: float
 
 
-def sampling_memory(
-    mode: str, patcher: comfy.model_patcher.ModelPatcher, noise_shape: tuple[int, ...], evaluations: int
-) -> float:
-    """Bytes that the backward pass through the model needs beside its weights.
+def peak(stages: Iterable[Stage]) -> float:
+    """Bytes at the worst moment of stages that run one after another, and backward in the opposite order.
 
-    evaluations: of the model per picture, sampling steps times conditionings. Keeping holds the activations of
-    every block and, where weights are cast or offloaded, a copy of every weight.
+    While a stage runs, those before it hold only what they keep: the peak is that of the largest, not the sum.
     """
-    block = patcher.memory_required(noise_shape) * evaluations
-    if mode == "recompute":
-        return RECOMPUTED_BACKWARD * block
-    return block * max(1, len(repeated_blocks(patcher.model.diffusion_model))) + patcher.model_size()
+    needed = 0.0
+    for stage in reversed(list(stages)):
+        needed = stage.kept + max(stage.working, needed)
+    return needed
 
 
-def decoding_memory(vae: comfy.sd.VAE, noise_shape: tuple[int, ...]) -> float:
-    """Bytes that the backward pass through the decoder needs beside its weights."""
-    return DECODER_BACKWARD * vae.memory_used_decode(noise_shape, vae.vae_dtype)
+def generator_stage(
+    recomputed: bool, patcher: comfy.model_patcher.ModelPatcher, noise_shape: tuple[int, ...], evaluations: int
+) -> Stage:
+    """evaluations: of the model per picture, sampling steps times conditionings.
 
-
-def choose_mode(
-    mode: str,
-    patcher: comfy.model_patcher.ModelPatcher,
-    noise_shape: tuple[int, ...],
-    evaluations: int,
-    others: float,
-) -> str:
-    """The mode "recompute" or "keep" for the setting ``mode``; "auto" keeps what fits into free memory.
-
-    others: bytes that will be needed for everything but the model's own backward pass and weights.
+    Keeping holds the activations of every block and, where weights are cast or offloaded, a copy of every weight.
     """
-    if not repeated_blocks(patcher.model.diffusion_model):
-        if mode == "recompute":
-            name = type(patcher.model.diffusion_model).__name__
-            log.warning("The blocks of %s are not known here: everything is kept for the backward pass.", name)
-        return "keep"
-    if mode != "auto":
-        return mode
-    weights = patcher.model_size() - patcher.loaded_size()
-    needed = sampling_memory("keep", patcher, noise_shape, evaluations) + weights + others
-    return "keep" if needed < comfy.model_management.get_free_memory(patcher.load_device) else "recompute"
+    block = patcher.memory_required(noise_shape)
+    if recomputed:
+        return Stage(KEPT_INPUTS * block * evaluations, ONE_BLOCK * block)
+    blocks = max(1, len(repeated_blocks(patcher.model.diffusion_model)))
+    return Stage(KEPT_BLOCK * block * blocks * evaluations + patcher.model_size(), block)
 
 
-def backward_memory(
-    mode: str, patcher: comfy.model_patcher.ModelPatcher, stack: ExitStack
-) -> Callable[[], AbstractContextManager]:
-    """Prepare the model for ``mode`` until ``stack`` closes; returns the context for one forward and backward.
+def decoder_stage(recomputed: bool, vae: comfy.sd.VAE, noise_shape: tuple[int, ...]) -> Stage:
+    if recomputed:
+        share = RECOMPUTED_DECODER
+    elif decoder_blocks(vae):
+        share = KEPT_DECODER
+    else:
+        share = TINY_DECODER if isinstance(vae.first_stage_model, comfy.taesd.taesd.TAESD) else OTHER_DECODER
+    needed = share * vae.memory_used_decode(noise_shape, vae.vae_dtype)
+    kept = KEPT_UNTIL_SCORED if recomputed else 1.0
+    return Stage(kept * needed, (1 - kept) * needed)
 
-    Kept blocks change their inputs in place after autograd saved them, hence the context that tolerates it.
-    """
-    if mode == "keep":
-        return allow_mutation_on_saved_tensors
-    stack.enter_context(recomputed_blocks(repeated_blocks(patcher.model.diffusion_model)))
-    return nullcontext
+
+def reward_stage(patchers: list[comfy.model_patcher.ModelPatcher], batch: int) -> Stage:
+    weights = sum(patcher.model_size() for patcher in patchers)
+    return Stage(REWARD_PER_WEIGHT * weights * batch, 0.0)
+
+
+def available_memory(device: torch.device, ours: list[comfy.model_patcher.ModelPatcher]) -> float:
+    """Bytes on ``device`` that are free, or become so when ComfyUI evicts models other than ``ours``."""
+    evictable = 0
+    for loaded in comfy.model_management.current_loaded_models:
+        model = loaded.model
+        if model is None or loaded.device != device or any(model is mine or model.is_clone(mine) for mine in ours):
+            continue
+        evictable += loaded.model_loaded_memory()
+    return comfy.model_management.get_free_memory(device) + evictable

@@ -1,0 +1,253 @@
+"""How much is kept for the backward pass, what free memory makes of it, and what happens when it runs out."""
+
+import weakref
+
+import pytest
+import torch
+
+from benchmarks.live_memory import LiveMemory
+
+from .ascents import Ramp, optimize
+
+SHAPE = (1, 16, 64, 64)
+
+
+@pytest.fixture(scope="module")
+def tiny(pack):
+    from . import tiny_models
+
+    return tiny_models
+
+
+@pytest.fixture(scope="module")
+def flux(tiny, tmp_path_factory):
+    return tiny.flux(tmp_path_factory.mktemp("flux")).stock
+
+
+@pytest.fixture(scope="module")
+def vaes(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vae")
+    return {"taesd": tiny.taesd(folder).stock, "kl": tiny.kl(folder).stock}
+
+
+@pytest.fixture
+def noise():
+    return torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+
+
+@pytest.fixture
+def plan(flux, vaes, monkeypatch):
+    """A plan for the tiny FLUX and the KL decoder with a given number of free bytes."""
+    import comfy.model_management
+    from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
+
+    def make(mode, free, model=flux, vae="kl", rewards=(), evaluations=1):
+        monkeypatch.setattr(comfy.model_management, "current_loaded_models", [])
+        monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda device: free)
+        return BackwardPlan(mode, model, vaes[vae], list(rewards), [], SHAPE, evaluations)
+
+    return make
+
+
+def flags(plan):
+    return plan.chosen.generator, plan.chosen.decoder
+
+
+ALL, NOTHING = (True, True), (False, False)
+PLENTY = 1e15
+
+
+def test_auto_recomputes_only_what_does_not_fit(plan, flux):
+    """From plenty of memory to none: the fastest choice that fits, and what it needs never grows."""
+    everything = plan("keep", 0).memory_required
+    seen, needed = [], []
+    for free in torch.linspace(3 * everything, 0, 200).tolist():
+        made = plan("auto", free)
+        if flags(made) not in seen:
+            seen.append(flags(made))
+            needed.append(made.memory_required)
+        assert made.memory_required < free or flags(made) == ALL
+    assert seen[0] == NOTHING and seen[-1] == ALL and len(seen) >= 3
+    assert needed == sorted(needed, reverse=True)
+
+
+def test_the_setting_is_obeyed(plan):
+    assert flags(plan("keep", 0)) == NOTHING and flags(plan("recompute", PLENTY)) == ALL
+
+
+def test_what_cannot_be_recomputed_is_kept(plan, monkeypatch):
+    assert flags(plan("recompute", PLENTY, vae="taesd")) == (True, False)
+    assert flags(plan("auto", 0, vae="taesd")) == (True, False)
+    from gper_pack.nodes.differentiable import backward_plan
+
+    monkeypatch.setattr(backward_plan, "repeated_blocks", lambda model: [])
+    assert flags(plan("recompute", PLENTY)) == (False, True)
+    assert flags(plan("auto", 0)) == (False, True)
+
+
+def test_more_work_needs_more_memory(plan, flux):
+    least = plan("keep", 0).memory_required
+    assert plan("keep", 0, evaluations=4).memory_required > 2 * least
+    assert plan("keep", 0, rewards=[flux]).memory_required > least
+    assert plan("recompute", 0).memory_required < least / 2
+
+
+def test_the_peak_is_the_largest_stage_not_the_sum(pack):
+    from gper_pack.nodes.differentiable.memory import Stage, peak
+
+    assert peak([Stage(5, 2), Stage(1, 30), Stage(3, 4)]) == 5 + 1 + 30
+    assert peak([Stage(5, 200), Stage(1, 30), Stage(3, 4)]) == 5 + 200
+    assert peak([Stage(5, 2), Stage(1, 3), Stage(60, 4)]) == 5 + 1 + 60 + 4
+
+
+def test_memory_that_an_idle_model_holds_counts_as_available(flux, vaes, monkeypatch):
+    """A text encoder that was used before the run, and is not used in it, can be evicted."""
+    import comfy.model_management as management
+    from comfy.model_patcher import ModelPatcher
+    from gper_pack.nodes.differentiable.memory import available_memory
+
+    device = torch.device("cpu")
+    encoder = ModelPatcher(torch.nn.Linear(100, 100), device, device)
+    monkeypatch.setattr(management, "get_free_memory", lambda device: 1000)
+    monkeypatch.setattr(management, "current_loaded_models", [management.LoadedModel(m) for m in (flux, encoder)])
+    monkeypatch.setattr(encoder, "loaded_size", lambda: 40_400)
+    assert available_memory(device, [flux, vaes["kl"].patcher]) == 41_400
+    assert available_memory(device, [flux.clone(), encoder]) == 1000
+    assert available_memory(torch.device("meta"), [flux]) == 1000
+
+
+@pytest.mark.parametrize("stage", ["generator", "decoder", "reward", "backward"])
+def test_out_of_memory_goes_on_from_where_it_was(tiny, flux, vaes, noise, monkeypatch, stage):
+    """Once in the third evaluation: nothing is lost, so the run ends as one that was never short of memory."""
+    expected, latent = optimize(tiny.guider(flux), noise, vaes["kl"], Ramp(), "auto", steps=3)
+    failing = OutOfMemory(flux, vaes["kl"], stage, evaluation=3)
+    with failing:
+        record, found = optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, "auto", steps=3)
+    assert failing.raised == 1
+    assert len(record.rewards) == 4 and record.stop_reason == "all 3 steps done"
+    assert torch.equal(record.reward_history(), expected.reward_history())
+    assert torch.equal(record.best_noise, expected.best_noise) and torch.equal(found, latent)
+
+
+@pytest.mark.parametrize("memory", ["keep", "recompute"])
+def test_a_setting_that_does_not_fit_is_an_error(tiny, flux, vaes, noise, memory):
+    failing = OutOfMemory(flux, vaes["kl"], "reward", evaluation=2)
+    with failing, pytest.raises(torch.OutOfMemoryError):
+        optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, memory, steps=3)
+
+
+def test_auto_gives_up_when_nothing_smaller_is_left(tiny, flux, vaes, noise, caplog):
+    failing = OutOfMemory(flux, vaes["kl"], "reward", evaluation=2, times=100)
+    with failing, pytest.raises(torch.OutOfMemoryError):
+        optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, "auto", steps=3)
+    assert failing.raised == 1 + caplog.text.count("Out of memory: going on") > 2
+
+
+class OutOfMemory:
+    """Raises where a stage allocates, ``times`` times from the evaluation on; ``reward`` is the reward to use."""
+
+    def __init__(self, flux, vae, stage, evaluation, times=1):
+        self.flux, self.vae = flux, vae
+        self.stage, self.evaluation, self.times = stage, evaluation, times
+        self.evaluations = self.raised = 0
+        self._ramp = Ramp()
+
+    def __enter__(self):
+        model, decoder = self.flux.model.diffusion_model, self.vae.first_stage_model.decoder
+        inside = {"generator": model.single_blocks[1].linear1, "decoder": decoder.up[1].block[0].conv1}
+        hooks = [model.img_in.register_forward_pre_hook(self._count)]
+        if self.stage in inside:
+            hooks.append(inside[self.stage].register_forward_pre_hook(self._fail))
+        self._hooks = hooks
+
+    def __exit__(self, *exception):
+        for hook in self._hooks:
+            hook.remove()
+
+    def reward(self, images):
+        if self.stage == "reward":
+            self._fail()
+        if self.stage == "backward" and images.requires_grad:
+            images.register_hook(self._fail)
+        return self._ramp(images)
+
+    def _count(self, *_):
+        self.evaluations += 1
+
+    def _fail(self, *_):
+        if self.evaluations >= self.evaluation and self.raised < self.times:
+            self.raised += 1
+            raise torch.OutOfMemoryError("out of memory")
+
+
+def counted(guider, noise, vae, reward, memory):
+    """Peak of live bytes of one evaluation with gradients, beside what is there before."""
+    peaks = []
+
+    def score(images):
+        peaks.append(0)
+        return reward(images)
+
+    with LiveMemory() as live:
+        optimize(guider, noise, vae, score, memory)
+    del peaks
+    return live.peak
+
+
+class Hungry(torch.nn.Module):
+    """A reward that keeps the picture ``times`` times."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.times = times
+
+    def forward(self, images):
+        x = images
+        for _ in range(self.times):
+            x = (0.1 * x).sin()
+        return x.mean((1, 2, 3))
+
+
+def test_the_largest_stage_decides_the_counted_peak(tiny, flux, vaes):
+    """A reward that needs less than the decoder's largest block costs nothing; one that needs more, what it needs."""
+    noise = torch.randn(1, 16, 16, 16)
+    guider = tiny.guider(flux)
+    peaks = {times: counted(guider, noise, vaes["kl"], Hungry(times), "recompute") for times in (1, 60, 600, 700)}
+    picture = 3 * 128 * 128 * 4
+    assert peaks[60] < peaks[1] + 3 * picture
+    assert peaks[700] - peaks[600] == pytest.approx(100 * picture, rel=0.05)
+
+
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_the_decoders_estimate_covers_the_count(vaes, recomputed):
+    """Peak of the decoder's own forward and backward, against what the plan reckons with and against twice as much."""
+    from gper_pack.nodes.differentiable.block_recompute import recomputed_blocks
+    from gper_pack.nodes.differentiable.decoder_blocks import decoder_blocks
+    from gper_pack.nodes.differentiable.memory import decoder_stage
+    from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
+    from gper_pack.nodes.differentiable.vae_decode import decode
+    from gper_pack.optimization import frozen_convolutions
+
+    for name, vae in vaes.items():
+        freeze_as_ordinary(vae.first_stage_model)
+        latent = torch.randn(1, 16, 16, 16, requires_grad=True)
+        blocks = decoder_blocks(vae) if recomputed else []
+        with LiveMemory() as live, frozen_convolutions(vae.first_stage_model), recomputed_blocks(blocks, False):
+            decode(vae, latent * 1).sum().backward()
+        estimate = sum(decoder_stage(bool(blocks), vae, tuple(latent.shape)))
+        assert 0.5 * estimate < live.peak < estimate, name
+
+
+def test_nothing_of_a_failed_evaluation_is_left(tiny, flux, vaes, noise):
+    """The next attempt starts with the memory of the failed one given back."""
+    alive, pictures = [], []
+
+    def reward(images):
+        alive.append(sum(picture() is not None for picture in pictures))
+        pictures.append(weakref.ref(images))
+        if len(pictures) == 2:
+            raise torch.OutOfMemoryError
+        return Ramp()(images)
+
+    optimize(tiny.guider(flux), noise, vaes["kl"], reward, "auto", steps=2)
+    assert len(alive) == 4 and alive[2] == 0
