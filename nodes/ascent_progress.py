@@ -99,7 +99,7 @@ class AscentProgress:
         live.history.append([_finite(mean) for mean in means])
 
     def _show_pictures(self) -> tuple[str, object, int] | None:
-        """Bring the live view's pictures up to date, not too often; returns ComfyUI's own preview."""
+        """Bring the live view's pictures up to date, not too often; returns ComfyUI's own preview, if it is on."""
         now = time.perf_counter()
         if not self._pictures_due or now - self._pictures_shown < SECONDS_BETWEEN_PICTURES:
             return None
@@ -110,6 +110,8 @@ class AscentProgress:
             "best": jpeg(best, THUMBNAIL_SIDE),
         }
         self.live.picture_count += 1
+        if comfy.cli_args.args.preview_method is comfy.cli_args.LatentPreviewMethod.NoPreviews:
+            return None
         return ("JPEG", best, comfy.cli_args.args.preview_size)
 
     def _send(self) -> None:

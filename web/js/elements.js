@@ -13,9 +13,10 @@ export function svg(tag, attributes) {
   return made;
 }
 
-// Four significant digits, without the noise of floating point: 5.123, 0.2874, 21.5.
+// Four significant digits: 5.123, 0.2870, 21.50, 12345.
 export function number(value) {
-  return value == null ? "–" : String(Number(value.toPrecision(4)));
+  if (value === null || value === undefined) return "–";
+  return Math.abs(value) < 9999.5 ? value.toPrecision(4) : value.toFixed(0);
 }
 
 export function duration(seconds) {

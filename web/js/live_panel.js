@@ -5,7 +5,7 @@ import { highest, RewardChart } from "./reward_chart.js";
 // What the Noise Optimizer shows of its run: curves, numbers, pictures, and the button that ends it.
 export class LivePanel {
   constructor() {
-    this.status = element("span", "gper-status");
+    this.status = element("div", "gper-status");
     this.button = element("button", "gper-stop", "Stop and keep");
     this.button.type = "button";
     this.button.title = "End at the next step and hand on the best noise, so that the workflow finishes";
@@ -14,6 +14,7 @@ export class LivePanel {
     this.legend = element("ul", "gper-legend");
     this.start = new Picture("start");
     this.best = new Picture("best");
+    this.settings = element("div", "gper-settings");
     this.element = element(
       "div",
       "gper-live",
@@ -21,6 +22,7 @@ export class LivePanel {
       this.chart.element,
       this.legend,
       element("div", "gper-strip", this.start.element, this.best.element),
+      this.settings,
     );
     this.rest();
   }
@@ -38,8 +40,8 @@ export class LivePanel {
     this.button.hidden = !running;
     this.button.disabled = ascent.stopping;
     this.button.textContent = ascent.stopping ? "Stopping…" : "Stop and keep";
-    this.status.textContent = running ? progress(ascent) : outcome(ascent);
-    this.status.title = [ascent.settings, ascent.ended].filter(Boolean).join("\n");
+    this.status.replaceChildren(...(running ? progress(ascent) : outcome(ascent)).map((line) => element("div", "", line)));
+    this.settings.textContent = this.settings.title = ascent.settings;
     if (!ascent.history.length) return;
     const curves = ascent.curves.map((_, i) => ascent.history.map((values) => values[i]));
     this.chart.show(curves);
@@ -81,13 +83,15 @@ class Picture {
 
 function progress(ascent) {
   const step = ascent.history.length - 1;
-  if (step < 0) return "loading the models";
-  const rest = ascent.seconds_left === null ? "" : ` · ${duration(ascent.seconds_left)} left`;
-  return `step ${step} of ${ascent.steps} · ${duration(ascent.seconds_per_step)} per step${rest}`;
+  if (step < 0) return ["loading the models"];
+  const left = ascent.seconds_left === null ? "" : ` · ${duration(ascent.seconds_left)} left`;
+  return [`step ${step} of ${ascent.steps}`, `${duration(ascent.seconds_per_step)} per step${left}`];
 }
 
 function outcome(ascent) {
-  return ascent.state === "failed" ? ascent.ended : `Stopped: ${ascent.ended}`;
+  if (ascent.state === "failed") return [ascent.ended];
+  const steps = ascent.history.length - 1;
+  return [`Stopped: ${ascent.ended}`, `${steps} steps, ${duration(ascent.seconds_per_step)} per step`];
 }
 
 function legendEntry(ascent, i, curve) {

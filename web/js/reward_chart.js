@@ -8,19 +8,21 @@ export class RewardChart {
   constructor() {
     this.lines = svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none" });
     this.best = element("span", "gper-best-step");
-    this.high = element("span", "gper-high");
-    this.low = element("span", "gper-low");
+    this.high = element("span", "");
+    this.low = element("span", "");
+    this.axis = element("div", "gper-axis", this.high, this.low);
     this.lastStep = element("span", "gper-last-step");
-    this.element = element("div", "gper-chart", this.lines, this.best, this.high, this.low, this.lastStep);
+    const plot = element("div", "gper-plot", this.lines, this.best, this.lastStep);
+    this.element = element("div", "gper-chart", this.axis, plot);
   }
 
   // curves: arrays of numbers, null where there is none; the first one's best step is marked.
   show(curves) {
     const steps = Math.max(FEWEST_STEPS, curves[0].length - 1);
     const ranges = curves.map(range);
-    const ends = curves.length === 1 ? ranges[0] : undefined;
-    this.high.textContent = ends ? number(ends[1]) : "";
-    this.low.textContent = ends ? number(ends[0]) : "";
+    this.axis.hidden = curves.length > 1;
+    this.low.textContent = number(ranges[0][0]);
+    this.high.textContent = number(ranges[0][1]);
     this.lastStep.textContent = `step ${curves[0].length - 1}`;
     this.lines.replaceChildren(
       ...curves.map((curve, i) => svg("path", { class: `gper-curve-${i % 7}`, d: path(curve, steps, ranges[i]) })).reverse(),
