@@ -2,7 +2,7 @@
 
     python -m tools.build_workflows [NAME ...]
 
-Without a name every workflow of tools/workflow_specs.py is written to workflows/NAME.json. It needs a ComfyUI (the
+Without a name every workflow of tools/workflow_specs/ is written to workflows/NAME.json. It needs a ComfyUI (the
 newest of COMFYUI_PATH, else ~/ComfyUI) and Chromium. Afterwards run tools.convert_workflow for the API twins.
 """
 
@@ -20,25 +20,36 @@ from .workflow_specs import WORKFLOWS, Workflow
 
 EMPTY = {"version": 0.4, "last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "groups": [], "config": {}}
 
-# Builds the nodes and links of a spec on the empty page; fails on an unknown node, widget or slot.
-BUILD = """spec => {
+TITLE, GAP = 30, 50  # pixels: of a node's head, between nodes
+
+# Builds the nodes and links of a spec on the empty page; fails on an unknown node, widget or slot. The nodes of a
+# column stand below one another, as high as the frontend makes them.
+BUILD = """([spec, title, gap]) => {
     const nodes = {};
     const fail = text => { throw new Error(text); };
-    for (const item of spec.nodes) {
-        const node = window.LiteGraph.createNode(item.type) ?? fail(`unknown node ${item.type}`);
-        window.app.graph.add(node);
-        node.pos = item.position;
-        if (item.title) node.title = item.title;
-        for (const [name, value] of Object.entries(item.widgets)) {
-            const widget = node.widgets?.find(w => w.name === name) ??
-                fail(`${item.type} has no widget ${name}, only ${node.widgets?.map(w => w.name)}`);
-            widget.value = value;
+    let left = 0;
+    for (const column of spec.columns) {
+        let top = 0, right = left + column.width;
+        for (const item of column.nodes) {
+            const node = window.LiteGraph.createNode(item.type) ?? fail(`unknown node ${item.type}`);
+            window.app.graph.add(node);
+            if (item.title) node.title = item.title;
+            for (const [name, value] of Object.entries(item.widgets)) {
+                const widget = node.widgets?.find(w => w.name === name) ??
+                    fail(`${item.type} has no widget ${name}, only ${node.widgets?.map(w => w.name)}`);
+                widget.value = value;
+            }
+            if (item.models.length) node.properties.models = item.models;
+            if (item.colour) { node.color = item.colour[0]; node.bgcolor = item.colour[1]; }
+            node.mode = item.mode;
+            const least = node.computeSize();
+            node.setSize([Math.max(least[0], column.width), Math.max(least[1], item.height)]);
+            node.pos = [left, top];
+            top += node.size[1] + title + gap;
+            right = Math.max(right, left + node.size[0]);
+            nodes[item.key] = node;
         }
-        if (item.models.length) node.properties.models = item.models;
-        if (item.colour) { node.color = item.colour[0]; node.bgcolor = item.colour[1]; }
-        const least = node.computeSize();
-        node.setSize([Math.max(least[0], item.size[0]), Math.max(least[1], item.size[1])]);
-        nodes[item.key] = node;
+        left = right + gap;
     }
     for (const [from, to] of spec.links) {
         const [source, output] = from.split('.'), [target, input] = to.split('.');
@@ -52,8 +63,8 @@ BUILD = """spec => {
 
 def build(frontend, workflow: Workflow) -> dict:
     frontend.load_workflow(EMPTY)
-    made = frontend.page.evaluate(BUILD, asdict(workflow))
-    made["extra"] = {"ds": {"scale": workflow.scale, "offset": list(workflow.offset)}}
+    made = frontend.page.evaluate(BUILD, [asdict(workflow), TITLE, GAP])
+    made["extra"] = {"ds": {"scale": workflow.scale, "offset": [40, 60]}}
     return made
 
 

@@ -1,0 +1,26 @@
+"""The pack's workflows, one a file, as nodes in columns; tools.build_workflows makes the saved graphs from them."""
+
+from .best_of_seeds import BEST_OF_SEEDS
+from .demo import DEMO
+from .flux2_klein import FLUX2_KLEIN
+from .flux_schnell import FLUX_SCHNELL
+from .image_to_image import IMAGE_TO_IMAGE
+from .keep_and_vary import KEEP_AND_VARY
+from .mixed_rewards import MIXED_REWARDS
+from .parts import Workflow
+from .ranked_seeds import RANKED_SEEDS
+from .sdxl_turbo import SDXL_TURBO
+
+WORKFLOWS: dict[str, Workflow] = {
+    "demo": DEMO,
+    "flux_schnell_noise_optimizer": FLUX_SCHNELL,
+    "flux_schnell_mixed_rewards": MIXED_REWARDS,
+    "flux2_klein": FLUX2_KLEIN,
+    "sdxl_turbo": SDXL_TURBO,
+    "image_to_image": IMAGE_TO_IMAGE,
+    "best_of_seeds": BEST_OF_SEEDS,
+    "keep_and_vary": KEEP_AND_VARY,
+    "ranked_seeds": RANKED_SEEDS,
+}
+
+__all__ = ["WORKFLOWS", "Workflow"]

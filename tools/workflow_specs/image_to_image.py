@@ -1,0 +1,60 @@
+"""Image to image: better noise for a picture that is already there."""
+
+from .flux_schnell import CHECKPOINT_LINKS, checkpoint, prompt, start_and_best
+from .parts import Column, Node, Workflow, note, optimizer_links, ours, sampling_links, schedule, seed
+from .reward_files import aesthetic
+
+NOTE_TEXT = """## Image to image with optimized noise
+The picture is encoded and only partly noised again: *denoise* 0.7 keeps its composition. The optimizer gets the **same
+latent and schedule** as the sampler, so it looks for the noise that repaints *this* picture best. A noise mask on the
+latent (*Set Latent Noise Mask*) limits it to a part.
+
+*denoise* more: more freedom, less of the picture. *steps* of the schedule: each costs as much as the first.
+
+**Files** (the page offers what is missing):
+- models/checkpoints: flux1-schnell-fp8.safetensors
+- models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
+- input: example.png comes with ComfyUI; choose a picture of yours
+
+On NVIDIA cards start ComfyUI with --disable-dynamic-vram."""
+
+IMAGE_TO_IMAGE = Workflow(
+    columns=[
+        Column(
+            440, [note(NOTE_TEXT, 380), checkpoint(), prompt("a watercolour painting, soft light, fine paper"), seed()]
+        ),
+        Column(
+            340,
+            [
+                Node("picture", "LoadImage", {"image": "example.png"}, 380),
+                Node(
+                    "resize",
+                    "ImageScale",
+                    {"upscale_method": "lanczos", "width": 768, "height": 768, "crop": "center"},
+                ),
+                Node("encode", "VAEEncode"),
+            ],
+        ),
+        Column(
+            400,
+            [
+                Node("guider", "BasicGuider"),
+                schedule(steps=2, denoise=0.7),
+                aesthetic(),
+                ours("optimizer", "NoiseOptimizer", {"steps": 60}),
+            ],
+        ),
+        *start_and_best(),
+    ],
+    links=[
+        *CHECKPOINT_LINKS,
+        ("picture.IMAGE", "resize.image"),
+        ("resize.IMAGE", "encode.pixels"),
+        ("checkpoint.VAE", "encode.vae"),
+        *optimizer_links(latent="encode.LATENT"),
+        *sampling_links("start", "seed.NOISE", latent="encode.LATENT"),
+        *sampling_links("best", "optimizer.noise", latent="encode.LATENT"),
+        ("optimizer.report", "report.source"),
+    ],
+    scale=0.6,
+)

@@ -1,0 +1,81 @@
+"""Keep and vary a noise: one good result becomes a file and a family."""
+
+from .parts import (
+    MUTED,
+    Column,
+    Node,
+    Workflow,
+    demo_world,
+    enlarge,
+    euler,
+    note,
+    optimizer_links,
+    ours,
+    sampler,
+    sampling_links,
+    save,
+    schedule,
+    text,
+    world_links,
+)
+
+NOTE_TEXT = """## Keep a noise, and make a family of it
+The optimized noise is **kept** as a file in output/noises, and **varied**: eight noises a little way off, each as white
+as the first, paint siblings of the picture.
+
+- *distance* 0.1: twins. 0.3: siblings. 0.6: cousins. 1: strangers.
+- another *seed* of Noise Variations: another family.
+
+**Tomorrow, or on another computer:** switch **Load Noise** on (Ctrl+M), choose the file (R shows new ones), and connect
+its *noise* and *latent* in place of the optimizer's. Same file, same workflow: the same pictures, no optimizing."""
+
+KEEP_AND_VARY = Workflow(
+    columns=[
+        Column(400, [note(NOTE_TEXT, 370, "Keep and vary"), *demo_world(first_seed=11)]),
+        Column(
+            400,
+            [
+                Node("guider", "BasicGuider"),
+                schedule(),
+                ours("optimizer", "NoiseOptimizer", {"steps": 60, "learning_rate": 0.05}),
+            ],
+        ),
+        Column(
+            340,
+            [
+                ours("keep", "SaveNoise", {"filename_prefix": "landscape"}),
+                ours("load", "LoadNoise", mode=MUTED),
+                ours(
+                    "vary",
+                    "NoiseVariations",
+                    {"count": 8, "distance": 0.2, "seed": 1, "control_after_generate": "fixed"},
+                ),
+                text("report", "Report", 240),
+            ],
+        ),
+        Column(
+            340,
+            [
+                euler(),
+                sampler("sampler_best", "Sample the best noise"),
+                Node("decode_best", "VAEDecode"),
+                enlarge("enlarge_best"),
+                sampler("sampler_family", "Sample the family"),
+                Node("decode_family", "VAEDecode"),
+                enlarge("enlarge_family"),
+            ],
+        ),
+        Column(460, [save("save_best", "optimized", "The one", 440), save("save_family", "family", "Its family", 540)]),
+    ],
+    links=[
+        *world_links(),
+        *optimizer_links(vae="world.vae", reward="world.reward"),
+        ("optimizer.noise", "keep.noise"),
+        ("optimizer.noise", "vary.noise"),
+        ("latent.LATENT", "vary.latent_image"),
+        *sampling_links("best", "optimizer.noise", "world.vae", enlarged=True),
+        *sampling_links("family", "vary.noise", "world.vae", latent="vary.latent", enlarged=True),
+        ("optimizer.report", "report.source"),
+    ],
+    scale=0.6,
+)

@@ -1,0 +1,60 @@
+"""Two rewards and a watcher: how is a reward kept from being fooled?"""
+
+from .flux_schnell import CHECKPOINT_LINKS, PROMPT, checkpoint, empty_latent, prompt, start_and_best
+from .parts import Column, Node, Workflow, note, optimizer_links, ours, sampling_links, schedule, seed
+from .reward_files import aesthetic, hps, pickscore
+
+NOTE_TEXT = """## Two rewards pull, a third one watches
+**LAION Aesthetic** and **PickScore** pull with equal strength. **HPS v2.1** has the weight 0: it is only scored. When
+it falls while the others rise, they are being fooled; the run ends when it stays 0.01 below its best for 5 steps.
+
+**Files** (the page offers what is missing; rename as shown):
+- models/checkpoints: flux1-schnell-fp8.safetensors
+- models/reward_models: sac+logos+ava1-l14-linearMSE.pth, clip-vit-large-patch14.safetensors,
+  PickScore_v1.safetensors, HPS_v2.1_compressed.pt
+
+On NVIDIA cards start ComfyUI with --disable-dynamic-vram."""
+
+MODE = "equal pull"
+
+MIXED_REWARDS = Workflow(
+    columns=[
+        Column(420, [note(NOTE_TEXT, 340), checkpoint(), prompt(), empty_latent(1024), seed()]),
+        Column(
+            340,
+            [
+                aesthetic(),
+                pickscore(),
+                hps(),
+                ours("mix", "RewardMix", {"weight": 1.0, "mode": MODE}, title="Add PickScore"),
+                ours(
+                    "watch",
+                    "RewardMix",
+                    {"weight": 0.0, "mode": MODE, "stop_if_falls_by": 0.01, "for_steps": 5},
+                    title="Watch HPS v2.1",
+                ),
+            ],
+        ),
+        Column(
+            400,
+            [
+                Node("guider", "BasicGuider"),
+                schedule(),
+                ours("optimizer", "NoiseOptimizer", {"steps": 60, "prompt": PROMPT}),
+            ],
+        ),
+        *start_and_best(),
+    ],
+    links=[
+        *CHECKPOINT_LINKS,
+        ("reward.reward", "mix.mix"),
+        ("pick.reward", "mix.reward"),
+        ("mix.reward", "watch.mix"),
+        ("hps.reward", "watch.reward"),
+        *optimizer_links(reward="watch.reward"),
+        *sampling_links("start", "seed.NOISE"),
+        *sampling_links("best", "optimizer.noise"),
+        ("optimizer.report", "report.source"),
+    ],
+    scale=0.6,
+)

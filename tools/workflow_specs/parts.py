@@ -1,0 +1,155 @@
+"""What the pack's workflows consist of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+NOTE = ("#432", "#653")
+OURS = ("#223", "#335")
+MUTED = 2
+
+
+@dataclass
+class Node:
+    """A node: `key` names it in links, `models` are the files that the frontend may offer to download.
+
+    height: at least so high. mode: LiteGraph's, 0 runs, 2 is muted.
+    """
+
+    key: str
+    type: str
+    widgets: dict = field(default_factory=dict)
+    height: int = 0
+    title: str = ""
+    models: list[dict] = field(default_factory=list)
+    colour: tuple[str, str] | None = None
+    mode: int = 0
+
+
+@dataclass
+class Column:
+    """Nodes below one another, at least `width` wide."""
+
+    width: int
+    nodes: list[Node]
+
+
+@dataclass
+class Workflow:
+    """Columns from left to right, and links "key.output" -> "key.input"; scale of the canvas on opening."""
+
+    columns: list[Column]
+    links: list[tuple[str, str]]
+    scale: float = 0.7
+
+
+def note(text: str, height: int, title: str = "Read me") -> Node:
+    return Node("note", "MarkdownNote", {"text": text}, height, title, colour=NOTE)
+
+
+def ours(key: str, type: str, widgets: dict | None = None, height: int = 0, title: str = "", **more) -> Node:
+    """A node of this pack, in its colour; `type` without the prefix."""
+    return Node(key, f"GPER_{type}", widgets or {}, height, title, colour=OURS, **more)
+
+
+def seed(value: int = 1) -> Node:
+    return Node("seed", "RandomNoise", {"noise_seed": value, "control_after_generate": "fixed"})
+
+
+def schedule(steps: int = 1, denoise: float = 1.0) -> Node:
+    return Node("schedule", "BasicScheduler", {"scheduler": "simple", "steps": steps, "denoise": denoise})
+
+
+def euler() -> Node:
+    return Node("euler", "KSamplerSelect", {"sampler_name": "euler"})
+
+
+def sampler(key: str, title: str) -> Node:
+    return Node(key, "SamplerCustomAdvanced", title=title)
+
+
+def save(key: str, name: str, title: str, height: int = 420) -> Node:
+    return Node(key, "SaveImage", {"filename_prefix": f"noise_optimizer/{name}"}, height, title)
+
+
+def text(key: str, title: str, height: int = 200) -> Node:
+    """Shows a text on the page."""
+    return Node(key, "PreviewAny", {}, height, title)
+
+
+def enlarge(key: str) -> Node:
+    """The demo world's pictures have 64 x 64 pixels."""
+    return Node(key, "ImageScaleBy", {"upscale_method": "nearest-exact", "scale_by": 4.0})
+
+
+def hub(repository: str, file: str, folder: str, name: str = "") -> dict:
+    """A model file on huggingface.co: where from, and the folder and name that it gets."""
+    return {
+        "name": name or file,
+        "url": f"https://huggingface.co/{repository}/resolve/main/{file}",
+        "directory": folder,
+    }
+
+
+def optimizer_links(
+    noise: str = "seed.NOISE",
+    vae: str = "checkpoint.VAE",
+    reward: str = "reward.reward",
+    latent: str = "latent.LATENT",
+    optimizer: str = "optimizer",
+    sigmas: str = "schedule.SIGMAS",
+) -> list[tuple[str, str]]:
+    return [
+        (noise, f"{optimizer}.noise"),
+        ("guider.GUIDER", f"{optimizer}.guider"),
+        (sigmas, f"{optimizer}.sigmas"),
+        (latent, f"{optimizer}.latent_image"),
+        (vae, f"{optimizer}.vae"),
+        (reward, f"{optimizer}.reward"),
+    ]
+
+
+def sampling_links(
+    name: str,
+    noise: str,
+    vae: str = "checkpoint.VAE",
+    latent: str = "latent.LATENT",
+    sigmas: str = "schedule.SIGMAS",
+    enlarged: bool = False,
+) -> list[tuple[str, str]]:
+    """From a noise through "sampler_NAME" and "decode_NAME", and if enlarged "enlarge_NAME", into "save_NAME"."""
+    sampling = f"sampler_{name}"
+    links = [
+        (noise, f"{sampling}.noise"),
+        ("guider.GUIDER", f"{sampling}.guider"),
+        ("euler.SAMPLER", f"{sampling}.sampler"),
+        (sigmas, f"{sampling}.sigmas"),
+        (latent, f"{sampling}.latent_image"),
+        (f"{sampling}.output", f"decode_{name}.samples"),
+        (vae, f"decode_{name}.vae"),
+    ]
+    if not enlarged:
+        return [*links, (f"decode_{name}.IMAGE", f"save_{name}.images")]
+    return [
+        *links,
+        (f"decode_{name}.IMAGE", f"enlarge_{name}.image"),
+        (f"enlarge_{name}.IMAGE", f"save_{name}.images"),
+    ]
+
+
+def world_links() -> list[tuple[str, str]]:
+    """The demo world into guider and schedule."""
+    return [
+        ("world.model", "guider.model"),
+        ("world.conditioning", "guider.conditioning"),
+        ("world.model", "schedule.model"),
+    ]
+
+
+def demo_world(batch: int = 1, first_seed: int = 7, scene: str = "day") -> list[Node]:
+    """World, empty latent, seed: what every workflow on the demo world begins with."""
+    return [
+        ours("world", "DemoWorld", {"scene": scene}),
+        Node("latent", "EmptySD3LatentImage", {"width": 64, "height": 64, "batch_size": batch}),
+        seed(first_seed),
+    ]

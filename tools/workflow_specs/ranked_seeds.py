@@ -1,0 +1,78 @@
+"""A list of seeds: which of several optimized noises is the best?"""
+
+from .parts import (
+    Column,
+    Node,
+    Workflow,
+    demo_world,
+    enlarge,
+    euler,
+    note,
+    optimizer_links,
+    ours,
+    sampler,
+    save,
+    schedule,
+    text,
+    world_links,
+)
+
+NOTE_TEXT = """## Several seeds, each optimized, ranked
+**Seed List** makes everything that hangs on it run once for each of its seeds, one after the other, with the memory of
+one. **Rank Results** collects the pictures, ranks them by the **held-out reward** (which nobody optimized, so nobody
+fooled it) and passes on the best ones with their noises; **Save Noise** keeps those.
+
+A **Prompt List** works the same way: one prompt a line, into *CLIP Text Encode*, the optimizer's *prompt*, and the
+*prompts* of Rank Results."""
+
+RANKED_SEEDS = Workflow(
+    columns=[
+        Column(
+            400,
+            [
+                note(NOTE_TEXT, 300, "Ranked seeds"),
+                *demo_world(first_seed=20),
+                ours("seeds", "SeedList", {"first": 20, "control_after_generate": "fixed", "count": 4}),
+            ],
+        ),
+        Column(
+            400,
+            [
+                Node("guider", "BasicGuider"),
+                schedule(),
+                ours("optimizer", "NoiseOptimizer", {"steps": 40, "learning_rate": 0.05}),
+            ],
+        ),
+        Column(
+            340,
+            [
+                euler(),
+                sampler("sampler", "Sample each best noise"),
+                Node("decode", "VAEDecode"),
+                ours("rank", "RankResults", {"keep": 4}),
+                ours("keep", "SaveNoise", {"filename_prefix": "ranked"}),
+                enlarge("enlarge"),
+            ],
+        ),
+        Column(460, [save("save", "ranked", "Best first", 500), text("table", "Ranking", 240)]),
+    ],
+    links=[
+        *world_links(),
+        ("seeds.seed", "seed.noise_seed"),
+        *optimizer_links(vae="world.vae", reward="world.reward"),
+        ("optimizer.noise", "sampler.noise"),
+        ("guider.GUIDER", "sampler.guider"),
+        ("euler.SAMPLER", "sampler.sampler"),
+        ("schedule.SIGMAS", "sampler.sigmas"),
+        ("latent.LATENT", "sampler.latent_image"),
+        ("sampler.output", "decode.samples"),
+        ("world.vae", "decode.vae"),
+        ("decode.IMAGE", "rank.images"),
+        ("world.held-out reward", "rank.reward"),
+        ("optimizer.noise", "rank.noises"),
+        ("rank.best images", "enlarge.image"),
+        ("enlarge.IMAGE", "save.images"),
+        ("rank.best noises", "keep.noise"),
+        ("rank.table", "table.source"),
+    ],
+)

@@ -1,0 +1,50 @@
+"""SDXL-Turbo: a small model, and a reward that reads the prompt."""
+
+from .flux_schnell import CHECKPOINT_LINKS, PROMPT, prompt, start_and_best
+from .parts import Column, Node, Workflow, hub, note, optimizer_links, ours, sampling_links, seed
+from .reward_files import hps
+
+CHECKPOINT = hub("stabilityai/sdxl-turbo", "sd_xl_turbo_1.0_fp16.safetensors", "checkpoints")
+
+NOTE_TEXT = """## SDXL-Turbo, one step, and a reward that reads
+**HPS v2.1** scores how well people would like the picture *for its prompt*: the same prompt stands in the Noise
+Optimizer. The sampler is *euler*: ancestral ones add noise of their own, which nobody optimized.
+
+**Files** (the page offers what is missing):
+- models/checkpoints: sd_xl_turbo_1.0_fp16.safetensors
+- models/reward_models: HPS_v2.1_compressed.pt
+
+A black picture is the SDXL VAE in 16 bit: start ComfyUI with --fp32-vae.
+On NVIDIA cards start ComfyUI with --disable-dynamic-vram."""
+
+SDXL_TURBO = Workflow(
+    columns=[
+        Column(
+            420,
+            [
+                note(NOTE_TEXT, 320),
+                Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT["name"]}, models=[CHECKPOINT]),
+                prompt(),
+                Node("latent", "EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
+                seed(),
+            ],
+        ),
+        Column(
+            400,
+            [
+                Node("guider", "BasicGuider"),
+                Node("schedule", "SDTurboScheduler", {"steps": 1, "denoise": 1.0}),
+                hps("reward"),
+                ours("optimizer", "NoiseOptimizer", {"steps": 60, "prompt": PROMPT}),
+            ],
+        ),
+        *start_and_best(),
+    ],
+    links=[
+        *CHECKPOINT_LINKS,
+        *optimizer_links(),
+        *sampling_links("start", "seed.NOISE"),
+        *sampling_links("best", "optimizer.noise"),
+        ("optimizer.report", "report.source"),
+    ],
+)
