@@ -5,31 +5,49 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..figures import describe_whiteness
 from ..optimization import AscentRecord
 from ..preconditioning import measure_whiteness
 
 
-def ascent_report(
-    record: AscentRecord, reward: nn.Module, parts: dict[str, list[Tensor]], start: Tensor, about_model: str
-) -> str:
-    """A text about ``record``.
+def headline(record: AscentRecord, reward: nn.Module) -> str:
+    """One line: the reward at the start and at best. Of several pictures the mean, each at its own best step."""
+    start, best = record.rewards[0].mean(), record.best_reward.mean()
+    return f"{reward.name}: {start:.4f} at the start, {best:.4f} at best"
 
-    parts: scores (B,) per evaluation of each reward of a mix. start: the start noise. about_model: a sentence on the
-    model and its learning rate.
-    """
-    history = record.reward_history()
+
+def summary(record: AscentRecord, reward: nn.Module, about_model: str) -> str:
+    """What happened in plain words: which step was best, the time, why it ended, the model, how white the noise is."""
     seconds = sum(record.seconds)
     lines = [
-        f"{reward.name}: {history[0].mean():.4f} -> {record.best_reward.mean():.4f}, in {record.steps} steps and "
-        f"{seconds:.1f} s ({seconds / len(record.seconds):.2f} s per step). Stopped: {record.stop_reason}.",
+        f"{_best_steps(record)} {record.steps} steps in {seconds:.1f} s, {seconds / len(record.seconds):.2f} s per step. "
+        f"Stopped: {record.stop_reason}.",
         about_model,
+        _whiteness(record.best_noise),
     ]
+    for incident in record.incidents:
+        lines.append(
+            f"Picture {incident.sample + 1} was left at its best from step {incident.step} on: {incident.what}."
+        )
     low, high = reward.typical_range
     if record.best_reward.max() > high:
         lines.append(
             f"The score is above what ordinary pictures get ({low:g} to {high:g}): look whether the picture is still "
             "good, and use fewer steps or a smaller learning rate if it is not."
         )
+    return "\n".join(lines)
+
+
+def ascent_report(
+    record: AscentRecord, reward: nn.Module, parts: dict[str, list[Tensor]], start: Tensor, about_model: str
+) -> str:
+    """A text about ``record``: headline and summary, then a table of the rewards of a mix and one of the pictures.
+
+    parts: scores (B,) per evaluation of each reward of a mix. start: the start noise. about_model: a sentence on the
+    model and its learning rate.
+    """
+    history = record.reward_history()
+    lines = [headline(record, reward) + ".", summary(record, reward, about_model)]
     if parts:
         lines += ["", "mean over the pictures  start     at the end  over the steps"]
         for name, scores in parts.items():
@@ -42,11 +60,25 @@ def ascent_report(
             f"{i + 1:<7}  {history[0, i]:<8.4f}  {record.best_reward[i]:<8.4f}  {int(record.best_step[i]):<7}  "
             f"{stats.relative_norm[i]:<12.4f}  {stats.spectral_flatness[i]:<8.4f}  {stats.cosine_to_start[i]:.4f}"
         )
-    for incident in record.incidents:
-        lines.append(
-            f"Picture {incident.sample + 1} was left at its best from step {incident.step} on: {incident.what}."
-        )
     return "\n".join(lines)
+
+
+def _best_steps(record: AscentRecord) -> str:
+    first, last = int(record.best_step.min()), int(record.best_step.max())
+    if last == 0:
+        return "No noise was better than the start noise."
+    pictures = len(record.best_step)
+    if pictures == 1:
+        return f"The best noise came at step {last}."
+    when = f"at step {last}" if first == last else f"at steps {first} to {last}"
+    return f"The best noise of each of the {pictures} pictures came {when}."
+
+
+def _whiteness(noise: Tensor) -> str:
+    verdicts = [describe_whiteness(sample[None].float().numpy()) for sample in noise]
+    if len(set(verdicts)) == 1:
+        return f"The best noise: {verdicts[0]}."
+    return "The best noise: " + " ".join(f"picture {i + 1} {verdict}." for i, verdict in enumerate(verdicts))
 
 
 BARS = "▁▂▃▄▅▆▇█"

@@ -18,6 +18,7 @@ from .differentiable.memory import MODES
 from .differentiable.model_presets import learning_rate_text, preset_for
 from .noise_history import NoiseHistory
 from .optimized_noise import OptimizedNoise
+from .report_image import report_image
 from .score_history import ScoreHistory
 from .types import CATEGORY, Preconditioner, RewardModel
 
@@ -149,6 +150,11 @@ class NoiseOptimizer(io.ComfyNode):
                     "latent", display_name="latent", tooltip="The best picture's latent, ready for VAE Decode."
                 ),
                 io.String.Output("report", display_name="report", tooltip="What happened, in plain words and numbers."),
+                io.Image.Output(
+                    "report_image",
+                    display_name="report_image",
+                    tooltip="The report on one sheet, to save or show: words, reward curves, start and best pictures.",
+                ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
@@ -233,6 +239,7 @@ class NoiseOptimizer(io.ComfyNode):
             OptimizedNoise(noise.seed, record.best_noise, history),
             latent,
             report,
+            report_image(record, reward.model, scores.parts, progress.pictures, about_model),
             ui={"reward_history": _jsonable(record.reward_history())},
         )
 

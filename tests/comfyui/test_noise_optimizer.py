@@ -45,7 +45,8 @@ def optimize(pack, wires):
 
 
 def test_outputs(optimize, wires):
-    noise, latent, report = optimize().args
+    noise, latent, report, sheet = optimize().args
+    assert sheet.shape[0] == 1 and sheet.shape[-1] == 3 and 0 <= sheet.min() < sheet.max() <= 1
     assert noise.seed == 7
     again = noise.generate_noise(wires["latent_image"])
     assert again.shape == (2, 16, 8, 8) and again.device.type == "cpu"
@@ -61,7 +62,7 @@ def test_same_inputs_same_noise(optimize, wires):
 
 
 def test_an_empty_latent_of_another_model_is_adapted(optimize):
-    _, latent, _ = optimize(latent_image={"samples": torch.zeros(1, 4, 8, 8), "batch_index": [0]}).args
+    latent = optimize(latent_image={"samples": torch.zeros(1, 4, 8, 8), "batch_index": [0]}).args[1]
     assert latent["samples"].shape == (1, 16, 8, 8) and latent["batch_index"] == [0]
 
 
@@ -195,7 +196,7 @@ def test_the_stock_nodes_paint_the_picture_that_was_found(optimize, wires, sigma
 
     import nodes
 
-    noise, latent, _ = optimize(sigmas=torch.tensor(sigmas), steps=3, learning_rate=0.1).args
+    noise, latent = optimize(sigmas=torch.tensor(sigmas), steps=3, learning_rate=0.1).args[:2]
     with torch.inference_mode():
         euler = comfy.samplers.sampler_object("euler")
         sampled = SamplerCustomAdvanced.execute(

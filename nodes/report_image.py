@@ -1,0 +1,40 @@
+"""The Noise Optimizer's report as a picture."""
+
+import math
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ..figures import draw_ascent_sheet
+from ..optimization import AscentRecord
+from .ascent_report import headline, summary
+from .kept_pictures import KeptPictures
+
+
+def report_image(
+    record: AscentRecord, reward: nn.Module, parts: dict[str, list[Tensor]], pictures: KeptPictures, about_model: str
+) -> Tensor:
+    """IMAGE (1, H, W, 3): the words of the report, the curves, and each picture at the start and at best.
+
+    parts: scores (B,) per evaluation of each reward of a mix.
+    """
+    scores = {reward.name: record.rewards} | parts
+    curves = {name: torch.stack(values).mean(1).tolist() for name, values in scores.items()}
+    captions = [
+        (f"start: {start:.4f}", f"best: {best:.4f}, step {int(step)}")
+        for start, best, step in zip(record.rewards[0], record.best_reward, record.best_step, strict=True)
+    ]
+    sheet = draw_ascent_sheet(
+        headline(record, reward),
+        summary(record, reward, about_model),
+        {name: values for name, values in curves.items() if any(map(math.isfinite, values))},
+        [(_picture(start), _picture(best)) for start, best in zip(pictures.start, pictures.best, strict=True)],
+        captions,
+    )
+    return torch.from_numpy(np.asarray(sheet, dtype=np.float32) / 255)[None]
+
+
+def _picture(pixels: Tensor) -> Image.Image:
+    return Image.fromarray(pixels.movedim(0, -1).contiguous().numpy())
