@@ -14,6 +14,7 @@ import comfy.ops
 import torch
 from comfy.quant_ops import QuantizedTensor
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ...optimization import recompute
 
@@ -65,9 +66,13 @@ def _replacement(layer: nn.Module) -> tuple[str, Callable]:
     # forward comes here whenever it casts, also when somebody put another forward around it
     if isinstance(layer, nn.Linear):
         return CASTING_PART, _linear
-    if isinstance(layer, tuple(CONVOLUTION_GRADIENTS)) and layer.padding_mode == "zeros":
+    if isinstance(layer, tuple(CONVOLUTION_GRADIENTS)) and _plain_padding(layer):
         return CASTING_PART, _convolution
     return CASTING_PART, _recomputed
+
+
+def _plain_padding(layer: nn.Module) -> bool:
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def _linear(layer: nn.Module, stock: Callable) -> Callable:
@@ -86,7 +91,11 @@ def _convolution(layer: nn.Module, stock: Callable) -> Callable:
 
 
 def _recomputed(layer: nn.Module, stock: Callable) -> Callable:
-    return recompute(stock, changes_inputs=False)
+    def run(*args, **kwargs):
+        result = stock(*args, **kwargs)
+        return result if torch.is_grad_enabled() else _no_view(result)
+
+    return recompute(run, changes_inputs=False)
 
 
 class _LinearInput(torch.autograd.Function):
@@ -95,9 +104,10 @@ class _LinearInput(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, layer, stock):
         ctx.layer = layer
-        return stock(x.detach())
+        return _no_view(stock(x.detach()))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient):
         layer = ctx.layer
         with _cast_weight(layer, gradient) as weight:
@@ -113,9 +123,10 @@ class _ConvolutionInput(torch.autograd.Function):
     def forward(ctx, x, layer, stock):
         ctx.layer = layer
         ctx.shape = x.shape
-        return stock(x.detach())
+        return _no_view(stock(x.detach()))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient):
         layer = ctx.layer
         input_gradient = next(f for kind, f in CONVOLUTION_GRADIENTS.items() if isinstance(layer, kind))
@@ -124,6 +135,11 @@ class _ConvolutionInput(torch.autograd.Function):
                 ctx.shape, weight, gradient, layer.stride, layer.padding, layer.dilation, layer.groups
             )
         return found, None, None
+
+
+def _no_view(result: Tensor) -> Tensor:
+    """The same memory as no view of anything: what a Function returns may then be changed in place, as blocks do."""
+    return result.new_empty(0).set_(result) if result._is_view() else result
 
 
 @contextmanager
@@ -152,13 +168,10 @@ def _replaced(layer: nn.Module, name: str, differentiable: Callable) -> Iterator
     with_gradient = differentiable(layer, stock)
 
     def forward(*args, **kwargs):
-        if not torch.is_grad_enabled():
-            return stock(*args, **kwargs)
         wanted = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor) and value.requires_grad]
-        if not wanted:
-            with torch.no_grad():  # the weights are frozen
-                return stock(*args, **kwargs)
-        return (with_gradient if is_cast(layer, wanted[0]) else stock)(*args, **kwargs)
+        if not (wanted and torch.is_grad_enabled() and is_cast(layer, wanted[0])):
+            return stock(*args, **kwargs)
+        return with_gradient(*args, **kwargs)
 
     setattr(layer, name, forward)
     try:
