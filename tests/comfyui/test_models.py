@@ -61,29 +61,35 @@ def test_recompute_is_keep_with_guidance_and_two_steps(family):
 
 
 def test_every_block_is_recomputed(family):
-    """Blocks run once in a kept step, twice in a recomputed one, and once for the final latent."""
+    """With one step of ascent a block runs three times, and once more in the backward pass if that recomputes it.
+
+    The text's own blocks in Z-Image see no gradient, so nothing of them is kept or recomputed.
+    """
     from gper_pack.nodes.differentiable.model_presets import repeated_blocks
 
-    blocks = repeated_blocks(family.stock.model.diffusion_model)
-    runs = dict.fromkeys(range(len(blocks)), 0)
+    model = family.stock.model.diffusion_model
+    names = {module: name for name, module in model.named_modules()}
+    blocks = [names[block] for block in repeated_blocks(model)]
+    runs = {}
 
-    def count(index):
-        def inner(*args, **kwargs):
-            runs[index] += 1
+    def count(name):
+        def inner(*_):
+            runs[name] += 1
 
         return inner
 
-    parts = [next(part for part in block.modules() if not list(part.children())) for block in blocks]
-    handles = [part.register_forward_hook(count(index)) for index, part in enumerate(parts)]
-    counts = {}
+    first = {
+        name: next(part for part in model.get_submodule(name).modules() if not [*part.children()]) for name in blocks
+    }
+    handles = [part.register_forward_hook(count(name)) for name, part in first.items()]
     for memory in ("keep", "recompute"):
-        runs.update(dict.fromkeys(runs, 0))
-        optimize(family.guider, family.noise, family.vae, Ramp(), memory, steps=2, sigmas=family.sigmas)
-        counts[memory] = set(runs.values())
+        runs.update(dict.fromkeys(blocks, 0))
+        optimize(family.guider, family.noise, family.vae, Ramp(), memory, sigmas=family.sigmas)
+        again = 1 if memory == "recompute" else 0
+        assert runs == {name: 3 + again * (not name.startswith("context_refiner")) for name in blocks}
     for handle in handles:
         handle.remove()
-    assert len(blocks) > 2 and min(counts["keep"]) >= 3
-    assert all(again > once for once, again in zip(sorted(counts["keep"]), sorted(counts["recompute"]), strict=True))
+    assert len(blocks) > 2
 
 
 @pytest.mark.parametrize("start", ["from noise", "from a picture"])
