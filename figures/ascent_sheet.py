@@ -24,7 +24,7 @@ def draw_ascent_sheet(
 
     Args:
         heading: one line. notes: text below it, broken between words.
-        curves: values by name over the steps. Each gets a plot of its own, as rewards differ in scale; there may be none.
+        curves: values by name over the steps; may be empty. Each gets a plot of its own, as rewards differ in scale.
         pictures: the start and the best picture of each sample, RGB of any size; the first `MOST_PICTURES` are shown.
         captions: what to write below them.
         width: of the sheet in pixels; text stays legible down to 800.
@@ -42,10 +42,11 @@ def draw_ascent_sheet(
 def _words(heading: str, notes: str, width: int) -> Image.Image:
     font = width / 50
     lines = Canvas(1, 1).wrap(notes, font, width - 2 * font)
-    canvas = Canvas(width, round((3.4 + 1.4 * len(lines)) * font))
+    below = 3 * font if heading else 0.6 * font
+    canvas = Canvas(width, round(below + (1.4 * len(lines) + 0.6) * font))
     canvas.text((font, font), heading, 1.5 * font)
     for i, line in enumerate(lines):
-        canvas.text((font, (3 + 1.4 * i) * font), line, font)
+        canvas.text((font, below + 1.4 * i * font), line, font)
     return canvas.picture()
 
 
@@ -62,16 +63,19 @@ def _plots(curves: Mapping[str, Sequence[float]], width: int) -> Image.Image:
 def _pairs(
     pictures: Sequence[tuple[Image.Image, Image.Image]], captions: Sequence[tuple[str, str]], width: int
 ) -> Image.Image:
-    """Rows of start pictures, each with the row of best pictures below it."""
+    """One pair side by side; of several, rows of start pictures with the best pictures below them."""
     shown = list(zip(pictures, captions, strict=True))[:MOST_PICTURES]
     columns = max(2, min(_COLUMNS, len(shown)))
-    cell = width // columns
-    rows = []
-    for first in range(0, len(shown), columns):
-        chosen = shown[first : first + columns]
-        for which in (0, 1):
-            row = [_captioned(pair[which], words[which], cell, width / 50) for pair, words in chosen]
-            rows.append(_grid(row, columns, (cell, max(picture.height for picture in row))))
+    drawn = [
+        tuple(_captioned(picture, words, width // columns, width / 50) for picture, words in zip(*pair, strict=True))
+        for pair in shown
+    ]
+    if len(drawn) == 1:
+        rows = [drawn[0]]
+    else:
+        chunks = [drawn[first : first + columns] for first in range(0, len(drawn), columns)]
+        rows = [row for chunk in chunks for row in zip(*chunk, strict=True)]
+    rows = [_grid(row, columns, (width // columns, max(picture.height for picture in row))) for row in rows]
     if len(pictures) > len(shown):
         rows.append(_words("", f"The first {len(shown)} of {len(pictures)} pictures.", width))
     return _stack(rows)

@@ -17,7 +17,7 @@ def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str 
 
     Args:
         series: values by name, the index being the step. Values that are not finite leave a gap.
-        title: one line above the plot.
+        title: one line above the plot; without one the plot begins higher.
         x_label: what the index counts.
         mark_best: put a dot, and the value, at the largest value of each series.
         width, height: size of the picture in pixels; the text is 1/38 of the width.
@@ -40,7 +40,8 @@ def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str 
     steps = max(1, max(map(len, series.values())) - 1)
     font = width / 38
     canvas = Canvas(width, height)
-    axes = Axes(canvas, 4.2 * font, 4.4 * font, width - 1.5 * font, height - 3 * font,
+    top = (2.2 if title else 0.4) * font
+    axes = Axes(canvas, 4.2 * font, top + 2.2 * font, width - 1.5 * font, height - 3 * font,
                 (0, steps), (low - margin, high + margin), font)
     axes.frame("", x_label, nice_ticks(0, steps, 9), nice_ticks(*axes.y_range, 7))
     canvas.text((axes.left, font), title, font * 1.15, "la")
@@ -57,5 +58,5 @@ def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str 
             right = x > (axes.left + axes.right) / 2
             canvas.text((x - 0.5 * font if right else x + 0.5 * font, y - 0.45 * font), f"{values[best]:.4g}",
                         0.8 * font, "rs" if right else "ls", colour)
-    axes.legend(entries, (axes.left, 3.1 * font))
+    axes.legend(entries, (axes.left, top + 0.9 * font))
     return canvas.picture()

@@ -20,8 +20,8 @@ def summary(record: AscentRecord, reward: nn.Module, about_model: str) -> str:
     """What happened in plain words: which step was best, the time, why it ended, the model, how white the noise is."""
     seconds = sum(record.seconds)
     lines = [
-        f"{_best_steps(record)} {record.steps} steps in {seconds:.1f} s, {seconds / len(record.seconds):.2f} s per step. "
-        f"Stopped: {record.stop_reason}.",
+        f"{_best_steps(record)} {record.steps} steps in {seconds:.1f} s, {seconds / len(record.seconds):.2f} s per "
+        f"step. Stopped: {record.stop_reason}.",
         about_model,
         _whiteness(record.best_noise),
     ]

@@ -76,7 +76,7 @@ def test_a_single_value_shows_as_a_dot() -> None:
 
 def test_the_best_step_is_marked() -> None:
     values = [0.0, 0.5, 4.0, 1.0, math.nan]
-    plain, marked = (ink(draw_curves({"score": values}, "", mark_best=mark), BLUE) for mark in (False, True))
+    plain, marked = (ink(draw_curves({"score": values}, "title", mark_best=mark), BLUE) for mark in (False, True))
     added = np.array(sorted({tuple(p) for p in marked} - {tuple(p) for p in plain}))
     top = plain[plain[:, 0] > 120]
     summit = top[top[:, 0].argmin()]
