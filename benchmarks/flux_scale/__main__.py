@@ -1,0 +1,163 @@
+"""Time and memory of one ascent step at FLUX's scale, with random weights.
+
+    COMFYUI_PATH=... python -m benchmarks.flux_scale [--size small] [--device cpu] [--side 256] [--batch 1]
+
+A step is forward, decode, reward, backward, projection and update. It is compared with forward, decode and reward
+without gradients, and with the loop that a user would write on diffusers with its own gradient checkpointing: same
+weights, size, decoder and reward, in the same run. Sizes: tiny (to try the script), small (0.3 billion parameters),
+full (FLUX.1-schnell). On the CPU the variants take turns and seconds are those of one thread of this process; on a GPU
+ComfyUI's side is measured first and unloaded. --caps measures the full model in float8 within so many GB of a GPU.
+"""
+
+import argparse
+import gc
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from . import geometry as flux
+from .measuring import Samples, matmul_peak
+from .ours import Ours, import_host
+from .peer import Peer
+from .report import Result, write
+
+# Per step, in forward passes of the transformer: the gradient of its frozen weights is not computed.
+PASSES = {"keep": 2, "recompute": 3}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=flux.GEOMETRIES, default="small")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--side", type=int, nargs="+", default=[256], help="pixels")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1])
+    parser.add_argument("--rounds", type=int, default=5, help="repeats of everything")
+    parser.add_argument("--steps", type=int, default=1, help="measured steps per round and variant")
+    parser.add_argument("--caps", type=float, nargs="*", default=[], help="GB of a GPU to stay within, in float8")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file, and the page beside it (.md)")
+    options = parser.parse_args()
+
+    device = torch.device(options.device)
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    geometry = flux.GEOMETRIES[options.size]
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory() as folder:
+        comfyui = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
+        import_host(comfyui, Path(folder), device)
+        files = {name: Path(folder) / f"{name}.safetensors" for name in ("transformer", "vae", "taesd")}
+        model = flux.transformer(geometry, device, dtype)
+        weights = {"parameters": sum(p.numel() for p in model.parameters()), "token_weights": flux.token_weights(model)}
+        flux.save(model, files["transformer"])
+        flux.save(flux.autoencoder(device, dtype), files["vae"])
+        flux.save_tiny_autoencoder(files["taesd"])
+        del model
+        for side in options.side:
+            for batch in options.batch:
+                results += compare(geometry, side, batch, files, device, dtype, options.rounds, options.steps)
+        for cap in options.caps if device.type == "cuda" else []:
+            for side in options.side:
+                results.append(within(cap, geometry, side, files, device, dtype, options.steps))
+    peak = matmul_peak(device, dtype, 512 if options.size == "tiny" else 2048 if device.type == "cpu" else 8192)
+    write(results, weights, peak, geometry, dtype, device, options.json)
+    return 0
+
+
+def compare(geometry, side, batch, files, device, dtype, rounds, steps) -> list[Result]:
+    """Every variant at one size, in turn; the first round also counts memory."""
+    inputs = flux.inputs(geometry, side, batch)
+    reward = flux.reward(geometry, device, dtype)
+    tokens = batch * ((side // 16) ** 2 + geometry.text_tokens)
+    rows = {
+        name: Result(name, side, batch, tokens, passes, Samples())
+        for name, passes in (
+            ("plain", 1), ("projection", 0), ("keep", 2), ("recompute", 3), ("recompute, TAESD", 3),
+            ("diffusers, keep", 2), ("diffusers, checkpointing", 3),
+        )
+    }  # fmt: skip
+
+    def ours() -> list[Callable[[bool], None]]:
+        side_a = Ours(files["transformer"], reward, inputs)
+        vae, taesd = side_a.load_vae(files["vae"]), side_a.load_vae(files["taesd"])
+        gradients["ours"] = side_a.gradient(vae, "recompute")
+
+        def step(name: str, decoder, memory: str) -> Callable[[bool], None]:
+            return lambda count: side_a.measure(decoder, memory, steps, rows[name].samples, count)
+
+        return [
+            lambda count: side_a.measure_plain(vae, rows["plain"].samples),
+            lambda count: side_a.measure_projection(rows["projection"].samples),
+            step("keep", vae, "keep"),
+            step("recompute", vae, "recompute"),
+            step("recompute, TAESD", taesd, "recompute"),
+        ]
+
+    def peer() -> list[Callable[[bool], None]]:
+        side_b = Peer(
+            flux.transformer(geometry, device, dtype), flux.autoencoder(device, dtype), reward, inputs
+        )
+        gradients["peer"] = side_b.gradient().cpu()
+
+        def step(name: str, checkpointing: bool) -> Callable[[bool], None]:
+            return lambda count: side_b.measure(checkpointing, steps, rows[name].samples, count)
+
+        return [step("diffusers, keep", False), step("diffusers, checkpointing", True)]
+
+    gradients: dict[str, torch.Tensor] = {}
+    groups = [[ours, peer]] if device.type == "cpu" else [[ours], [peer]]
+    for group in groups:
+        variants = [variant for make in group for variant in make()]
+        for repeat in range(rounds):
+            for variant in variants:
+                try:
+                    variant(repeat == 0)
+                except torch.OutOfMemoryError:
+                    gc.collect()
+                    torch.cuda.empty_cache()
+        del variants
+        _unload()
+    difference = (gradients["ours"] - gradients["peer"]).norm() / gradients["peer"].norm()
+    for row in rows.values():
+        row.gradient_difference = float(difference)
+    return list(rows.values())
+
+
+def within(cap: float, geometry, side: int, files, device, dtype, steps: int) -> Result:
+    """A step with weights in float8 and no more than ``cap`` GB of the GPU."""
+    import comfy.model_management as management
+
+    total = torch.cuda.get_device_properties(device).total_memory
+    row = Result(f"float8, auto, within {cap:g} GB", side, 1, (side // 16) ** 2 + geometry.text_tokens, 3, Samples())
+    before = management.EXTRA_RESERVED_VRAM
+    torch.cuda.set_per_process_memory_fraction(cap * 1e9 / total)
+    management.EXTRA_RESERVED_VRAM = before + total - cap * 1e9
+    try:
+        side_a = Ours(
+            files["transformer"], flux.reward(geometry, device, dtype), flux.inputs(geometry, side, 1),
+            torch.float8_e4m3fn,
+        )  # fmt: skip
+        side_a.measure(side_a.load_vae(files["vae"]), "auto", steps + 1, row.samples, True)
+    except torch.OutOfMemoryError:
+        row.samples.seconds.clear()
+    finally:
+        management.EXTRA_RESERVED_VRAM = before
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    _unload()
+    return row
+
+
+def _unload() -> None:
+    import comfy.model_management as management
+
+    management.unload_all_models()
+    gc.collect()
+    management.soft_empty_cache()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

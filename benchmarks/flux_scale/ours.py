@@ -1,0 +1,140 @@
+"""The pack's own ascent in ComfyUI, measured inside a run of its sampler."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .geometry import Inputs
+from .measuring import Samples, now, peak_memory
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def import_host(comfyui: Path, base: Path, device: torch.device) -> None:
+    """Make ComfyUI and the pack importable, the pack as ``gper_pack``; models and outputs live in ``base``."""
+    sys.path.insert(0, str(comfyui))  # before the checkout, which holds a folder named `nodes` too
+    from comfy.cli_args import args
+
+    args.cpu = device.type == "cpu"
+    args.base_directory = str(base)
+    args.disable_dynamic_vram = True
+    import folder_paths  # noqa: F401
+    import utils.extra_config  # noqa: F401  as main.py does: later something else may be found as `utils`
+
+    spec = spec_from_file_location("gper_pack", ROOT / "__init__.py")
+    pack = module_from_spec(spec)
+    sys.modules["gper_pack"] = pack
+    spec.loader.exec_module(pack)
+
+
+class Ours:
+    """Models in ComfyUI, and runs of the ascent on them.
+
+    transformer: a file for the stock loader. weight_dtype: float8 to store it smaller.
+    """
+
+    def __init__(
+        self, transformer: Path, reward: torch.nn.Module, inputs: Inputs, weight_dtype: torch.dtype | None = None
+    ):
+        import comfy.samplers
+        import comfy.sd
+
+        self.inputs = inputs
+        self.reward = reward
+        options = {} if weight_dtype is None else {"dtype": weight_dtype}
+        with torch.inference_mode():  # as nodes do
+            model = comfy.sd.load_diffusion_model(str(transformer), model_options=options)
+            self.guider = comfy.samplers.CFGGuider(model)
+            condition = [[inputs.text.clone(), {"pooled_output": inputs.pooled.clone()}]]
+        self.guider.set_conds(condition, condition)
+        self.guider.set_cfg(1.0)
+        self.device = model.load_device
+
+    @staticmethod
+    def load_vae(path: Path):
+        import comfy.sd
+        import comfy.utils
+
+        with torch.inference_mode():
+            return comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(path)))
+
+    def gradient(self, vae, memory: str) -> Tensor:
+        """Of the reward at the start noise."""
+        found = []
+        self._run(vae, memory, partial(_ascend, steps=1, seen=found))
+        return found[0].cpu()
+
+    def measure(self, vae, memory: str, steps: int, samples: Samples, count_memory: bool) -> None:
+        """Time ``steps`` steps, each from one evaluation to the next; memory is counted in the one before them."""
+
+        def ascent(noise: Tensor, generate: Callable, reward: Callable, graph_context: Callable, retry: Callable):
+            with ExitStack() as counting:
+                if count_memory:
+                    counting.enter_context(peak_memory(self.device, samples))
+                times = []
+
+                def note(step) -> str | None:
+                    counting.close()
+                    times.append(now(self.device))
+                    return "measured" if step.index == steps else None
+
+                record = _ascend(noise, generate, reward, graph_context, retry, steps + 1, callback=note)
+            samples.seconds += [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+            return record
+
+        self._run(vae, memory, ascent)
+
+    def measure_projection(self, samples: Samples) -> None:
+        """Time what one step spends on the projector: gradient and noise."""
+        from gper_pack.preconditioning import WhiteGaussianProjector
+
+        projector, noise = WhiteGaussianProjector(), self.inputs.noise.to(self.device)
+        started = now(self.device)
+        projector.retract(noise + projector.precondition(noise, noise))
+        samples.seconds.append(now(self.device) - started)
+
+    def measure_plain(self, vae, samples: Samples) -> None:
+        """Time forward, decode and reward without gradients, by the same functions."""
+
+        def ascent(noise: Tensor, generate: Callable, reward: Callable, graph_context: Callable, retry: Callable):
+            with torch.no_grad():
+                started = now(self.device)
+                reward(generate(noise)).cpu()
+                samples.seconds.append(now(self.device) - started)
+            from gper_pack.optimization import AscentRecord
+
+            return AscentRecord.start(noise)
+
+        self._run(vae, "auto", ascent)
+
+    def _run(self, vae, memory: str, ascent: Callable) -> None:
+        from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
+
+        noise = self.inputs.noise
+        with torch.inference_mode():
+            optimize_noise(
+                self.guider, noise, torch.zeros_like(noise), torch.tensor([1.0, 0.0]), None, 0, vae, self.reward, [],
+                memory, ascent,
+            )  # fmt: skip
+
+
+def _ascend(noise, generate, reward, graph_context, retry, steps, callback=None, seen=None):
+    from gper_pack.optimization import Stopping, ascend
+    from gper_pack.preconditioning import WhiteGaussianProjector
+
+    class Watched(WhiteGaussianProjector):
+        def precondition(self, gradient: Tensor, x: Tensor) -> Tensor:
+            if seen is not None:
+                seen.append(gradient.clone())
+            return super().precondition(gradient, x)
+
+    return ascend(
+        noise, generate, reward, Watched(), stopping=Stopping(steps), callback=callback,
+        graph_context=graph_context, retry=retry,
+    )  # fmt: skip

@@ -1,0 +1,169 @@
+"""The numbers as a table, as JSON, and as a page."""
+
+import datetime
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from .geometry import Geometry
+from .measuring import Samples
+
+GIB = 2**30
+NAMES = {
+    "plain": "forward, decode, reward; no gradient",
+    "projection": "of which the projector, per step",
+    "keep": "ascent step, *keep*",
+    "recompute": "ascent step, *recompute*",
+    "recompute, TAESD": "ascent step, *recompute*, decoding by TAESD",
+    "diffusers, keep": "ReNO-style step on diffusers",
+    "diffusers, checkpointing": "ReNO-style step on diffusers, its gradient checkpointing",
+}
+PEERS = {"keep": "diffusers, keep", "recompute": "diffusers, checkpointing"}
+
+
+@dataclass
+class Result:
+    """One variant at one size. passes: of the transformer per step, in forward passes."""
+
+    name: str
+    side: int
+    batch: int
+    tokens: int
+    passes: int
+    samples: Samples
+    gradient_difference: float = 0.0
+
+    @property
+    def seconds(self) -> float | None:
+        return self.samples.median if self.samples.seconds else None
+
+
+def write(
+    results: list[Result],
+    weights: dict[str, int],
+    peak: float,
+    geometry: Geometry,
+    dtype: torch.dtype,
+    device: torch.device,
+    path: Path | None,
+) -> None:
+    """Print the table; with a path also write the JSON there, and the page beside it."""
+    rows = [_row(result, results, weights["token_weights"], peak) for result in results]
+    table = _table(rows)
+    print(table)
+    if path is None:
+        return
+    cuda = device.type == "cuda"
+    facts = {
+        "command": "python -m benchmarks.flux_scale " + " ".join(sys.argv[1:]),
+        "date": datetime.date.today().isoformat(),
+        "machine": torch.cuda.get_device_name() if cuda else _processor() + ", one thread",
+        "clock": "wall" if cuda else "processor seconds of the process",
+        "torch": torch.__version__,
+        "dtype": str(dtype).removeprefix("torch."),
+        "geometry": vars(geometry),
+        **weights,
+        "matmul_peak_tflops": peak / 1e12,
+    }
+    path.write_text(json.dumps({**facts, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(_page(facts, table), encoding="utf-8")
+
+
+def _row(result: Result, results: list[Result], token_weights: int, peak: float) -> dict:
+    same = {other.name: other for other in results if (other.side, other.batch) == (result.side, result.batch)}
+    seconds = result.seconds
+    row = {
+        "variant": result.name,
+        "side": result.side,
+        "batch": result.batch,
+        "seconds": seconds,
+        "repeats": result.samples.seconds,
+        "peak_gib": result.samples.peak_bytes / GIB or None,
+        "times_plain": _ratio(seconds, same["plain"].seconds if "plain" in same else None),
+    }
+    peer = same.get(PEERS.get(result.name, ""))
+    if peer:
+        row["seconds_of_peer"] = _ratio(seconds, peer.seconds)
+        row["peak_of_peer"] = _ratio(result.samples.peak_bytes, peer.samples.peak_bytes or None)
+        row["gradient_differs_from_peer"] = result.gradient_difference
+    if seconds and result.passes:
+        achieved = 2 * token_weights * result.tokens * result.passes / seconds
+        row["transformer_tflops"] = achieved / 1e12
+        row["share_of_matmul_peak"] = achieved / peak
+    return row
+
+
+def _ratio(value: float | None, base: float | None) -> float | None:
+    return value / base if value and base else None
+
+
+def _table(rows: list[dict]) -> str:
+    lines = [
+        "| picture | variant | s per step | times plain | peak beside weights | time / peer | memory / peer | of peak |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = [
+            f"{row['batch']} x {row['side']}²",
+            NAMES.get(row["variant"], row["variant"]),
+            _text(row["seconds"], ".3g") if row["seconds"] else "out of memory",
+            _text(row["times_plain"], ".4f" if row["variant"] == "projection" else ".2f"),
+            _text(row["peak_gib"], ".2f", " GiB"),
+            _text(row.get("seconds_of_peer"), ".2f"),
+            _text(row.get("peak_of_peer"), ".2f"),
+            _text(row.get("share_of_matmul_peak"), ".0%"),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _text(value: float | None, form: str, unit: str = "") -> str:
+    return "" if value is None else f"{value:{form}}{unit}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _page(facts: dict, table: str) -> str:
+    return PAGE.format(
+        billions=facts["parameters"] / 1e9,
+        table=table,
+        counted="by the allocator" if facts["clock"] == "wall" else COUNTED,
+        bound="1e-4" if facts["dtype"] == "float32" else "5e-2",
+        **facts,
+    )
+
+
+COUNTED = "counted operation by operation, without what a kernel needs inside itself"
+PAGE = """# Speed and memory of one ascent step
+
+A FLUX.1 of {billions:.2f} billion parameters with random weights, the full VAE and a CLIP reward, in {dtype}. A step is
+forward, decode, reward, backward, projection and update.
+
+{table}
+
+- *times plain*: against forward, decode and reward of the same models without gradients.
+- *peer*: the loop of ReNO on diffusers' `FluxTransformer2DModel` and `AutoencoderKL`, with the same weights, size and
+  reward, and for *recompute* with their own gradient checkpointing. The two gradients differ by less than {bound}
+  (relative L2).
+- *peak beside weights*: the most bytes that the tensors of one step take, {counted}.
+- *of peak*: 2 x weights x tokens for each pass of the transformer (2 when kept, 3 when recomputed; only the weights that
+  every token meets) over the time of the whole step, against the {matmul_peak_tflops:.3g} TFLOP/s of a plain matrix
+  product.
+- Seconds are medians of repeats in which the variants took turns; clock: {clock}.
+
+Made on {date} on {machine}, torch {torch}, by
+
+```
+{command}
+```
+"""
