@@ -10,6 +10,7 @@ from .noise_files import register_folder as register_noises
 from .noise_optimizer import NoiseOptimizer
 from .noise_statistics import NoiseStatistics
 from .noise_variations import NoiseVariations
+from .optimization_method import OptimizationMethod
 from .picture_statistics import PictureStatisticsNode
 from .rank_results import RankResults
 from .reference_rewards import ReferencePalette, ReferenceSimilarity
@@ -29,6 +30,7 @@ NODES: list[type[io.ComfyNode]] = [
     RewardMixNode,
     ScoreImages,
     WhiteGaussianProjectorNode,
+    OptimizationMethod,
     NoiseOptimizer,
     NoiseStatistics,
     SaveNoise,

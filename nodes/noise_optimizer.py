@@ -2,25 +2,25 @@
 
 import logging
 import math
-from functools import partial
 
 import comfy.sample
 import torch
 from comfy_api.latest import io
 
-from ..optimization import Stopping, ascend
-from ..preconditioning import WhiteGaussianProjector
+from ..optimization import Stopping
 from . import optimizer_inputs
 from .ascent_progress import AscentProgress
 from .ascent_report import ascent_report
 from .differentiable.ascent_sampler import optimize_noise
 from .differentiable.memory import MODES
-from .differentiable.model_presets import learning_rate_text, preset_for
+from .differentiable.model_presets import preset_for
+from .differentiable.search_sampler import search_noise
+from .methods import DEFAULT_METHOD, Settings
 from .noise_history import NoiseHistory
 from .optimized_noise import OptimizedNoise
 from .report_image import report_image
 from .score_history import ScoreHistory
-from .types import CATEGORY, Preconditioner, RewardModel
+from .types import CATEGORY, NoiseMethod, Preconditioner, RewardModel
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,8 @@ class NoiseOptimizer(io.ComfyNode):
                     default=60,
                     min=1,
                     max=10000,
-                    tooltip="How often the noise is improved. More climbs higher and takes longer; 20 shows a change, "
-                    "60 is good, 200 is the paper's.",
+                    tooltip="How often the noise is improved; for a search without gradients, how many others are "
+                    "tried. More climbs higher and takes longer; 20 shows a change, 60 is good, 200 is the paper's.",
                 ),
                 io.Float.Input(
                     "learning_rate",
@@ -81,7 +81,8 @@ class NoiseOptimizer(io.ComfyNode):
                     step=0.001,
                     round=False,
                     tooltip="Size of a step. More climbs faster and leaves the start picture sooner. 0: what suits the "
-                    "model (FLUX 0.02, SDXL-Turbo 0.1); the report names it. Useful: 0.005 to 0.2.",
+                    "model (FLUX 0.02, SDXL-Turbo 0.1) or the method (ReNO 5); the report names it. Useful for GPER: "
+                    "0.005 to 0.2.",
                 ),
                 io.Float.Input(
                     "time_budget",
@@ -102,7 +103,8 @@ class NoiseOptimizer(io.ComfyNode):
                 Preconditioner.Input(
                     "projector",
                     optional=True,
-                    tooltip="How the noise is kept noise. Not connected: a White-Gaussian Projector with its defaults.",
+                    tooltip="How GPER keeps the noise noise. Not connected: a White-Gaussian Projector with its "
+                    "defaults. Other methods use none.",
                 ),
                 io.Combo.Input(
                     "memory",
@@ -119,7 +121,8 @@ class NoiseOptimizer(io.ComfyNode):
                     max=1000.0,
                     step=0.001,
                     round=False,
-                    tooltip="Longest gradient a step may use; matters little with Adam. The paper: 0.03. 0: no clip.",
+                    tooltip="Longest gradient a step may use; matters little with Adam. 0.03: what the method's paper "
+                    "uses (GPER 0.03, ReNO 0.1, MPGR 0.01, PRNO 1). 0: no clip.",
                     advanced=True,
                 ),
                 io.Int.Input(
@@ -138,6 +141,11 @@ class NoiseOptimizer(io.ComfyNode):
                     step=0.01,
                     tooltip="Stop when every picture has reached this reward. 1000: never.",
                     advanced=True,
+                ),
+                NoiseMethod.Input(
+                    "method",
+                    optional=True,
+                    tooltip="How to search, from an Optimization Method. Not connected: GPER.",
                 ),
             ],
             outputs=[
@@ -178,8 +186,10 @@ class NoiseOptimizer(io.ComfyNode):
         gradient_clip=0.03,
         patience=0,
         target_reward=NO_TARGET,
+        method=None,
     ) -> io.NodeOutput:
         optimizer_inputs.check_settings(learning_rate, gradient_clip, memory)
+        method = (method or DEFAULT_METHOD).with_projector(projector)
         stopping = Stopping(
             steps, time_budget or None, None if target_reward >= NO_TARGET else target_reward, patience or None
         )
@@ -193,16 +203,18 @@ class NoiseOptimizer(io.ComfyNode):
             guider.model_patcher,
         )
         optimizer_inputs.check_vae(vae, guider.model_patcher)
-        optimizer_inputs.check_memory_management(guider.model_patcher, vae.patcher)
+        if method.needs_gradient:
+            optimizer_inputs.check_memory_management(guider.model_patcher, vae.patcher)
         start = optimizer_inputs.check_noise(noise.generate_noise(latent))
-        preset = preset_for(guider.model_patcher)
-        about_model = learning_rate_text(preset, learning_rate)
-        log.info(about_model)
+        settings = Settings(learning_rate, gradient_clip, preset_for(guider.model_patcher), latent, noise.seed)
+        about_method = method.text(settings)
+        log.info(about_method)
 
         scores = ScoreHistory(reward.model, prompts, reward.limits)
-        progress = AscentProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_model)
+        progress = AscentProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_method)
+        search = method.search(settings, stopping, progress)
         with progress:
-            record, samples = optimize_noise(
+            wires = (
                 guider,
                 start,
                 latent["samples"],
@@ -212,34 +224,29 @@ class NoiseOptimizer(io.ComfyNode):
                 vae,
                 scores,
                 reward.patchers,
-                memory,
-                partial(
-                    ascend,
-                    preconditioner=projector or WhiteGaussianProjector(),
-                    optimizer=partial(torch.optim.Adam, lr=learning_rate or preset.learning_rate),
-                    max_gradient_norm=gradient_clip or None,
-                    stopping=stopping,
-                    callback=progress,
-                ),
             )
+            if method.needs_gradient:
+                record, samples = optimize_noise(*wires, memory, search)
+            else:
+                record, samples = search_noise(*wires, search)
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
             latent.pop(ratio, None)
         latent["samples"] = samples
-        report = ascent_report(record, reward.model, scores.parts, start, about_model)
+        report = ascent_report(record, reward.model, scores.parts, start, about_method)
         history = NoiseHistory.of_ascent(
             record,
             reward.model.name,
             scores.parts,
             model=type(guider.model_patcher.model).__name__,
             reward_prompt=prompts or "",
-            method=type(projector or WhiteGaussianProjector()).__name__,
-            step_size=learning_rate or preset.learning_rate,
+            method=method.name,
+            step_size=method.step_size(settings),
         )
         return io.NodeOutput(
             OptimizedNoise(noise.seed, record.best_noise, history),
             latent,
             report,
-            report_image(record, reward.model, scores.parts, progress.pictures, about_model),
+            report_image(record, reward.model, scores.parts, progress.pictures, about_method),
             ui={"reward_history": _jsonable(record.reward_history())},
         )
 

@@ -1,0 +1,227 @@
+"""The Optimization Method node in front of the Noise Optimizer: every method, on a tiny model, through the node."""
+
+import pytest
+import torch
+
+STEPS = 2
+SETTINGS = dict(prompt="", steps=STEPS, learning_rate=0.0, time_budget=0.0, preview_every=0)
+METHODS = ["GPER", "MPGR", "PRNO", "ReNO", "none", "best of seeds", "local search"]
+SEARCHES = ["best of seeds", "local search"]
+
+
+@pytest.fixture(scope="module")
+def wires(pack, tmp_path_factory):
+    from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
+    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
+
+    from . import tiny_models
+
+    folder = tmp_path_factory.mktemp("models")
+    return dict(
+        noise=Noise_RandomNoise(7),
+        guider=tiny_models.guider(tiny_models.flux(folder).stock),
+        sigmas=torch.tensor([1.0, 0.0]),
+        latent_image={"samples": torch.zeros(2, 16, 8, 8)},
+        vae=tiny_models.taesd(folder).stock,
+        reward=PictureStatisticsNode.execute("brightness")[0],
+    )
+
+
+@pytest.fixture(scope="module")
+def method_of(pack):
+    from gper_pack.nodes.optimization_method import OptimizationMethod
+
+    return lambda name, **options: OptimizationMethod.execute(name, **options)[0]
+
+
+@pytest.fixture(scope="module")
+def optimize(pack, wires, method_of):
+    from gper_pack.nodes.noise_optimizer import NoiseOptimizer
+
+    def run(method=None, options=None, **changes):
+        chosen = None if method is None else method_of(method, **(options or {}))
+        with torch.inference_mode():
+            return NoiseOptimizer.PREPARE_CLASS_CLONE(None).execute(
+                **{**wires, **SETTINGS, **changes}, method=chosen)
+
+    return run
+
+
+def noise_of(output, wires):
+    return output.args[0].generate_noise(wires["latent_image"])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_and_the_report_names_it(optimize, wires, method):
+    output = optimize(method)
+    _, latent, report = output.args[:3]
+    assert f"Method: {method}" in report and f"all {STEPS} steps done" in report
+    assert output.args[0].history.method == method
+    history = torch.tensor(output.ui["reward_history"])
+    assert history.shape == (STEPS + 1, 2) and torch.isfinite(history).all()
+    assert latent["samples"].shape == (2, 16, 8, 8) and noise_of(output, wires).shape == (2, 16, 8, 8)
+    assert torch.equal(noise_of(optimize(method), wires), noise_of(output, wires))
+
+
+def test_not_connected_is_gper(optimize, wires):
+    assert torch.equal(noise_of(optimize(), wires), noise_of(optimize("GPER"), wires))
+
+
+@pytest.mark.parametrize("method", SEARCHES)
+def test_searches_build_no_graph_and_do_not_switch_the_host(optimize, monkeypatch, method):
+    import comfy.model_management
+    from gper_pack.nodes import noise_optimizer
+
+    seen = []
+    original = noise_optimizer.AscentProgress.__call__
+
+    def watch(self, step):
+        seen.append((step.images.requires_grad, comfy.model_management.in_training, torch.is_inference_mode_enabled()))
+        return original(self, step)
+
+    monkeypatch.setattr(noise_optimizer.AscentProgress, "__call__", watch)
+    optimize(method)
+    assert seen == [(False, False, True)] * (STEPS + 1)
+
+
+@pytest.mark.parametrize("method", SEARCHES)
+def test_searches_run_where_gradients_are_refused(optimize, wires, monkeypatch, method):
+    """Dynamic VRAM, and weights that were never made ready for autograd."""
+    for patcher in (wires["guider"].model_patcher, wires["vae"].patcher):
+        monkeypatch.setattr(patcher, "is_dynamic", lambda: True)
+    with pytest.raises(ValueError, match="--disable-dynamic-vram"):
+        optimize("GPER")
+    assert "all 2 steps done" in optimize(method).args[2]
+
+
+@pytest.mark.parametrize("method", SEARCHES)
+def test_a_reward_without_a_gradient_can_be_searched(optimize, wires, method):
+    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.reward_models import RewardModel
+
+    class BrightPixels(RewardModel):
+        name, needs_prompt, typical_range = "bright pixels", False, (0, 1)
+
+        def forward(self, images, prompts=None):
+            return (images > 0.5).float().mean((1, 2, 3))
+
+    output = optimize(method, reward=RewardHandle(BrightPixels()), steps=6)
+    history = torch.tensor(output.ui["reward_history"])
+    assert len(history) == 7 and (history.max(0).values > history[0]).all()
+
+
+def test_best_of_seeds_finds_the_noise_of_another_seed(optimize, wires):
+    """The picture's seed is the noise's plus its step: RandomNoise of that seed is the same noise."""
+    from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
+
+    output = optimize("best of seeds", steps=5)
+    noise, steps = noise_of(output, wires), output.args[0].history.best_steps
+    assert any(steps)
+    for picture, step in enumerate(steps):
+        expected = Noise_RandomNoise(7 + step).generate_noise(wires["latent_image"])
+        assert torch.equal(noise[picture], expected[picture])
+
+
+def test_local_search_stays_on_the_white_gaussian_set(optimize, wires):
+    from gper_pack.preconditioning import is_white_gaussian
+
+    output = optimize("local search", steps=8, options={"search_radius": 0.1})
+    steps = output.args[0].history.best_steps
+    moved = torch.tensor(steps) > 0
+    assert moved.any() and is_white_gaussian(noise_of(output, wires))[moved].all()
+
+
+@pytest.mark.parametrize("sigmas", [[1.0, 0.0], [1.0, 0.6, 0.0]])
+@pytest.mark.parametrize("method", SEARCHES)
+def test_the_stock_nodes_paint_the_picture_that_was_found(optimize, wires, method, sigmas):
+    import comfy.samplers
+    from comfy_extras.nodes_custom_sampler import SamplerCustomAdvanced
+
+    sigmas = torch.tensor(sigmas)
+    noise, latent = optimize(method, sigmas=sigmas).args[:2]
+    with torch.inference_mode():
+        euler = comfy.samplers.sampler_object("euler")
+        sampled = SamplerCustomAdvanced.execute(noise, wires["guider"], euler, sigmas, wires["latent_image"]).args[0]
+    assert torch.allclose(sampled["samples"], latent["samples"], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "GPER"])
+def test_a_projector_beside_another_method_is_refused(optimize, wires, monkeypatch, method):
+    import comfy.model_management
+    from gper_pack.preconditioning import WhiteGaussianProjector
+
+    def must_not_load(*args, **kwargs):
+        raise AssertionError("a model was loaded first")
+
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", must_not_load)
+    with pytest.raises(ValueError, match=f"the method {method} uses none: disconnect"):
+        optimize(method, projector=WhiteGaussianProjector())
+
+
+def test_gper_uses_the_projector_that_is_connected(optimize, wires):
+    from gper_pack.preconditioning import WhiteGaussianProjector
+
+    free = WhiteGaussianProjector(project_gradient=False, project_latent=False)
+    alone, connected, plain = (
+        noise_of(optimize(method, projector=projector), wires)
+        for method, projector in (("GPER", None), ("GPER", free), ("none", None)))
+    assert torch.equal(connected, plain) and not torch.equal(connected, alone)
+
+
+@pytest.mark.parametrize(
+    "method, options, changes, rate, clip",
+    [
+        ("GPER", {}, {}, 0.02, 0.03),
+        ("PRNO", {}, {}, 0.02, 1.0),
+        ("ReNO", {}, {}, 5.0, 0.1),
+        ("MPGR", {}, {}, 50.0, 0.01),
+        ("ReNO", {"optimizer": "Adam"}, {}, 0.02, 0.1),
+        ("GPER", {"optimizer": "SGD"}, {}, 0.5 / 0.03, 0.03),
+        ("ReNO", {}, {"gradient_clip": 0.5}, 1.0, 0.5),
+        ("ReNO", {}, {"gradient_clip": 0.0}, 5.0, None),
+        ("ReNO", {}, {"learning_rate": 2.0}, 2.0, 0.1),
+    ],
+)
+def test_step_size_and_clip(optimize, method_of, monkeypatch, method, options, changes, rate, clip):
+    """What reaches the ascent, against what the papers say; and the report tells the same."""
+    from gper_pack.nodes import methods
+    from gper_pack.optimization import ascend
+
+    seen = {}
+
+    def watched(*args, **kwargs):
+        seen.update(lr=kwargs["optimizer"]([torch.zeros(1)]).param_groups[0]["lr"], clip=kwargs["max_gradient_norm"])
+        return ascend(*args, **kwargs)
+
+    monkeypatch.setattr(methods, "ascend", watched)
+    output = optimize(method, options, steps=1, **changes)
+    assert seen["lr"] == pytest.approx(rate) and seen["clip"] == clip
+    assert f"learning rate {rate:g}" in output.args[2]
+    assert (f"gradient clip {clip:g}" if clip else "no gradient clip") in output.args[2]
+    assert output.args[0].history.step_size == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    "name, momentum, nesterov", [("Nesterov", 0.9, True), ("SGD", 0, False)])
+def test_the_optimizers_are_the_named_ones(method_of, name, momentum, nesterov):
+    from gper_pack.nodes.methods import OPTIMIZERS
+
+    group = OPTIMIZERS[method_of("none", optimizer=name).optimizer].make([torch.zeros(1)], lr=1.0).param_groups[0]
+    assert (group["momentum"], group["nesterov"]) == (momentum, nesterov)
+
+
+@pytest.mark.parametrize("method", ["MPGR", "PRNO", "ReNO"])
+def test_the_penalty_weight_multiplies_the_published_one(method_of, method):
+    published, doubled, none = (
+        method_of(method, penalty_weight=weight).preconditioner for weight in (1.0, 2.0, 0.0))
+    noise, gradient = 3 * torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    once, twice, never = (p.precondition(gradient, noise) - gradient for p in (published, doubled, none))
+    assert torch.allclose(twice, 2 * once, atol=1e-4) and once.any() and not never.any()
+
+
+@pytest.mark.parametrize("call", [dict(method="gper"), dict(method="GPER", optimizer="LBFGS")])
+def test_names_that_do_not_exist(pack, call):
+    from gper_pack.nodes.optimization_method import OptimizationMethod
+
+    with pytest.raises(ValueError, match="There is no"):
+        OptimizationMethod.execute(**call)
