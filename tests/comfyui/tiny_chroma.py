@@ -64,7 +64,7 @@ def chroma(folder: Path) -> Family:
         stock=stock,
         vae=vae.stock,
         noise=random_tensor(2, 16, 8, 8, seed=5),
-        condition=[[context, {}]],
+        condition=[[context, {"pooled_output": None}]],
         sigmas=[1.0, 0.0],
         reference_rollout=flow_rollout(velocity),
         reference_picture=lambda latent: tiny_models.reference_picture(vae.reference, latent),

@@ -58,7 +58,7 @@ def klein(folder: Path) -> Family:
         stock=load_diffusion_model(weights, folder / "flux2.safetensors"),
         vae=vae,
         noise=random_tensor(2, 128, SIDE, SIDE, seed=5),
-        condition=[[context, {}]],
+        condition=[[context, {"pooled_output": None}]],
         sigmas=[1.0, 0.0],
         reference_rollout=flow_rollout(velocity),
         reference_picture=picture,
