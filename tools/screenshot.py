@@ -1,48 +1,63 @@
-"""Take a picture of a workflow in the real frontend.
+"""Take pictures of workflows in the real frontend.
 
     python -m tools.screenshot WORKFLOW.json OUT.png [--run] [--nodes-2]
+    python -m tools.screenshot --thumbnails [WORKFLOW.json ...]
 
-It needs a ComfyUI (the newest of COMFYUI_PATH, else ~/ComfyUI) and Chromium.
+The second form writes the .jpg that ComfyUI shows beside each template (default: all of workflows/), after running
+those that need no download. It needs a ComfyUI (the newest of COMFYUI_PATH, else ~/ComfyUI) and Chromium.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from .comfyui_browser import QUIET_FRONTEND, open_frontend
+from .comfyui_browser import QUIET_FRONTEND, Frontend, open_frontend
 from .comfyui_installs import newest_comfyui
 from .comfyui_server import ComfyServer, raise_failure
-from .workflow_files import models_to_download, read
+from .workflow_files import models_to_download, read, saved_workflows
+
+
+def take_picture(frontend: Frontend, file: Path, picture: Path, run: bool, nodes_2: bool = False) -> None:
+    """Show a saved workflow, run it if asked to, and write what the page looks like."""
+    frontend.use_nodes_2(nodes_2)
+    frontend.load_workflow(read(file), file.stem)
+    if run:
+        raise_failure(frontend.run())
+    frontend.fit_view()
+    frontend.screenshot(picture)
+    print(picture)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.screenshot", description=__doc__.split("\n")[0])
-    parser.add_argument("workflow", type=Path, help="a saved workflow")
-    parser.add_argument("picture", type=Path, help="where to write the picture, .png or .jpg")
+    parser.add_argument("files", nargs="*", type=Path, help="a saved workflow and a picture, .png or .jpg")
+    parser.add_argument("--thumbnails", action="store_true", help="all files are workflows: write their thumbnails")
     parser.add_argument("--run", action="store_true", help="run the workflow in the page first")
     parser.add_argument("--nodes-2", action="store_true", help="draw the nodes with the Nodes 2.0 renderer")
     parser.add_argument("--width", type=int, default=1600)
     parser.add_argument("--height", type=int, default=1000)
     options = parser.parse_args()
+    if options.thumbnails:
+        workflows = options.files or saved_workflows()
+        tasks = [(file, file.with_suffix(".jpg"), not models_to_download(read(file))) for file in workflows]
+    elif len(options.files) == 2:
+        tasks = [(*options.files, options.run)]
+    else:
+        parser.error("name a workflow and a picture, or use --thumbnails")
 
-    workflow = read(options.workflow)
-    with (
-        ComfyServer(newest_comfyui(), settings=QUIET_FRONTEND) as server,
-        tempfile.NamedTemporaryFile() as empty,
-    ):
-        for model in models_to_download(workflow):  # stand-ins, so that the page does not mark them as missing
-            server.add_model(Path(empty.name), model["directory"], model["name"])
+    comfyui = newest_comfyui()
+    with ComfyServer(comfyui, settings=QUIET_FRONTEND) as server, tempfile.NamedTemporaryFile() as empty:
+        for file, _, _ in tasks:
+            for model in models_to_download(read(file)):  # stand-ins, so that the page does not mark them as missing
+                server.add_model(Path(empty.name), model["directory"], model["name"])
+        shutil.copy2(comfyui / "input" / "example.png", server.base / "input")  # as in a fresh installation
         with open_frontend(server.url, options.width, options.height) as frontend:
-            frontend.use_nodes_2(options.nodes_2)
-            frontend.load_workflow(workflow, options.workflow.stem)
-            if options.run:
-                raise_failure(frontend.run())
-            frontend.fit_view()
-            frontend.screenshot(options.picture)
-    print(options.picture)
+            for file, picture, run in tasks:
+                take_picture(frontend, file, picture, run, options.nodes_2)
     return 0
 
 
