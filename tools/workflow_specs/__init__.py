@@ -1,6 +1,7 @@
 """The pack's workflows, one a file, as nodes in columns; tools.build_workflows makes the saved graphs from them."""
 
 from .best_of_seeds import BEST_OF_SEEDS
+from .compare_methods import COMPARE_METHODS
 from .demo import DEMO
 from .flux2_klein import FLUX2_KLEIN
 from .flux_schnell import FLUX_SCHNELL
@@ -18,6 +19,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "flux2_klein": FLUX2_KLEIN,
     "sdxl_turbo": SDXL_TURBO,
     "image_to_image": IMAGE_TO_IMAGE,
+    "compare_methods": COMPARE_METHODS,
     "best_of_seeds": BEST_OF_SEEDS,
     "keep_and_vary": KEEP_AND_VARY,
     "ranked_seeds": RANKED_SEEDS,
