@@ -12,7 +12,7 @@ The same noises, model and reward; only the method differs:
 The reward that is climbed can be fooled. The **held-out reward** has weight 0: it only watches, and tells who improved
 the picture and who fooled the judge. Each sheet shows both curves, the start and the best pictures.
 
-Try: another *method* (best of seeds, MPGR, PRNO, local search), more *steps*, another seed. *learning_rate* 0 takes what
+Try: another *method* (best of seeds, MPGR, PRNO, local search), more *steps*. *learning_rate* 0 takes what
 suits the method."""
 
 METHODS = {"gper": ("GPER", 0.05), "reno": ("ReNO", 0.0), "none": ("none", 0.05)}
