@@ -73,6 +73,14 @@ class Frontend:
     def open(self, url: str) -> None:
         """Go to the frontend and wait until it takes workflows."""
         self.page.goto(url)
+        self._wait_until_ready()
+
+    def reload(self) -> None:
+        """Reload the page as a user does, who keeps the workflow that was shown."""
+        self.page.reload()
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
         self.page.wait_for_function(
             "() => window.app?.vueAppReady && window.app.graph && window.app.extensionManager"
             " && 'KSampler' in (window.LiteGraph?.registered_node_types ?? {})",

@@ -160,28 +160,35 @@ class ComfyServer:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy2(file, folder / (name or file.name))
 
-    def queue(self, prompt: dict[str, Any], workflow: dict[str, Any] | None = None) -> str:
-        """Queue an API prompt and return its id.
+    def queue(
+        self,
+        prompt: dict[str, Any],
+        workflow: dict[str, Any] | None = None,
+        extra_data: dict[str, Any] | None = None,
+    ) -> str:
+        """Queue an API prompt and return its id; `extra_data` goes with it, such as "preview_method".
 
         Raises:
             PromptRejected: the server found the prompt invalid.
         """
-        body = {"prompt": prompt, "client_id": self.client_id}
+        body = {"prompt": prompt, "client_id": self.client_id, "extra_data": {**(extra_data or {})}}
         if workflow is not None:
-            body["extra_data"] = {"extra_pnginfo": {"workflow": workflow}}
+            body["extra_data"]["extra_pnginfo"] = {"workflow": workflow}
         try:
             return self.post("/prompt", body)["prompt_id"]
         except urllib.error.HTTPError as error:
             raise PromptRejected(json.loads(error.read())) from error
 
-    def follow(self, prompt: dict[str, Any], seconds: float = 300) -> Iterator[dict[str, Any] | bytes]:
-        """Queue an API prompt and yield what the server sends to its client until the run is over.
+    def follow(
+        self, prompt: dict[str, Any], seconds: float = 300, extra_data: dict[str, Any] | None = None
+    ) -> Iterator[dict[str, Any] | bytes]:
+        """Queue an API prompt as `queue` does and yield what the server sends to its client until the run is over.
 
         Events are dicts with "type" and "data", preview pictures are bytes. `seconds` is the longest silence.
         """
         address = f"ws://127.0.0.1:{self.port}/ws?clientId={self.client_id}"
         with closing(websocket.create_connection(address, timeout=seconds)) as stream:
-            prompt_id = self.queue(prompt)
+            prompt_id = self.queue(prompt, extra_data=extra_data)
             event = {}
             while not (event.get("type") in END_EVENTS and event["data"]["prompt_id"] == prompt_id):
                 message = stream.recv()

@@ -84,14 +84,16 @@ class Picture {
 function progress(ascent) {
   const step = ascent.history.length - 1;
   if (step < 0) return ["loading the models"];
-  const left = ascent.seconds_left === null ? "" : ` · ${duration(ascent.seconds_left)} left`;
-  return [`step ${step} of ${ascent.steps}`, `${duration(ascent.seconds_per_step)} per step${left}`];
+  return [
+    `step ${step} of ${ascent.steps}`,
+    `${duration(ascent.seconds_left)} left, ${duration(ascent.seconds_per_step)}/step`,
+  ];
 }
 
 function outcome(ascent) {
   if (ascent.state === "failed") return [ascent.ended];
   const steps = ascent.history.length - 1;
-  return [`Stopped: ${ascent.ended}`, `${steps} steps, ${duration(ascent.seconds_per_step)} per step`];
+  return [`Stopped: ${ascent.ended}`, `${steps} steps, ${duration(ascent.seconds_per_step)}/step`];
 }
 
 function legendEntry(ascent, i, curve) {

@@ -4,7 +4,7 @@ import { Ascents } from "./ascents.js";
 import { findNode } from "./find_node.js";
 import { LivePanel } from "./live_panel.js";
 
-const MIN_HEIGHT = 280;
+const MIN_HEIGHT = 290;
 
 const panels = new WeakMap(); // by node
 const ascents = new Ascents(show);

@@ -1,0 +1,86 @@
+"""The demo workflow on the page, and what the live view on its Noise Optimizer shows."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from tools.workflow_files import FOLDER, read
+
+OPTIMIZER = "GPER_NoiseOptimizer"
+
+SET_WIDGETS = """values => {
+    const nodes = window.app.graph.nodes;
+    for (const [type, widgets] of Object.entries(values))
+        for (const [name, value] of Object.entries(widgets))
+            nodes.find(n => n.type === type).widgets.find(w => w.name === name).value = value;
+}"""
+
+PANELS = """() => [...document.querySelectorAll('.gper-live')].filter(e => e.offsetParent).map(e => ({
+    state: e.dataset.state,
+    status: e.querySelector('.gper-status').innerText,
+    settings: e.querySelector('.gper-settings').innerText,
+    curves: [...e.querySelectorAll('.gper-plot path')].map(p => p.getAttribute('d')),
+    names: [...e.querySelectorAll('.gper-name')].map(n => n.innerText),
+    best: e.querySelector('.gper-best-step').title,
+    pictures: [...e.querySelectorAll('img')].filter(i => i.complete && i.naturalWidth > 0).map(i => i.src),
+    button: (b => b.offsetParent ? b.innerText : null)(e.querySelector('.gper-stop')),
+    points: (e.querySelector('.gper-plot path')?.getAttribute('d').match(/[ML]/g) ?? []).length,
+}))"""
+
+
+class LivePage:
+    """Drives a `tools.comfyui_browser.Frontend` and reads the live views that are visible on it."""
+
+    def __init__(self, frontend, server) -> None:
+        self.frontend = frontend
+        self.page = frontend.page
+        self.server = server
+
+    def load_demo(self, nodes_2: bool, seed: int, workflow_id: str = "", **widgets: Any) -> None:
+        """Show the demo workflow with one picture, as a workflow of its own. widgets: of the Noise Optimizer."""
+        workflow = read(FOLDER / "demo.json")
+        workflow["id"] = workflow_id or str(uuid.uuid4())
+        self.frontend.use_nodes_2(nodes_2)
+        self.frontend.errors.clear()
+        self.frontend.load_workflow(workflow, f"demo {seed}")
+        self.set_widgets(
+            {OPTIMIZER: widgets, "RandomNoise": {"noise_seed": seed}, "EmptyLatentImage": {"batch_size": 1}}
+        )
+        self.frontend.fit_view()
+
+    def set_widgets(self, values: dict[str, dict[str, Any]]) -> None:
+        self.page.evaluate(SET_WIDGETS, values)
+
+    def queue(self) -> str:
+        """Press Run; returns the id of the prompt."""
+        before = {item[1] for item in self._queued()}
+        self.page.evaluate("() => window.app.queuePrompt(0, 1)")
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            new = [item[1] for item in self._queued() if item[1] not in before]
+            if new:
+                return new[0]
+            self.page.wait_for_timeout(50)
+        raise TimeoutError("the page queued nothing")
+
+    def _queued(self) -> list:
+        queue = self.server.get("/queue")
+        return queue["queue_running"] + queue["queue_pending"]
+
+    def panels(self) -> list[dict[str, Any]]:
+        return self.page.evaluate(PANELS)
+
+    def wait(self, wanted, seconds: float = 120) -> dict[str, Any]:
+        """Wait until one live view is as `wanted(panel)` says, and return it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for panel in self.panels():
+                if wanted(panel):
+                    return panel
+            self.page.wait_for_timeout(100)
+        raise TimeoutError(f"the live view stayed at {self.panels()}")
+
+    def stop_and_keep(self) -> None:
+        self.page.locator(".gper-stop:visible").click()

@@ -1,0 +1,196 @@
+"""Live events and Stop and keep through the API: no page, and where said no client at all."""
+
+import json
+import time
+from urllib.error import HTTPError
+
+import pytest
+
+from .demo_graph import demo_graph, node
+
+MANY = 5000
+
+
+def graph(seed, steps, batch=1, **optimizer):
+    made = demo_graph(steps)
+    made["seed"]["inputs"]["noise_seed"] = seed
+    made["latent"]["inputs"]["batch_size"] = batch
+    made["optimizer"]["inputs"].update(optimizer)
+    made["report"] = node("PreviewAny", source=["optimizer", 2])
+    return made
+
+
+def queue_without_client(server, prompt, **extra):
+    return server.post("/prompt", {"prompt": prompt, **extra})["prompt_id"]
+
+
+def wait_for_step(server, step, seconds=120):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        running = [ascent for ascent in server.get("/gper/ascents") if ascent["state"] == "running"]
+        if running and running[0]["step"] >= step:
+            return running[0]
+        time.sleep(0.05)
+    raise TimeoutError("no ascent came that far")
+
+
+def report_of(entry):
+    return entry["outputs"]["report"]["text"][0]
+
+
+@pytest.fixture(scope="module")
+def stopped(server):
+    """A long run without a client, stopped after some steps: its prompt, history entry and answer to the stop."""
+    prompt = graph(1, MANY)
+    prompt_id = queue_without_client(server, prompt)
+    seen = wait_for_step(server, 3)
+    answer = server.post("/gper/stop", {})
+    return prompt, server.wait(prompt_id), answer, seen
+
+
+def test_stop_ends_the_run_and_the_workflow_finishes(server, stopped):
+    _, entry, answer, seen = stopped
+    assert answer["stopping"] == ["optimizer"] and "optimizer" in answer["message"]
+    assert "Stopped: by hand" in report_of(entry)
+    rewards = [row[0] for row in entry["outputs"]["optimizer"]["reward_history"]]
+    assert seen["step"] < len(rewards) < seen["step"] + 40
+    assert f"{max(rewards):.4f} at best" in report_of(entry)
+    assert len(server.images(entry, "picture")) == 1
+
+
+def test_the_history_stays_to_be_asked_for(server, stopped):
+    (ascent,) = server.get("/gper/ascents")
+    rewards = stopped[1]["outputs"]["optimizer"]["reward_history"]
+    assert ascent["state"] == "done" and "by hand" in ascent["ended"]
+    assert ascent["history"] == rewards and ascent["curves"] == ["demo taste"]
+    assert ascent["best"] == max(row[0] for row in rewards)
+    for picture in ("start", "best"):
+        assert server.fetch(f"/gper/ascents/{ascent['run']}/{picture}.jpg")[:2] == b"\xff\xd8"
+    for address in (f"/gper/ascents/{ascent['run']}/other.jpg", "/gper/ascents/none/best.jpg"):
+        with pytest.raises(HTTPError, match="404"):
+            server.fetch(address)
+
+
+def test_queued_again_unchanged_the_kept_noise_is_used(server, stopped):
+    prompt, entry, _, _ = stopped
+    again = server.run({**prompt, "other": node("PreviewAny", source=["optimizer", 2])})
+    assert again["outputs"]["other"]["text"] == [report_of(entry)]
+
+
+def test_a_stop_does_not_reach_the_next_run(server, stopped):
+    entry = server.run(graph(2, 3))
+    assert "all 3 steps done" in report_of(entry)
+
+
+def test_stop_with_nothing_running_says_so_and_harms_nothing(server, stopped):
+    assert server.post("/gper/stop", {}) == {"stopping": [], "message": "No Noise Optimizer is running."}
+    answer = server.post("/gper/stop", {"node_id": "99"})
+    assert answer == {"stopping": [], "message": "Node 99 runs no Noise Optimizer."}
+    assert "all 3 steps done" in report_of(server.run(graph(3, 3)))
+
+
+def test_a_stop_for_another_node_is_not_for_this_one(server):
+    prompt_id = queue_without_client(server, graph(4, MANY))
+    seen = wait_for_step(server, 1)
+    assert server.post("/gper/stop", {"node_id": "other"})["stopping"] == []
+    wait_for_step(server, seen["step"] + 2)
+    assert server.post("/gper/stop", {"node_id": "optimizer"})["stopping"] == ["optimizer"]
+    assert "Stopped: by hand" in report_of(server.wait(prompt_id))
+
+
+@pytest.mark.parametrize("body", [[], "optimizer", {"node_id": ["1"]}, {"node_id": None}])
+def test_a_stop_that_cannot_be_read_is_refused(server, body):
+    with pytest.raises(HTTPError, match="400") as refusal:
+        server.post("/gper/stop", body)
+    assert b"node_id" in refusal.value.read()
+
+
+def test_an_event_a_step_of_a_few_hundred_bytes(server):
+    """With five curves and many decimals, as a page's client gets them."""
+    prompt = graph(5, 6, batch=2)
+    before = ["world", 3]
+    for index, statistic in enumerate(("brightness", "contrast", "colorfulness", "sharpness")):
+        statistic = server.get("/object_info/GPER_PictureStatistics")["GPER_PictureStatistics"]["input"]["required"][
+            "statistic"
+        ]
+        options = statistic[1].get("options") or statistic[0]
+        prompt[f"part {index}"] = node("GPER_PictureStatistics", statistic=options[index], goal="more", target=0.5)
+        prompt[f"mix {index}"] = node(
+            "GPER_RewardMix", mix=before, reward=[f"part {index}", 0], weight=index % 2, mode="equal pull",
+            stop_if_falls_by=0.0, for_steps=5,
+        )  # fmt: skip
+        before = [f"mix {index}", 0]
+    prompt["optimizer"]["inputs"].update(reward=before, preview_every=1)
+    events = [
+        event["data"] for event in server.follow(prompt) if isinstance(event, dict) and event["type"] == "gper.ascent"
+    ]
+    assert [event["step"] for event in events] == [0, 1, 2, 3, 4, 5, 6, 6]
+    assert [event["state"] for event in events] == ["running"] * 7 + ["done"]
+    assert {len(event["values"]) for event in events} == {6}
+    assert max(len(json.dumps(event)) for event in events) < 1000
+    (ascent,) = server.get("/gper/ascents")
+    assert ascent["watched"] == [False, False, True, False, True, False]
+    assert ascent["history"] == [event["values"] for event in events[:-1]]
+    assert events[-1]["picture_count"] <= 2 + sum(event["seconds_per_step"] for event in events)
+
+
+@pytest.mark.parametrize("method, expected", [("none", False), ("latent2rgb", True)])
+def test_comfyuis_own_preview_comes_where_it_is_switched_on(server, method, expected):
+    prompt = graph(6, 3 + expected, preview_every=1)
+    previews = 0
+    for event in server.follow(prompt, extra_data={"preview_method": method}):
+        previews += isinstance(event, bytes) and b"optimizer" in event[:400]
+    assert (previews > 0) == expected
+
+
+def test_a_watched_reward_still_ends_the_run_in_its_own_words(server):
+    prompt = graph(7, MANY)
+    prompt["brightness"] = node("GPER_PictureStatistics", statistic="brightness", goal="more", target=0.5)
+    prompt["mix"] = node(
+        "GPER_RewardMix", mix=["world", 3], reward=["brightness", 0], weight=0.0, mode="equal pull",
+        stop_if_falls_by=1e-7, for_steps=1,
+    )  # fmt: skip
+    prompt["optimizer"]["inputs"].update(reward=["mix", 0], time_budget=60.0)
+    assert "which is watched" in report_of(server.run(prompt))
+    (ascent,) = server.get("/gper/ascents")
+    assert "which is watched" in ascent["ended"]
+
+
+@pytest.fixture
+def live_ascent(pack):
+    from gper_pack.nodes import live_ascent
+
+    return live_ascent
+
+
+def ascent(live_ascent, node="1", prompt="a"):
+    return live_ascent.LiveAscent(node=node, prompt=prompt, workflow=None, curves=["x"], watched=[False], steps=3)
+
+
+def test_runs_of_other_prompts_and_earlier_runs_of_a_node_are_forgotten(live_ascent):
+    kept = live_ascent.LiveAscents()
+    first, again, other, later = (
+        ascent(live_ascent, *names) for names in (("1", "a"), ("1", "a"), ("2", "a"), ("2", "b"))
+    )
+    for run in (first, again, other):
+        kept.add(run)
+    assert kept.all() == [again, other] and kept.find(first.run) is None
+    kept.add(later)
+    assert kept.all() == [later] and kept.find(later.run) is later
+
+
+def test_only_so_many_runs_are_kept(live_ascent):
+    kept = live_ascent.LiveAscents()
+    for index in range(live_ascent.MOST_ASCENTS + 5):
+        kept.add(ascent(live_ascent, node=str(index)))
+    assert [run.node for run in kept.all()] == [str(index + 5) for index in range(live_ascent.MOST_ASCENTS)]
+
+
+def test_only_running_ascents_are_stopped(live_ascent):
+    kept = live_ascent.LiveAscents()
+    running, over = ascent(live_ascent, "1"), ascent(live_ascent, "2")
+    over.state = live_ascent.DONE
+    for run in (running, over):
+        kept.add(run)
+    assert kept.stop("2") == [] and kept.stop() == ["1"]
+    assert running.stop_requested and not over.stop_requested
