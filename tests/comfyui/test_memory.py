@@ -8,6 +8,7 @@ import torch
 from benchmarks.live_memory import LiveMemory
 
 from .ascents import Ramp, optimize
+from .breakdowns import At, out_of_memory
 
 SHAPE = (1, 16, 64, 64)
 
@@ -32,7 +33,7 @@ def vaes(tiny, tmp_path_factory):
 
 @pytest.fixture
 def noise():
-    return torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+    return torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(5))
 
 
 @pytest.fixture
@@ -116,11 +117,17 @@ def test_memory_that_an_idle_model_holds_counts_as_available(flux, vaes, monkeyp
     assert available_memory(torch.device("meta"), [flux]) == 1000
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tiny, flux, vaes):
+    noise = torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(5))
+    return optimize(tiny.guider(flux), noise, vaes["kl"], Ramp(), "auto", steps=3)
+
+
 @pytest.mark.parametrize("stage", ["generator", "decoder", "reward", "backward"])
-def test_out_of_memory_goes_on_from_where_it_was(tiny, flux, vaes, noise, monkeypatch, stage):
+def test_out_of_memory_goes_on_from_where_it_was(tiny, flux, vaes, noise, undisturbed, stage):
     """Once in the third evaluation: nothing is lost, so the run ends as one that was never short of memory."""
-    expected, latent = optimize(tiny.guider(flux), noise, vaes["kl"], Ramp(), "auto", steps=3)
-    failing = OutOfMemory(flux, vaes["kl"], stage, evaluation=3)
+    expected, latent = undisturbed
+    failing = At(flux, vaes["kl"], stage, 3, out_of_memory)
     with failing:
         record, found = optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, "auto", steps=3)
     assert failing.raised == 1
@@ -131,53 +138,16 @@ def test_out_of_memory_goes_on_from_where_it_was(tiny, flux, vaes, noise, monkey
 
 @pytest.mark.parametrize("memory", ["keep", "recompute"])
 def test_a_setting_that_does_not_fit_is_an_error(tiny, flux, vaes, noise, memory):
-    failing = OutOfMemory(flux, vaes["kl"], "reward", evaluation=2)
+    failing = At(flux, vaes["kl"], "reward", 2, out_of_memory)
     with failing, pytest.raises(torch.OutOfMemoryError):
         optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, memory, steps=3)
 
 
 def test_auto_gives_up_when_nothing_smaller_is_left(tiny, flux, vaes, noise, caplog):
-    failing = OutOfMemory(flux, vaes["kl"], "reward", evaluation=2, times=100)
+    failing = At(flux, vaes["kl"], "reward", 2, out_of_memory, times=100)
     with failing, pytest.raises(torch.OutOfMemoryError):
         optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, "auto", steps=3)
     assert failing.raised == 1 + caplog.text.count("Out of memory: going on") > 2
-
-
-class OutOfMemory:
-    """Raises where a stage allocates, ``times`` times from the evaluation on; ``reward`` is the reward to use."""
-
-    def __init__(self, flux, vae, stage, evaluation, times=1):
-        self.flux, self.vae = flux, vae
-        self.stage, self.evaluation, self.times = stage, evaluation, times
-        self.evaluations = self.raised = 0
-        self._ramp = Ramp()
-
-    def __enter__(self):
-        model, decoder = self.flux.model.diffusion_model, self.vae.first_stage_model.decoder
-        inside = {"generator": model.single_blocks[1].linear1, "decoder": decoder.up[1].block[0].conv1}
-        hooks = [model.img_in.register_forward_pre_hook(self._count)]
-        if self.stage in inside:
-            hooks.append(inside[self.stage].register_forward_pre_hook(self._fail))
-        self._hooks = hooks
-
-    def __exit__(self, *exception):
-        for hook in self._hooks:
-            hook.remove()
-
-    def reward(self, images):
-        if self.stage == "reward":
-            self._fail()
-        if self.stage == "backward" and images.requires_grad:
-            images.register_hook(self._fail)
-        return self._ramp(images)
-
-    def _count(self, *_):
-        self.evaluations += 1
-
-    def _fail(self, *_):
-        if self.evaluations >= self.evaluation and self.raised < self.times:
-            self.raised += 1
-            raise torch.OutOfMemoryError("out of memory")
 
 
 def counted(guider, noise, vae, reward, memory):
@@ -203,10 +173,10 @@ class Hungry(torch.nn.Module):
 
 def test_the_largest_stage_decides_the_counted_peak(tiny, flux, vaes):
     """A reward that needs less than the decoder's largest block costs nothing; one that needs more, what it needs."""
-    noise = torch.randn(1, 16, 16, 16)
+    noise = torch.randn(1, 16, 8, 8)
     guider = tiny.guider(flux)
     peaks = {times: counted(guider, noise, vaes["kl"], Hungry(times), "recompute") for times in (1, 60, 600, 700)}
-    picture = 3 * 128 * 128 * 4
+    picture = 3 * 64 * 64 * 4
     assert peaks[60] < peaks[1] + 3 * picture
     assert peaks[700] - peaks[600] == pytest.approx(100 * picture, rel=0.05)
 
@@ -223,7 +193,7 @@ def test_the_decoders_estimate_covers_the_count(vaes, recomputed):
 
     for name, vae in vaes.items():
         freeze_as_ordinary(vae.first_stage_model)
-        latent = torch.randn(1, 16, 16, 16, requires_grad=True)
+        latent = torch.randn(1, 16, 8, 8, requires_grad=True)
         blocks = decoder_blocks(vae) if recomputed else []
         with LiveMemory() as live, frozen_convolutions(vae.first_stage_model), recomputed_blocks(blocks, False):
             decode(vae, latent * 1).sum().backward()

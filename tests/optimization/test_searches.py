@@ -76,7 +76,8 @@ def test_no_graph_is_built(search):
     with torch.enable_grad():
         search(start_noise(), generate, lambda images: brightness(images) * weight, stopping=Stopping(steps=3),
                callback=seen.append)
-    assert grad_modes == [False] * 4
+        search(start_noise(), generate, brightness, stopping=Stopping(steps=1), graph_context=torch.enable_grad)
+    assert grad_modes == [False] * 6
     assert not any(step.images.requires_grad or step.rewards.requires_grad for step in seen)
 
 
