@@ -90,15 +90,16 @@ class NoiseOptimizer(io.ComfyNode):
                     min=0.0,
                     max=86400.0,
                     step=1.0,
-                    tooltip="Stop after this many seconds with the best noise so far. 0: no limit.",
+                    tooltip="Stop after this many seconds with the best noise so far. More climbs higher; useful: 30 to 600. "
+                    "0: no limit.",
                 ),
                 io.Int.Input(
                     "preview_every",
                     default=5,
                     min=0,
                     max=1000,
-                    tooltip="Show the best picture so far every so many steps. 0: never. (ComfyUI's preview method "
-                    "does not matter here: the picture is there anyway.)",
+                    tooltip="Renew the best picture on the node every so many steps, at most once a second. More saves "
+                    "a moment per picture; useful: 1 to 10. 0: only at the start and the end.",
                 ),
                 Preconditioner.Input(
                     "projector",
@@ -130,7 +131,8 @@ class NoiseOptimizer(io.ComfyNode):
                     default=0,
                     min=0,
                     max=10000,
-                    tooltip="Stop when no better noise was found for this many steps. 0: never.",
+                    tooltip="Stop when no better noise was found for this many steps. More waits longer; useful: 10 to 30. "
+                    "0: never.",
                     advanced=True,
                 ),
                 io.Float.Input(
@@ -139,7 +141,8 @@ class NoiseOptimizer(io.ComfyNode):
                     min=-NO_TARGET,
                     max=NO_TARGET,
                     step=0.01,
-                    tooltip="Stop when every picture has reached this reward. 1000: never.",
+                    tooltip="Stop when every picture has reached this reward. More takes longer to reach; the report's "
+                    "scores tell what is in reach. 1000: never.",
                     advanced=True,
                 ),
                 NoiseMethod.Input(
