@@ -1,0 +1,162 @@
+"""A model in ComfyUI as a subject: published rewards, one of them climbed, the others held out.
+
+Import after `comfyui_host.start`.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import torch
+from torch import Tensor
+
+from .comfyui_files import ModelFiles, RewardFile, encode, read_prompts
+from .comfyui_host import pack_module
+
+BackwardPlan = pack_module("nodes.differentiable.backward_plan").BackwardPlan
+cast_again = pack_module("nodes.differentiable.cast_again").cast_again
+EulerRollout = pack_module("nodes.differentiable.euler_rollout").EulerRollout
+host_state = pack_module("nodes.differentiable.host_state")
+preset_for = pack_module("nodes.differentiable.model_presets").preset_for
+freeze_as_ordinary = pack_module("nodes.differentiable.ordinary_tensors").freeze_as_ordinary
+decode = pack_module("nodes.differentiable.vae_decode").decode
+optimizer_inputs = pack_module("nodes.optimizer_inputs")
+
+SCHEDULER = "simple"
+
+
+class ComfyUISubject:
+    """See `Subject`. Without prompt guidance (cfg 1), as few-step models are used.
+
+    model, vae: as ComfyUI's loaders give them, loaded outside inference mode. conditionings: by prompt. target,
+    held_out: reward handles of the pack; held_out by name. size: of the pictures, in pixels. steps: of the sampler.
+    batch: noises that go through the model at once, for the estimate of memory. memory: as in the Noise Optimizer.
+
+    Noise and scores are on the CPU. The only judge that knows nothing of the rewards is the VAE: how badly it
+    reproduces a picture. Nothing is known of true pictures here.
+    """
+
+    def __init__(self, model, vae, conditionings: dict[str, list], target, held_out: dict[str, object], size: int = 512,
+                 steps: int = 1, batch: int = 1, memory: str = "auto") -> None:
+        optimizer_inputs.check_vae(vae, model)
+        optimizer_inputs.check_memory_management(model, vae.patcher)
+        self.name = preset_for(model).name
+        self.prompts = tuple(conditionings)
+        self._model, self._vae, self._conditionings, self._target = model, vae, conditionings, target
+        ratio = vae.spacial_compression_decode()
+        latent = comfy.sample.fix_empty_latent_channels(model, torch.zeros(1, 4, size // ratio, size // ratio), ratio)
+        self.latent_shape = tuple(latent.shape[1:])
+        sampling = model.get_model_object("model_sampling")
+        self._sigmas = comfy.samplers.calculate_sigmas(sampling, SCHEDULER, steps)
+        optimizer_inputs.check_sigmas(self._sigmas)
+        self._plan = BackwardPlan(
+            memory, model, vae, target.patchers, [], (batch, *self.latent_shape), len(self._sigmas) - 1)
+        self._rollouts: dict[str, EulerRollout] = {}
+        self.held_out = {name: _scorer(handle) for name, handle in held_out.items()}
+        self.judges = {"autoencoder": self._reconstruction_error}
+
+    @classmethod
+    def load(cls, models: ModelFiles, prompts: Path, target: RewardFile, held_out: Sequence[RewardFile],
+             size: int = 512, steps: int = 1, batch: int = 1, memory: str = "auto") -> "ComfyUISubject":
+        """From file names, see `comfyui_files`. The text encoders are freed once the prompts are encoded."""
+        texts = read_prompts(prompts)
+        rewards = [file.load() for file in (target, *held_out)]
+        model, clip, vae = models.load()
+        with torch.no_grad():
+            conditionings = encode(clip, texts)
+        del clip
+        comfy.model_management.cleanup_models_gc()
+        return cls(model, vae, conditionings, rewards[0],
+                   {handle.model.name: handle for handle in rewards[1:]}, size, steps, batch, memory)
+
+    def generate(self, noise: Tensor, prompts: list[str]) -> Tensor:
+        self._load()
+        noise = noise.to(self._model.load_device)
+        order, pictures = [], []
+        for prompt in dict.fromkeys(prompts):
+            rows = [i for i, other in enumerate(prompts) if other == prompt]
+            rollout = self._rollout(prompt)
+            self._model.pre_run()  # as a guider does before it samples
+            latent = self._model.model.process_latent_out(rollout(noise[rows]))
+            pictures.append(decode(self._vae, latent))
+            order += rows
+        return torch.cat(pictures)[torch.tensor(order).argsort().to(pictures[0].device)]
+
+    def reward(self, images: Tensor, prompts: list[str]) -> Tensor:
+        return _score(self._target, images, prompts)
+
+    def feature_distance(self, images: Tensor) -> float | None:
+        return None
+
+    def sound_pictures(self, count: int) -> Tensor | None:
+        return None
+
+    @contextmanager
+    def graph_context(self) -> Iterator[None]:
+        self._load()
+        models = [patcher.model for patcher in self._patchers]
+        with host_state.gradients_enabled(), cast_again(*models), self._plan.evaluation():
+            yield
+
+    @property
+    def _patchers(self) -> list:
+        return [self._model, self._vae.patcher, *self._target.patchers]
+
+    def _load(self) -> None:
+        """Have everything on its device: a held-out reward may have taken its place. Quick when it is there."""
+        comfy.model_management.load_models_gpu(self._patchers, memory_required=self._plan.memory_required)
+        for patcher in self._patchers:
+            freeze_as_ordinary(patcher.model)
+
+    def _rollout(self, prompt: str) -> EulerRollout:
+        """ComfyUI prepares conditioning and model options for a prompt once; they are used in every evaluation."""
+        if prompt not in self._rollouts:
+            guider = comfy.samplers.CFGGuider(self._model)
+            guider.set_conds(self._conditionings[prompt], self._conditionings[prompt])
+            guider.set_cfg(1.0)
+            empty = torch.zeros(1, *self.latent_shape)
+            preparing = _Preparing()
+            with torch.no_grad():
+                guider.sample(empty, empty, preparing, self._sigmas, disable_pbar=True, seed=0)
+            self._rollouts[prompt] = preparing.rollout
+        return self._rollouts[prompt]
+
+    @torch.no_grad()
+    def _reconstruction_error(self, images: Tensor) -> Tensor:
+        """Mean squared error (B,) of encoding and decoding again, by the VAE."""
+        self._load()
+        latent = self._vae.encode(images.movedim(1, -1).cpu())
+        again = decode(self._vae, latent)
+        return (again - images.to(again)).square().mean((1, 2, 3)).cpu()
+
+
+class _Preparing(comfy.samplers.Sampler):
+    """A sampler that samples nothing and keeps what it was given: the guider loses its model when it returns."""
+
+    rollout: EulerRollout
+
+    def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None,
+               disable_pbar=False):
+        options = host_state.with_differentiable_attention(extra_args["model_options"])
+        self.rollout = EulerRollout(copy.copy(model_wrap), sigmas, {**extra_args, "model_options": options},
+                                    latent_image, denoise_mask, self.max_denoise(model_wrap, sigmas))
+        return noise
+
+
+def _scorer(handle):
+    def score(images: Tensor, prompts: list[str]) -> Tensor:
+        comfy.model_management.load_models_gpu(handle.patchers)
+        with torch.no_grad():
+            return _score(handle, images, prompts)
+
+    return score
+
+
+def _score(handle, images: Tensor, prompts: list[str]) -> Tensor:
+    if handle.patchers:
+        images = images.to(handle.patchers[0].load_device)
+    return handle.model(images, prompts if handle.model.needs_prompt else None).float().cpu()
