@@ -90,8 +90,8 @@ class NoiseOptimizer(io.ComfyNode):
                     min=0.0,
                     max=86400.0,
                     step=1.0,
-                    tooltip="Stop after this many seconds with the best noise so far. More climbs higher; useful: 30 to 600. "
-                    "0: no limit.",
+                    tooltip="Stop after this many seconds with the best noise so far. More climbs higher; useful: 30 "
+                    "to 600. 0: no limit.",
                 ),
                 io.Int.Input(
                     "preview_every",
@@ -131,8 +131,8 @@ class NoiseOptimizer(io.ComfyNode):
                     default=0,
                     min=0,
                     max=10000,
-                    tooltip="Stop when no better noise was found for this many steps. More waits longer; useful: 10 to 30. "
-                    "0: never.",
+                    tooltip="Stop when no better noise was found for this many steps. More waits longer; useful: 10 to "
+                    "30. 0: never.",
                     advanced=True,
                 ),
                 io.Float.Input(
