@@ -3,8 +3,9 @@
     python -m tools.screenshot WORKFLOW.json OUT.png [--run] [--nodes-2]
     python -m tools.screenshot --thumbnails [WORKFLOW.json ...]
 
-The second form writes the .jpg that ComfyUI shows beside each template (default: all of workflows/), after running
-those that need no download. It needs a ComfyUI (the newest of COMFYUI_PATH, else ~/ComfyUI) and Chromium.
+The second form writes the .jpg that ComfyUI shows beside each template (default: all of workflows/): the nodes without
+the page around them, after running those workflows that need no download. It needs a ComfyUI (the newest of
+COMFYUI_PATH, else ~/ComfyUI) and Chromium.
 """
 
 from __future__ import annotations
@@ -20,16 +21,32 @@ from .comfyui_installs import newest_comfyui
 from .comfyui_server import ComfyServer, raise_failure
 from .workflow_files import models_to_download, read, saved_workflows
 
+# Texts are drawn however far the page is zoomed out.
+SETTINGS = {**QUIET_FRONTEND, "LiteGraph.Canvas.MinFontSizeForLOD": 0}
+MARGIN = 20  # pixels around the nodes of a thumbnail
 
-def take_picture(frontend: Frontend, file: Path, picture: Path, run: bool, nodes_2: bool = False) -> None:
-    """Show a saved workflow, run it if asked to, and write what the page looks like."""
+# Where the nodes are on the page: x, y, width, height.
+GRAPH_AREA = """margin => {
+    const { ds, canvas } = window.app.canvas, page = canvas.getBoundingClientRect();
+    const nodes = window.app.graph.nodes.map(node => node.getBounding());
+    const left = Math.min(...nodes.map(n => n[0])), right = Math.max(...nodes.map(n => n[0] + n[2]));
+    const top = Math.min(...nodes.map(n => n[1])), bottom = Math.max(...nodes.map(n => n[1] + n[3]));
+    return {
+        x: page.left + (left + ds.offset[0]) * ds.scale - margin,
+        y: page.top + (top + ds.offset[1]) * ds.scale - margin,
+        width: (right - left) * ds.scale + 2 * margin,
+        height: (bottom - top) * ds.scale + 2 * margin,
+    };
+}"""
+
+
+def show(frontend: Frontend, file: Path, run: bool, nodes_2: bool = False) -> None:
+    """Show a saved workflow, whole, and run it before if asked to."""
     frontend.use_nodes_2(nodes_2)
     frontend.load_workflow(read(file), file.stem)
     if run:
-        raise_failure(frontend.run())
+        raise_failure(frontend.run(900))
     frontend.fit_view()
-    frontend.screenshot(picture)
-    print(picture)
 
 
 def main() -> int:
@@ -38,8 +55,8 @@ def main() -> int:
     parser.add_argument("--thumbnails", action="store_true", help="all files are workflows: write their thumbnails")
     parser.add_argument("--run", action="store_true", help="run the workflow in the page first")
     parser.add_argument("--nodes-2", action="store_true", help="draw the nodes with the Nodes 2.0 renderer")
-    parser.add_argument("--width", type=int, default=1600)
-    parser.add_argument("--height", type=int, default=1000)
+    parser.add_argument("--width", type=int, default=2000)
+    parser.add_argument("--height", type=int, default=1250)
     options = parser.parse_args()
     if options.thumbnails:
         workflows = options.files or saved_workflows()
@@ -50,14 +67,17 @@ def main() -> int:
         parser.error("name a workflow and a picture, or use --thumbnails")
 
     comfyui = newest_comfyui()
-    with ComfyServer(comfyui, settings=QUIET_FRONTEND) as server, tempfile.NamedTemporaryFile() as empty:
+    with ComfyServer(comfyui, settings=SETTINGS) as server, tempfile.NamedTemporaryFile() as empty:
         for file, _, _ in tasks:
             for model in models_to_download(read(file)):  # stand-ins, so that the page does not mark them as missing
                 server.add_model(Path(empty.name), model["directory"], model["name"])
         shutil.copy2(comfyui / "input" / "example.png", server.base / "input")  # as in a fresh installation
         with open_frontend(server.url, options.width, options.height) as frontend:
             for file, picture, run in tasks:
-                take_picture(frontend, file, picture, run, options.nodes_2)
+                show(frontend, file, run, options.nodes_2)
+                area = frontend.page.evaluate(GRAPH_AREA, MARGIN) if options.thumbnails else None
+                frontend.page.screenshot(path=picture, clip=area)
+                print(picture, flush=True)
     return 0
 
 

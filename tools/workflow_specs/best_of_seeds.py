@@ -48,8 +48,8 @@ BEST_OF_SEEDS = Workflow(
                 enlarge("enlarge_best"),
             ],
         ),
-        Column(500, [save("save_all", "all", "All 16", 540), text("table", "Ranking", 420)]),
-        Column(400, [save("save_best", "best", "The best", 440)]),
+        Column(460, [save("save_all", "all", "All 16", 540), save("save_best", "best", "The best", 400)]),
+        Column(700, [text("table", "Ranking", 480)]),
     ],
     links=[
         *world_links(),
