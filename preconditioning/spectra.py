@@ -8,7 +8,7 @@ domain is the nearest in the other. They differ in which bins are neighbours and
                   vertical frequency.
     per channel   a 2-D FFT of every channel, bins in order of spatial frequency whatever its direction: a
                   block is part of a ring in one channel, and every channel keeps its own energy.
-    volume        one FFT over channels, rows and columns, bins in order of 3-D frequency.
+    volume        one FFT over channels, rows and columns (and frames), bins in order of 3-D frequency.
 """
 
 import math
@@ -58,20 +58,25 @@ class FlatSpectrum:
 
 @dataclass(frozen=True)
 class RadialSpectrum:
-    """An orthonormal FFT over the last `dimensions` dimensions, its bins in order of radial frequency."""
+    """An orthonormal FFT over all dimensions of a row, its bins in order of radial frequency.
 
-    dimensions: int
+    dimensions: how many of the last dimensions make a row; None for all but the batch.
+    """
+
+    dimensions: int | None
     row: str
 
     def split(self, noise: torch.Tensor) -> torch.Tensor:
+        if self.dimensions is None:
+            return noise
         if noise.dim() <= self.dimensions:
-            raise ValueError(f"this spectrum needs noise of shape (batch, channels, height, width), "
+            raise ValueError(f"the spectrum of a {self.row} needs noise of shape (batch, ..., height, width), "
                              f"got {tuple(noise.shape)}; use the flat spectrum")
         return noise.flatten(0, noise.dim() - 1 - self.dimensions)
 
     def bins(self, rows: torch.Tensor) -> tuple[torch.Tensor, Callable[[], torch.Tensor]]:
         shape = rows.shape[1:]
-        dim = tuple(range(-self.dimensions, 0))
+        dim = tuple(range(1, rows.dim()))
         layout = half_spectrum_layout(shape, rows.device)
         half = torch.fft.rfftn(rows, dim=dim, norm="ortho")
         flat = half.flatten(1)
@@ -92,7 +97,7 @@ class RadialSpectrum:
 SPECTRA: dict[str, Spectrum] = {
     "flat": FlatSpectrum(),
     "per channel": RadialSpectrum(2, "channel"),
-    "volume": RadialSpectrum(3, "sample"),
+    "volume": RadialSpectrum(None, "sample"),
 }
 
 

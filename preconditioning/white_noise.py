@@ -85,8 +85,8 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectr
         x: real, shape (batch, ...), any floating dtype and device, an even number N >= 4 of elements per
             sample. Not changed. No gradient flows through the projection.
         block_size: bins per block, at least 2. The paper uses 16.
-        spectrum: "flat" (the paper's), "per channel" or "volume", see `spectra`; the last two need
-            (batch, channels, height, width).
+        spectrum: "flat" (the paper's), "per channel" or "volume", see `spectra`; "per channel" needs
+            (batch, ..., height, width).
 
     Returns:
         new tensor of the shape, dtype and device of `x`. float16 and bfloat16 are worked on in float32, and
