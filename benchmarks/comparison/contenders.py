@@ -92,16 +92,41 @@ def _adam(name: str, label: str, preconditioner: Any) -> Contender:
     return Contender(name, label, "Adam, clip 0.03", ADAM_SIZES, _ascent(preconditioner, torch.optim.Adam, 0.03))
 
 
+def _ablation(name: str, label: str, optimizer: Callable = torch.optim.Adam, clip: float | None = 0.03,
+              step_size: float = 0.05, **settings: Any) -> Contender:
+    words = {torch.optim.Adam: "Adam", torch.optim.SGD: "plain", NESTEROV: "Nesterov 0.9"}[optimizer]
+    return Contender(name, label, words if clip is None else f"{words}, clip {clip}", (step_size,),
+                     _ascent(WhiteGaussianProjector(**settings), optimizer, clip))
+
+
+BASELINES = ("none", "reno", "prno", "mpgr")
+REFERENCE, VARIANT = "gper", "gper-block4"  # the paper's method, and ours
+
 CONTENDERS = {contender.name: contender for contender in (
     _adam("none", "no protection", Unconstrained()),
     Contender("reno", "ReNO", "Nesterov 0.9, clip 0.1", doublings(0.3125), _ascent(NormPenalty(), NESTEROV, 0.1)),
     Contender("prno", "PRNO", "AdamW, clip 1", ADAM_SIZES, _ascent(SubsetPenalty(), torch.optim.AdamW, 1.0)),
     Contender("mpgr", "MPGR", "Nesterov 0.9, clip 0.01", doublings(3.125),
               _ascent(SpectrumPenalty(), NESTEROV, 0.01)),
-    _adam("gper", "GPER", WhiteGaussianProjector()),
+    _adam(REFERENCE, "GPER", WhiteGaussianProjector()),
+    _adam(VARIANT, "GPER, blocks of 4", WhiteGaussianProjector(block_size=4)),
     _adam("gper-gradient", "GPER, gradient only", WhiteGaussianProjector(project_latent=False)),
     _adam("gper-latent", "GPER, latent only", WhiteGaussianProjector(project_gradient=False)),
     Contender("best-of-n", "best of n", "none", (None,), _best_of_seeds, needs_gradient=False),
     Contender("local-search", "local search", "none", doublings(0.05), _local_search, needs_gradient=False),
 )}
-BASELINES = ("none", "reno", "prno", "mpgr")
+
+# Of the paper's method, at one step size, on the tuning noises. A projected gradient has the norm sqrt(N): without a
+# clip, and with 1 / (1 - 0.9) for momentum, plain and Nesterov steps are as long as Adam's.
+ABLATIONS = {contender.name: contender for contender in (
+    *(_ablation(f"block-{size}", f"block size {size}", block_size=size) for size in (4, 8, 16, 32, 64, 256)),
+    *(_ablation(f"{spectrum.replace(' ', '-')}-{size}", f"spectrum {spectrum}, block size {size}", spectrum=spectrum,
+                block_size=size) for spectrum in ("per channel", "volume") for size in (16, 4)),
+    *(_ablation(f"confidence-{size}", f"intervals (95%), block size {size}", confidence=0.95, block_size=size)
+      for size in (16,)),
+    _ablation("plain", "plain steps", torch.optim.SGD, None),
+    _ablation("nesterov", "Nesterov steps", NESTEROV, None, 0.005),
+    _ablation("plain-4", "plain steps, block size 4", torch.optim.SGD, None, block_size=4),
+    _ablation("gradient", "gradient only", project_latent=False),
+    _ablation("latent", "latent only", project_gradient=False),
+)}

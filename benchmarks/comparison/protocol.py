@@ -1,0 +1,211 @@
+"""Who runs what on which noises: choice of step sizes, the comparison itself, ablations.
+
+Every method chooses its step size on the same few noises by the same rule, then runs on noises that no choice has
+seen. Time is the time of the budget's steps without any protection; what a step of each method costs is measured
+side by side, so that the load of the machine at the hour of a run does not matter.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .cells import FINAL_SEED, TUNING_SEED, Cell, Trajectory, noises, run_cell
+from .contenders import BASELINES, REFERENCE, Contender, Task
+from .judging import Judged, judged_cell
+from .statistics import at_time
+from .subject import Subject
+
+logger = logging.getLogger(__name__)
+
+CHOSEN_BY = "held out"  # on which held-out reward step sizes are chosen; the first one where it has another name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is run. steps: the budget of the comparison. tuning_steps: of the trials, at least `steps`; longer
+    ones show what becomes of an ascent that is not stopped, for the methods named in `long_trials`."""
+
+    noises: int = 64
+    tuning_noises: int = 8
+    steps: int = 100
+    tuning_steps: int = 200
+    long_trials: tuple[str, ...] = ()
+    batch: int = 16
+    timing_rounds: int = 5
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What became of a batch of noises. seconds: (K,) since the start, per noise. values: by name, (K, B). noise:
+    (B, C, H, W) in the end. rewards: (evaluations, B) as the method saw them. evaluation_seconds: of each."""
+
+    seconds: Tensor
+    values: dict[str, Tensor]
+    noise: Tensor
+    prompts: tuple[str, ...]
+    rewards: Tensor
+    evaluation_seconds: Tensor
+
+    def at(self, name: str, moment: float) -> Tensor:
+        """(B,) of a value at a moment."""
+        return at_time(self.seconds, self.values[name], moment)
+
+
+class Comparison:
+    """Runs, judges and keeps in `folder` what the report needs; what lies there already is not run again.
+
+    climbed: the subject that methods work on. watched: the subject that judges work on; the same one, or a more
+    exact one.
+    """
+
+    def __init__(self, climbed: Subject, watched: Subject, contenders: dict[str, Contender], plan: Plan,
+                 folder: Path) -> None:
+        self.climbed, self.watched, self.contenders, self.plan, self.folder = climbed, watched, contenders, plan, folder
+        self._curves: dict[tuple, Curves] = {}
+        self.step_seconds = self._timings()
+
+    @property
+    def budget(self) -> float:
+        """Seconds of the unprotected ascent's steps, per noise."""
+        first = next(name for name in (*BASELINES, *self.contenders) if name in self.contenders)
+        return self.plan.steps * self.step_seconds[first]
+
+    def steps(self, name: str, steps: int) -> int:
+        """Steps of a method: for a search, the evaluations that take as long as that many steps of ascent."""
+        if self.contenders[name].needs_gradient:
+            return steps
+        return max(1, round(steps / self.plan.steps * self.budget / self.step_seconds[name]))
+
+    def trials(self, name: str) -> dict[float | None, Curves]:
+        """By step size, on the tuning noises."""
+        wanted = self.plan.tuning_steps if name in self.plan.long_trials else self.plan.steps
+        contender = self.contenders[name]
+        return {size: self._run(contender, size, TUNING_SEED, self.plan.tuning_noises, self.steps(name, wanted),
+                                self.step_seconds[name])
+                for size in contender.step_sizes}
+
+    def chosen(self, name: str) -> float | None:
+        """The largest step size with no worse a held-out reward at the end of the budget than the best, see `choose`.
+
+        Held out, and not the target: the largest step size has the highest target, and every method that can leave
+        white noise would be judged at its worst.
+        """
+        sizes = self.contenders[name].step_sizes
+        if len(sizes) == 1:
+            return sizes[0]
+        key = held_out_key(self.watched)
+        return choose({size: curves.at(key, self.budget) for size, curves in self.trials(name).items()})
+
+    def final(self, name: str) -> Curves:
+        """At the chosen step size, on noises that no choice has seen."""
+        return self._run(self.contenders[name], self.chosen(name), FINAL_SEED, self.plan.noises,
+                         self.steps(name, self.plan.steps), self.step_seconds[name])
+
+    def ablation(self, contender: Contender) -> Curves:
+        """At its only step size, on the tuning noises; its step counts as long as the paper's."""
+        return self._run(contender, contender.step_sizes[0], TUNING_SEED, self.plan.tuning_noises, self.plan.steps,
+                         self.step_seconds[REFERENCE])
+
+    def _run(self, contender: Contender, size: float | None, seed: int, count: int, steps: int,
+             step_seconds: float) -> Curves:
+        key = (contender.name, size, seed, count, steps)
+        if key in self._curves:
+            return self._curves[key]
+        parts = []
+        for start in range(0, count, self.plan.batch):
+            cell = Cell(contender.name, size, seed + start, min(self.plan.batch, count - start), steps)
+            started = time.process_time()
+            trajectory = run_cell(cell, contender, self.climbed, self.folder / "cells")
+            judged = judged_cell(cell, trajectory, self.watched, self.folder / "judged")
+            spent = time.process_time() - started
+            if spent > 2:
+                logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged.values["target"][-1].mean())
+            parts.append((trajectory, judged))
+        self._curves[key] = joined(parts, step_seconds)
+        return self._curves[key]
+
+    def _timings(self) -> dict[str, float]:
+        """Seconds of a step by method, kept in a file of the folder."""
+        path = self.folder / "seconds_per_step.json"
+        known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        missing = [contender for name, contender in self.contenders.items() if name not in known]
+        if missing:
+            reference = [self.contenders[name] for name in BASELINES[:1] if name in known]
+            measured = seconds_per_step([*reference, *missing], self.climbed, self.plan)
+            # A method that is added later is measured against the first, whose step keeps its time.
+            scale = known[reference[0].name] / measured[reference[0].name] if reference else 1.0
+            known |= {contender.name: measured[contender.name] * scale for contender in missing}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(known, indent=1) + "\n")
+        return known
+
+
+def joined(parts: Sequence[tuple[Trajectory, Judged]], step_seconds: float) -> Curves:
+    """Batches that were kept at the same steps, as one."""
+    judged = Judged.joined([part for _, part in parts])
+    trajectories = [trajectory for trajectory, _ in parts]
+    rewards = torch.cat([trajectory.rewards for trajectory in trajectories], 1)
+    return Curves(judged.steps.double() * step_seconds, judged.values,
+                  torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
+                  tuple(prompt for trajectory in trajectories for prompt in trajectory.prompts), rewards,
+                  torch.arange(len(rewards), dtype=torch.float64) * step_seconds)
+
+
+def held_out_key(subject: Subject) -> str:
+    name = CHOSEN_BY if CHOSEN_BY in subject.held_out else next(iter(subject.held_out))
+    return f"held out: {name}"
+
+
+def choose(scores: dict[float, Tensor]) -> float:
+    """The largest step size whose mean score is within one standard error of the best mean; scores are (B,).
+
+    The one-standard-error rule of Breiman et al., "Classification and Regression Trees" (1984), with speed in the
+    place of simplicity: what the tuning noises cannot tell apart is not chosen between by chance.
+    """
+    best = max(scores.values(), key=lambda values: values.mean().item())
+    error = best.std().item() / len(best) ** 0.5 if len(best) > 1 else 0.0
+    return max(size for size, values in scores.items() if values.mean().item() >= best.mean().item() - error)
+
+
+def seconds_per_step(contenders: Sequence[Contender], subject: Subject, plan: Plan) -> dict[str, float]:
+    """Seconds of one step for one noise, by method: the least of some rounds in which the methods take turns.
+
+    """
+    clock = step_clock()
+    seeds = tuple(range(TUNING_SEED, TUNING_SEED + min(plan.batch, plan.noises)))
+    noise, prompts = noises(subject, seeds)
+    task = Task(noise, partial(subject.generate, prompts=prompts), partial(_reward, subject, prompts), seeds,
+                subject.graph_context)
+    found: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    for _ in range(plan.timing_rounds):
+        for contender in contenders:
+            found[contender.name].append(_step_seconds(contender, task, clock) / len(noise))
+    return {name: min(seconds) for name, seconds in found.items()}
+
+
+def step_clock() -> Callable[[], float]:
+    """Processor time with one thread on a CPU, so that other work on the machine hardly counts; else elapsed time."""
+    single = torch.get_num_threads() == 1 and not torch.cuda.is_available()
+    return time.process_time if single else time.perf_counter
+
+
+def _reward(subject: Subject, prompts: list[str], images: Tensor) -> Tensor:
+    return subject.reward(images, prompts)
+
+
+def _step_seconds(contender: Contender, task: Task, clock: Callable[[], float]) -> float:
+    """From the first evaluation to the second: one whole step, without what comes once."""
+    moments: list[float] = []
+
+    def note(step: object) -> None:
+        moments.append(clock())
+
+    contender.run(task, contender.step_sizes[0], 2, note)
+    return moments[1] - moments[0]

@@ -1,0 +1,139 @@
+"""Compare the methods that optimize noise: who reaches which reward, how fast, and what becomes of the pictures.
+
+    python -m benchmarks.methods                       # the demo world, any CPU; hours at the documented size
+    python -m benchmarks.methods --quick               # minutes, to see it work
+    COMFYUI_PATH=... python -m benchmarks.methods --comfyui --checkpoint flux1-schnell-fp8.safetensors \\
+        --prompts animals --target aesthetic.safetensors,clip_vision/clip-l.safetensors \\
+        --held-out pickscore.safetensors               # a real model and real rewards
+
+Writes --out (docs/benchmarks.md) with its pictures beside it. Runs are kept in --results: a stopped comparison goes
+on where it was, and a document is made again in a minute.
+"""
+
+import argparse
+import logging
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from .comparison.contenders import ABLATIONS, CONTENDERS
+from .comparison.protocol import Comparison, Plan
+from .comparison.report import Report
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[1]
+PLAN = Plan(noises=64, tuning_noises=8, steps=100, tuning_steps=200, long_trials=("none", "mpgr", "gper"))
+QUICK = Plan(noises=4, tuning_noises=2, steps=6, tuning_steps=12, long_trials=("none", "gper"), batch=4,
+             timing_rounds=1)
+
+
+def parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__, formatter_class=raw)
+    arguments.add_argument("--methods", nargs="+", metavar="NAME", help=f"of {', '.join(CONTENDERS)}; all by default")
+    arguments.add_argument("--quick", action="store_true", help="a few noises and steps")
+    arguments.add_argument("--noises", type=int, help=f"start noises of the comparison ({PLAN.noises})")
+    arguments.add_argument("--tuning-noises", type=int, help=f"others, to choose step sizes on ({PLAN.tuning_noises})")
+    arguments.add_argument("--steps", type=int, help=f"the budget, in steps of unprotected ascent ({PLAN.steps})")
+    arguments.add_argument("--tuning-steps", type=int, help=f"of the trials that are left running ({PLAN.tuning_steps})")
+    arguments.add_argument("--batch", type=int, help=f"noises at once ({PLAN.batch}; 1 in ComfyUI)")
+    arguments.add_argument("--no-ablations", action="store_true")
+    arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md", help="the document")
+    arguments.add_argument("--results", type=Path, default=ROOT / "benchmark_results", help="folder of the runs")
+    arguments.add_argument("--threads", type=int, default=1, help="of the CPU (1)")
+    arguments.add_argument("--decoder-dtype", choices=("float32", "bfloat16"), default="float32",
+                           help="of the demo world's decoder while optimizing (float32); judged in float32 always")
+    comfyui = arguments.add_argument_group("a model in ComfyUI, by the names of its files there")
+    comfyui.add_argument("--comfyui", action="store_true", help="compare on it; COMFYUI_PATH names the ComfyUI")
+    comfyui.add_argument("--checkpoint")
+    comfyui.add_argument("--diffusion-model")
+    comfyui.add_argument("--text-encoders", nargs="+", default=[], metavar="FILE")
+    comfyui.add_argument("--clip-type", default="flux")
+    comfyui.add_argument("--vae")
+    comfyui.add_argument("--target", metavar="FILE[,BACKBONE]", help="the reward to climb")
+    comfyui.add_argument("--held-out", nargs="+", default=[], metavar="FILE[,BACKBONE]", help="rewards to watch")
+    comfyui.add_argument("--prompts", default="animals", help="animals, compositions, or a file with one on each line")
+    comfyui.add_argument("--size", type=int, default=512, help="of the pictures, in pixels (512)")
+    comfyui.add_argument("--sampler-steps", type=int, default=1, help="of the few-step model (1)")
+    return arguments
+
+
+def chosen_plan(options: argparse.Namespace) -> Plan:
+    """The plan that the options ask for. ValueError for numbers that cannot be meant."""
+    plan = QUICK if options.quick else PLAN
+    if options.comfyui and options.batch is None:
+        plan = replace(plan, batch=1)
+    wanted = {name: getattr(options, name) for name in ("noises", "tuning_noises", "steps", "tuning_steps", "batch")}
+    plan = replace(plan, **{name: value for name, value in wanted.items() if value is not None})
+    for name in wanted:
+        if getattr(plan, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} is {getattr(plan, name)}: set it to 1 or more")
+    return replace(plan, tuning_steps=max(plan.steps, plan.tuning_steps))
+
+
+def chosen_methods(names: list[str] | None) -> dict:
+    unknown = sorted(set(names or ()) - set(CONTENDERS))
+    if unknown:
+        raise ValueError(f"unknown method {unknown[0]!r}: choose from {', '.join(CONTENDERS)}")
+    return {name: contender for name, contender in CONTENDERS.items() if names is None or name in names}
+
+
+def subjects(options: argparse.Namespace, plan: Plan) -> tuple:
+    """Whom the methods work on, whom the judges work on, and the name of the folder of results."""
+    if not options.comfyui:
+        from .comparison.demo_subject import DemoSubject
+
+        climbed = DemoSubject(options.decoder_dtype)
+        watched = climbed if options.decoder_dtype == "float32" else DemoSubject()
+        return climbed, watched, f"demo_world_{options.decoder_dtype}"
+    if not options.target or not options.held_out:
+        raise ValueError("--comfyui needs --target and at least one --held-out: files in models/reward_models")
+    from .comparison import comfyui_host
+
+    comfyui_host.start()
+    from .comparison.comfyui_files import PROMPTS, ModelFiles, RewardFile
+    from .comparison.comfyui_subject import ComfyUISubject
+
+    models = ModelFiles(options.checkpoint, options.diffusion_model, tuple(options.text_encoders), options.clip_type,
+                        options.vae)
+    named = PROMPTS / f"{options.prompts}.txt"
+    subject = ComfyUISubject.load(
+        models, named if named.is_file() else Path(options.prompts), RewardFile.parse(options.target),
+        [RewardFile.parse(text) for text in options.held_out], options.size, options.sampler_steps, plan.batch)
+    model = Path(options.checkpoint or options.diffusion_model).stem
+    target = Path(options.target.partition(",")[0]).stem
+    return subject, subject, f"{model}_{target}_{Path(options.prompts).stem}_{options.size}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    try:
+        plan, contenders = chosen_plan(options), chosen_methods(options.methods)
+        climbed, watched, folder = subjects(options, plan)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    comparison = Comparison(climbed, watched, contenders, plan, options.results / folder)
+    for name in contenders:
+        comparison.trials(name)
+    for name in contenders:
+        logger.info("%s: step size %s", name, comparison.chosen(name))
+        comparison.final(name)
+    with_ablations = "gper" in contenders and not options.no_ablations
+    if with_ablations:
+        for contender in ABLATIONS.values():
+            comparison.ablation(contender)
+    said = shlex.join(sys.argv[1:] if arguments is None else arguments)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    Report(comparison, options.out, with_ablations, f"python -m benchmarks.methods {said}".strip()).write()
+    logger.info("wrote %s", os.path.relpath(options.out))
+
+
+if __name__ == "__main__":
+    main()
