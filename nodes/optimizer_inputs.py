@@ -55,15 +55,22 @@ def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> 
             "latent_image holds several latents of different shape (video with sound): use a picture latent."
         )
     latent_format = patcher.get_model_object("latent_format")
+    if latent_format.latent_dimensions == 1:
+        raise ValueError("The model makes sound, but rewards judge pictures: connect a picture model, such as FLUX.")
     if samples.shape[1] != latent_format.latent_channels:
         raise ValueError(
             f"latent_image has {samples.shape[1]} channels, but the model works with {latent_format.latent_channels}: "
             "encode the picture with the model's own VAE, or use an empty latent made for it."
         )
-    if samples.ndim != 4:
+    if samples.ndim != 2 + latent_format.latent_dimensions:
         raise ValueError(
-            f"latent_image has the shape {tuple(samples.shape)}: models with video latents (Wan, Qwen-Image, Krea 2) "
-            "are not supported yet. Use a picture model, such as FLUX."
+            f"latent_image has the shape {tuple(samples.shape)}, which is that of a video, but the model makes "
+            "pictures: use an empty latent made for the model."
+        )
+    if samples.ndim == 5 and samples.shape[2] != 1:
+        raise ValueError(
+            f"latent_image holds {samples.shape[2]} latent frames, but rewards judge a single picture: set the length "
+            "of the empty latent to 1."
         )
     return samples
 

@@ -15,7 +15,7 @@ from .backward_plan import BackwardPlan
 from .cast_again import cast_again
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, with_differentiable_attention
-from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary
+from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary, unwrap_attributes
 from .vae_decode import decode
 
 Ascent = Callable[..., AscentRecord]
@@ -130,4 +130,5 @@ class _AscentSampler(comfy.samplers.Sampler):
         comfy.model_management.load_models_gpu([model, *companions], memory_required=plan.memory_required)
         for patcher in (model, *companions):
             freeze_as_ordinary(patcher.model)
+        unwrap_attributes(model_wrap.inner_model.latent_format)
         return plan

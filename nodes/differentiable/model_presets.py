@@ -34,6 +34,8 @@ PRESETS = (
     ModelPreset("FLUX.2", "Flux", "Flux2", 0.02, FLUX_BLOCKS),
     ModelPreset("Chroma", "Chroma", "Chroma", 0.02, FLUX_BLOCKS),
     ModelPreset("Z-Image, Lumina 2", "NextDiT", "Lumina2", 0.02, ("JointTransformerBlock",)),
+    ModelPreset("Qwen-Image", "QwenImageTransformer2DModel", "QwenImage", 0.02, ("QwenImageTransformerBlock",)),
+    ModelPreset("Krea 2", "SingleStreamDiT", "Krea2", 0.02, ("SingleStreamBlock",)),
     ModelPreset("SDXL", "UNetModel", "SDXL", 0.1, UNET_BLOCKS),
     ModelPreset("SD 1 and 2", "UNetModel", "BaseModel", 0.1, UNET_BLOCKS),
 )

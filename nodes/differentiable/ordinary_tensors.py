@@ -27,6 +27,13 @@ def freeze_as_ordinary(module: nn.Module) -> None:
                 part._buffers[name] = _ordinary(buffer)
 
 
+def unwrap_attributes(holder: object) -> None:
+    """The same for tensors that are plain attributes of ``holder``, as the statistics in a latent format are."""
+    for name, value in list(vars(holder).items()):
+        if isinstance(value, Tensor) and value.is_inference():
+            setattr(holder, name, _ordinary(value))
+
+
 def clone_inference_tensors(value: Any) -> Any:
     """A copy of nested lists, tuples and dicts in which inference tensors are cloned; other objects are shared."""
     if isinstance(value, Tensor):

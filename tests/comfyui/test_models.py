@@ -13,6 +13,8 @@ FAMILIES = {
     "FLUX.2 klein": ("tiny_flux2", "klein", "FLUX.2"),
     "Chroma": ("tiny_chroma", "chroma", "Chroma"),
     "Z-Image-Turbo": ("tiny_z_image", "turbo", "Z-Image, Lumina 2"),
+    "Qwen-Image": ("tiny_qwen_image", "qwen_image", "Qwen-Image"),
+    "Krea 2": ("tiny_krea2", "krea2", "Krea 2"),
     "SDXL-Turbo": ("tiny_unet", "sdxl_turbo", "SDXL"),
     "SD-Turbo": ("tiny_unet", "sd_turbo", "SD 1 and 2"),
 }
@@ -89,7 +91,7 @@ def test_every_block_is_recomputed(family):
         assert runs == {name: 3 + again * (not name.startswith("context_refiner")) for name in blocks}
     for handle in handles:
         handle.remove()
-    assert len(blocks) > 2
+    assert len(blocks) >= 2
 
 
 @pytest.mark.parametrize("start", ["from noise", "from a picture"])
@@ -147,6 +149,18 @@ def schedule(stock):
     if type(stock.model.diffusion_model).__name__ == "UNetModel":
         return SDTurboScheduler.execute(stock, 1, 1.0).args[0]
     return BasicScheduler.execute(stock, "simple", 1, 1.0).args[0]
+
+
+def test_a_video_is_refused(load):
+    """Qwen-Image's latents may hold several frames; a reward judges one picture."""
+    from gper_pack.nodes.optimizer_inputs import check_latent
+
+    family = load("Qwen-Image")
+    assert check_latent(family.noise, family.stock) is family.noise
+    with pytest.raises(ValueError, match="3 latent frames.*length of the empty latent to 1"):
+        check_latent(family.noise.repeat(1, 1, 3, 1, 1), family.stock)
+    with pytest.raises(ValueError, match="that of a video"):
+        check_latent(family.noise, load("FLUX.1 schnell").stock)
 
 
 def test_another_model_is_kept_and_named(load, monkeypatch, caplog):

@@ -3,6 +3,7 @@
 Import this module inside tests only: it needs `host`.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,9 +57,11 @@ def random_weights(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, T
 
     def one(name: str, shape: tuple[int, ...]) -> Tensor:
         values = torch.randn(shape, generator=generator)
-        if len(shape) > 1:
-            return values / shape[-1] ** 0.5
-        return 0.1 * values if name.endswith("bias") else 1 + 0.1 * values
+        if name.endswith("bias"):
+            return 0.1 * values
+        if len(shape) == 1 or name.endswith("gamma"):
+            return 1 + 0.1 * values
+        return values / math.prod(shape[1:]) ** 0.5
 
     return {name: one(name, shape) for name, shape in shapes.items()}
 
