@@ -1,6 +1,7 @@
 """Every kind of model in the table: loaded by the stock loaders, its gradient against diffusers, and optimized."""
 
 import logging
+from pathlib import Path
 
 import pytest
 import torch
@@ -34,6 +35,16 @@ def load(pack, tmp_path_factory):
         return built[name]
 
     return by_name
+
+
+def test_the_readme_lists_the_table_of_models(pack):
+    from gper_pack.nodes.differentiable.model_presets import PRESETS
+
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = text.split("| model | learning rate | tested as |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    listed = [tuple(cell.strip() for cell in row.strip("|").split("|"))[:2] for row in rows]
+    assert listed == [(preset.name, f"{preset.learning_rate:g}") for preset in PRESETS]
+    assert {name for _, _, name in FAMILIES.values()} == {preset.name for preset in PRESETS}, "each is tested"
 
 
 @pytest.fixture(params=FAMILIES)
