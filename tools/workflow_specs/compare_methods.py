@@ -25,7 +25,7 @@ def _column(key: str, method: str, learning_rate: float) -> Column:
         [
             ours(f"method_{key}", "OptimizationMethod", {"method": method}, title=f"Method: {method}"),
             ours(f"optimizer_{key}", "NoiseOptimizer", settings),
-            save(f"save_{key}", f"method_{key}", f"Sheet: {method}", 420),
+            save(f"save_{key}", f"method_{key}", f"Sheet: {method}", 820),
         ],
     )
 
@@ -41,14 +41,13 @@ def _links(key: str) -> list[tuple[str, str]]:
 
 COMPARE_METHODS = Workflow(
     columns=[
+        Column(400, [note(NOTE_TEXT, 420, "Compare methods"), *demo_world(batch=2)]),
         Column(
-            400,
+            320,
             [
-                note(NOTE_TEXT, 420, "Compare methods"),
-                *demo_world(batch=2),
-                ours("watch", "RewardMix", {"weight": 0.0}, title="Watch the held-out reward"),
                 Node("guider", "BasicGuider"),
                 schedule(),
+                ours("watch", "RewardMix", {"weight": 0.0}, title="Watch the held-out reward"),
             ],
         ),
         *(_column(key, method, learning_rate) for key, (method, learning_rate) in METHODS.items()),

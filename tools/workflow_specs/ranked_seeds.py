@@ -40,7 +40,7 @@ RANKED_SEEDS = Workflow(
             [
                 Node("guider", "BasicGuider"),
                 schedule(),
-                ours("optimizer", "NoiseOptimizer", {"steps": 40, "learning_rate": 0.05}),
+                ours("optimizer", "NoiseOptimizer", {"steps": 30, "learning_rate": 0.05}),
             ],
         ),
         Column(
