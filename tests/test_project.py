@@ -3,11 +3,13 @@
 import ast
 import re
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tools.archive import copy_archive, shipped_files
+from tools.archive import build_archive, shipped_files
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,6 +19,9 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SHIPPED_PYTHON = [path for path in shipped_files() if path.suffix == ".py"]
+SHIPPED_TEXTS = [
+    path for path in shipped_files() if path.suffix in {".py", ".js", ".css", ".json", ".md", ".toml", ".txt"}
+]
 PACKAGES = {path.parts[0] for path in SHIPPED_PYTHON if len(path.parts) > 1}
 HOST_MODULES = {
     "comfy",
@@ -64,6 +69,14 @@ def test_registry_metadata():
     assert PROJECT["tool"]["comfy"]["PublisherId"]
     assert "web" not in PROJECT["tool"]["comfy"], "WEB_DIRECTORY says it; twice runs the scripts twice"
     assert (ROOT / "LICENSE").is_file()
+
+
+def test_the_icon_is_as_the_registry_wants_it():
+    repository = PROJECT["project"]["urls"]["Repository"].replace("github.com", "raw.githubusercontent.com")
+    icon = PROJECT["tool"]["comfy"]["Icon"]
+    assert icon.startswith(f"{repository}/main/")
+    with Image.open(ROOT / icon.removeprefix(f"{repository}/main/")) as picture:
+        assert picture.size[0] == picture.size[1] <= 400
 
 
 def test_requirements_are_the_declared_dependencies():
@@ -116,8 +129,10 @@ def test_archive_is_all_but_what_comfyignore_names(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     assert shipped_files(tmp_path) == [Path(".comfyignore"), Path("nodes/tests/kept.py")]
-    copy_archive(tmp_path / "copy", tmp_path)
-    assert (tmp_path / "copy/nodes/tests/kept.py").read_text() == "nodes/tests/kept.py"
+    build_archive(tmp_path / "run.py", tmp_path)  # a name that does not ship
+    with zipfile.ZipFile(tmp_path / "run.py") as archive:
+        assert archive.namelist() == [".comfyignore", "nodes/tests/kept.py"]
+        assert archive.read("nodes/tests/kept.py") == b"nodes/tests/kept.py"
     (tmp_path / ".comfyignore").write_text("docs/\n")
     with pytest.raises(ValueError, match="top-level"):
         shipped_files(tmp_path)
@@ -131,6 +146,22 @@ def test_nothing_in_a_shipped_file_alarms_the_registry(path):
         suspects |= SUSPECT_CALLS & {ast.unparse(call.func)}
         suspects |= SUSPECT_ARGUMENTS & {ast.unparse(keyword) for keyword in call.keywords}
     assert suspects == set()
+
+
+def test_nothing_ships_but_texts_pictures_and_safetensors():
+    kinds = {path.suffix for path in shipped_files()}
+    assert kinds - {path.suffix for path in SHIPPED_TEXTS} <= {"", ".jpg", ".safetensors"}
+    assert {path.name for path in shipped_files() if not path.suffix} == {"LICENSE"}
+
+
+@pytest.mark.parametrize("path", SHIPPED_TEXTS, ids=str)
+def test_no_shipped_text_alarms_the_registry(path):
+    """An encoded blob, a script made from a string, or an address that a script of the page could reach."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert re.findall(r"[A-Za-z0-9+/=]{120,}", text) == []
+    if path.suffix == ".js":
+        assert re.findall(r"\beval\b|new Function|\batob\b|document\.write|innerHTML|import\(", text) == []
+        assert set(re.findall(r"https?://[\w.]+", text)) <= {"http://www.w3.org"}  # the name of SVG
 
 
 @pytest.mark.parametrize("path", SHIPPED_PYTHON, ids=str)

@@ -1,10 +1,15 @@
-"""Which files of the checkout make up the registry archive."""
+"""Which files of the checkout make up the registry archive, and the archive itself.
+
+python -m tools.archive PACK.zip
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
-import shutil
+import sys
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,9 +48,21 @@ def shipped_files(root: Path = ROOT) -> list[Path]:
     return sorted(files)
 
 
-def copy_archive(destination: Path, root: Path = ROOT) -> None:
-    """Copy what ships from `root` to the new folder `destination`."""
-    for file in shipped_files(root):
-        target = destination / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(root / file, target)
+def build_archive(file: Path, root: Path = ROOT) -> None:
+    """Write what ships from `root` into the new zip `file`, as the registry hands it out."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for shipped in shipped_files(root):
+            archive.write(root / shipped, shipped.as_posix())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.archive", description="Build the archive of the pack.")
+    parser.add_argument("file", type=Path, help="the zip to write")
+    file = parser.parse_args().file
+    build_archive(file)
+    print(f"{file}: {len(shipped_files())} files, {file.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,10 +17,11 @@ from .comfyui_browser import QUIET_FRONTEND, open_frontend
 from .comfyui_installs import ROOT, newest_comfyui
 from .comfyui_server import ComfyServer
 from .workflow_specs import WORKFLOWS, Workflow
+from .workflow_specs.parts import TITLE
 
 EMPTY = {"version": 0.4, "last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "groups": [], "config": {}}
 
-TITLE, GAP = 30, 50  # pixels: of a node's head, between nodes
+GAP = 50  # pixels between nodes
 
 # Builds the nodes and links of a spec on the empty page; fails on an unknown node, widget or slot. The nodes of a
 # column stand below one another, as high as the frontend makes them.

@@ -5,8 +5,8 @@
         picture = server.images(result)[0]
 
 The server sees only its own scratch base directory: no model, custom node, input or setting of the user's
-installation. The pack is copied there as the registry would install it, so that a file which does not ship
-is missing here too.
+installation. The pack is built into its archive and unpacked there, as the registry would install it, so that a
+file which does not ship is missing here too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import Any
 import websocket
 from PIL import Image
 
-from .archive import copy_archive
+from .archive import build_archive
 
 START_SECONDS = 300
 END_EVENTS = ("execution_success", "execution_error", "execution_interrupted")
@@ -106,7 +106,8 @@ class ComfyServer:
     def _start(self) -> None:
         for name in CATEGORY_FOLDERS:
             (self.base / name).mkdir()
-        copy_archive(self.base / "custom_nodes" / self.pack_folder)
+        build_archive(self.base / "pack.zip")
+        shutil.unpack_archive(self.base / "pack.zip", self.base / "custom_nodes" / self.pack_folder)
         user = self.base / "user" / "default"
         user.mkdir()
         (user / "comfy.settings.json").write_text(json.dumps(self._settings), encoding="utf-8")

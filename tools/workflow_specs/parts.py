@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 NOTE = ("#432", "#653")
 OURS = ("#223", "#335")
 MUTED = 2
+TITLE = 30  # pixels: the height of a node's head, which its size does not count
 
 
 @dataclass
