@@ -13,8 +13,6 @@ import folder_paths
 
 from .comfyui_host import pack_module
 
-PROMPTS = Path(__file__).with_name("prompts")
-
 
 @dataclass(frozen=True)
 class RewardFile:

@@ -110,8 +110,8 @@ def test_contenders_run_on_it(subject, name, tmp_path):
     assert trajectory.noise.shape[1:] == (2, 16, 8, 8)
 
 
-def test_prompt_files(tmp_path):
-    from benchmarks.comparison.comfyui_files import PROMPTS as FOLDER
+def test_prompt_files(pack, tmp_path):
+    from benchmarks.comparison.comfyui_arguments import PROMPTS as FOLDER
     from benchmarks.comparison.comfyui_files import read_prompts
 
     sets = [read_prompts(FOLDER / name) for name in ("animals.txt", "compositions.txt")]
@@ -135,6 +135,88 @@ def test_file_names_that_do_not_go_together(pack, names, message):
 
     with pytest.raises(ValueError, match=message):
         ModelFiles(**names)
+
+
+def options(*words):
+    import argparse
+
+    from benchmarks.comparison.comfyui_arguments import add_arguments
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(["--comfyui", *words])
+
+
+def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):
+    """Model, VAE and rewards through ComfyUI's folders; the text encoder alone is too large for a test."""
+    import comfy.sd
+    import folder_paths
+
+    from benchmarks.comparison.comfyui_arguments import load_subject
+    from tests.reward_models import small_checkpoints as small
+
+    from . import tiny_models
+
+    for folder in ("diffusion_models", "vae", "text_encoders", "reward_models"):
+        monkeypatch.setitem(folder_paths.folder_names_and_paths, folder,
+                            ([str(tmp_path)], folder_paths.folder_names_and_paths[folder][1]))
+    folder_paths.filename_list_cache.clear()
+    tiny_models.flux(tmp_path)
+    tiny_models.taesd(tmp_path)
+    small.hps_file(tmp_path / "HPS_v2.1_compressed.pt")
+    small.huggingface_clip(tmp_path / "PickScore_v1.safetensors")
+    (tmp_path / "encoder.safetensors").touch()
+    read = []
+
+    class Encoder:
+        def tokenize(self, prompt):
+            return prompt
+
+        def encode_from_tokens_scheduled(self, prompt):
+            read.append(prompt)
+            return tiny_models.conditioning(len(read))
+
+    monkeypatch.setattr(comfy.sd, "load_clip", lambda paths, clip_type: Encoder())
+    (tmp_path / "prompts.txt").write_text("a red fox\n\na barn owl\n")
+    subject = load_subject(options(
+        "--diffusion-model", "flux.safetensors", "--text-encoders", "encoder.safetensors", "--vae", "taesd.safetensors",
+        "--target", "HPS_v2.1_compressed.pt", "--held-out", "PickScore_v1.safetensors", "--prompts",
+        str(tmp_path / "prompts.txt"), "--size", "64"), batch=1)
+    assert tuple(read) == subject.prompts == PROMPTS and len(subject.held_out) == 1
+    x = noise(1).requires_grad_(True)
+    with subject.graph_context():
+        images = subject.generate(x, [PROMPTS[0]])
+        gradient = torch.autograd.grad(subject.reward(images, [PROMPTS[0]]).sum(), x)[0]
+    assert torch.isfinite(gradient).all() and gradient.any()
+    held_out = next(iter(subject.held_out.values()))
+    assert torch.isfinite(held_out(images.detach(), [PROMPTS[0]])).all()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ((), "--target"),
+        (("--target", "a.pt"), "--held-out"),
+        (("--target", "a.pt", "--held-out", "b.pt", "--prompts", "plants"), "animals, compositions or the path"),
+        (("--target", "a.pt", "--held-out", "b.pt"), "a checkpoint or a diffusion model"),
+    ],
+)
+def test_what_is_missing_on_the_command_line(pack, words, message):
+    from benchmarks.comparison.comfyui_arguments import load_subject
+
+    with pytest.raises(ValueError, match=message):
+        load_subject(options(*words), batch=1)
+
+
+def test_without_a_comfyui(monkeypatch):
+    import sys
+
+    from benchmarks.comparison import comfyui_host
+
+    monkeypatch.delitem(sys.modules, comfyui_host.PACK, raising=False)
+    monkeypatch.setenv("COMFYUI_PATH", "/nowhere")
+    with pytest.raises(ValueError, match="set it to the folder of a ComfyUI"):
+        comfyui_host.start()
 
 
 def test_a_reward_file_with_its_backbone(pack):
