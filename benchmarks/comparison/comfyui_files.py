@@ -13,6 +13,8 @@ import folder_paths
 
 from .comfyui_host import pack_module
 
+PROMPTS = Path(__file__).with_name("prompts")
+
 
 @dataclass(frozen=True)
 class RewardFile:
@@ -28,7 +30,11 @@ class RewardFile:
         return cls(file, backbone or "none")
 
     def load(self):
-        """A `RewardHandle` of the pack."""
+        """A `RewardHandle` of the pack; ValueError for a name that is in none of the folders."""
+        _path("reward_models", self.file)
+        if self.backbone != "none":
+            folder, _, name = self.backbone.partition("/")
+            _path(folder, name)
         loader = pack_module("nodes.reward_model_loader").RewardModelLoader
         return loader.execute(self.file, backbone=self.backbone)[0]
 
@@ -57,19 +63,30 @@ class ModelFiles:
             raise ValueError(f"there is no clip type {self.clip_type!r}: choose one of {known}")
 
     def load(self) -> tuple[object, object, object]:
-        """Model patcher, CLIP and VAE. FileNotFoundError for a name that is in none of the folders."""
+        """Model patcher, CLIP and VAE. ValueError for a name that is in none of the folders."""
         if self.checkpoint is not None:
             model, clip, vae, _ = comfy.sd.load_checkpoint_guess_config(
-                folder_paths.get_full_path_or_raise("checkpoints", self.checkpoint))
+                _path("checkpoints", self.checkpoint))
         else:
             model = comfy.sd.load_diffusion_model(
-                folder_paths.get_full_path_or_raise("diffusion_models", self.diffusion_model))
+                _path("diffusion_models", self.diffusion_model))
             clip = comfy.sd.load_clip(
-                [folder_paths.get_full_path_or_raise("text_encoders", name) for name in self.text_encoders],
+                [_path("text_encoders", name) for name in self.text_encoders],
                 clip_type=comfy.sd.CLIPType[self.clip_type.upper()])
         if self.vae is not None:
-            vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(folder_paths.get_full_path_or_raise("vae", self.vae)))
+            vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(_path("vae", self.vae)))
         return model, clip, vae
+
+
+def _path(folder: str, name: str) -> str:
+    if folder not in folder_paths.folder_names_and_paths:
+        raise ValueError(f"ComfyUI has no models folder {folder!r}: name a backbone as FOLDER/FILE, such as "
+                         "clip_vision/clip_l.safetensors")
+    path = folder_paths.get_full_path(folder, name)
+    if path is None:
+        there = ", ".join(folder_paths.get_filename_list(folder)) or "nothing"
+        raise ValueError(f"there is no {name!r} in ComfyUI's models folder {folder!r}; it holds: {there}")
+    return path
 
 
 def encode(clip, prompts: Sequence[str]) -> dict[str, list]:
@@ -78,7 +95,9 @@ def encode(clip, prompts: Sequence[str]) -> dict[str, list]:
 
 
 def read_prompts(path: Path) -> tuple[str, ...]:
-    """One prompt a line; ValueError for a file that holds none."""
+    """One prompt a line; ValueError for a file that is not there or holds none."""
+    if not path.is_file():
+        raise ValueError(f"there is no prompt file {path}: name animals, compositions or a file with one prompt a line")
     prompts = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     if not prompts:
         raise ValueError(f"{path} holds no prompt: write one a line")

@@ -111,7 +111,7 @@ def test_contenders_run_on_it(subject, name, tmp_path):
 
 
 def test_prompt_files(pack, tmp_path):
-    from benchmarks.comparison.comfyui_arguments import PROMPTS as FOLDER
+    from benchmarks.comparison.comfyui_files import PROMPTS as FOLDER
     from benchmarks.comparison.comfyui_files import read_prompts
 
     sets = [read_prompts(FOLDER / name) for name in ("animals.txt", "compositions.txt")]
@@ -137,14 +137,12 @@ def test_file_names_that_do_not_go_together(pack, names, message):
         ModelFiles(**names)
 
 
-def options(*words):
-    import argparse
+def subject_from(*words):
+    """What the command line makes of these words."""
+    from benchmarks import methods
 
-    from benchmarks.comparison.comfyui_arguments import add_arguments
-
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args(["--comfyui", *words])
+    options = methods.parser().parse_args(["--comfyui", *words])
+    return methods.subjects(options, methods.chosen_plan(options))[0]
 
 
 def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):
@@ -152,7 +150,6 @@ def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):
     import comfy.sd
     import folder_paths
 
-    from benchmarks.comparison.comfyui_arguments import load_subject
     from tests.reward_models import small_checkpoints as small
 
     from . import tiny_models
@@ -178,10 +175,10 @@ def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):
 
     monkeypatch.setattr(comfy.sd, "load_clip", lambda paths, clip_type: Encoder())
     (tmp_path / "prompts.txt").write_text("a red fox\n\na barn owl\n")
-    subject = load_subject(options(
+    subject = subject_from(
         "--diffusion-model", "flux.safetensors", "--text-encoders", "encoder.safetensors", "--vae", "taesd.safetensors",
         "--target", "HPS_v2.1_compressed.pt", "--held-out", "PickScore_v1.safetensors", "--prompts",
-        str(tmp_path / "prompts.txt"), "--size", "64"), batch=1)
+        str(tmp_path / "prompts.txt"), "--size", "64")
     assert tuple(read) == subject.prompts == PROMPTS and len(subject.held_out) == 1
     x = noise(1).requires_grad_(True)
     with subject.graph_context():
@@ -195,17 +192,16 @@ def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ((), "--target"),
-        (("--target", "a.pt"), "--held-out"),
-        (("--target", "a.pt", "--held-out", "b.pt", "--prompts", "plants"), "animals, compositions or the path"),
+        ((), "needs --target and at least one --held-out"),
         (("--target", "a.pt", "--held-out", "b.pt"), "a checkpoint or a diffusion model"),
+        (("--target", "a", "--held-out", "b", "--checkpoint", "c", "--prompts", "plants"), "no prompt file plants"),
+        (("--target", "a,clip.pt", "--held-out", "b", "--checkpoint", "c"), "no 'a' in ComfyUI's models folder"),
+        (("--target", "a.pt", "--held-out", "b.pt", "--checkpoint", "c"), "no 'a.pt' in ComfyUI's models folder"),
     ],
 )
-def test_what_is_missing_on_the_command_line(pack, words, message):
-    from benchmarks.comparison.comfyui_arguments import load_subject
-
+def test_what_is_missing_on_the_command_line(node_classes, words, message):
     with pytest.raises(ValueError, match=message):
-        load_subject(options(*words), batch=1)
+        subject_from(*words)
 
 
 def test_without_a_comfyui(monkeypatch):
