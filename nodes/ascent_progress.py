@@ -57,6 +57,7 @@ class AscentProgress:
     def __enter__(self) -> "AscentProgress":
         if self.live.node:
             LIVE_ASCENTS.add(self.live)
+        self._send()
         return self
 
     def __call__(self, step: Step) -> str | None:

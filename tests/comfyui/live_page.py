@@ -72,7 +72,7 @@ class LivePage:
     def panels(self) -> list[dict[str, Any]]:
         return self.page.evaluate(PANELS)
 
-    def wait(self, wanted, seconds: float = 120) -> dict[str, Any]:
+    def wait(self, wanted, seconds: float = 240) -> dict[str, Any]:
         """Wait until one live view is as `wanted(panel)` says, and return it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -37,7 +37,8 @@ export class Ascents {
 }
 
 export function pictureUrl(ascent, which) {
-  return api.apiURL(`/gper/ascents/${ascent.run}/${which}.jpg?count=${ascent.picture_count}`);
+  const version = which === "best" ? `?count=${ascent.picture_count}` : "";
+  return api.apiURL(`/gper/ascents/${ascent.run}/${which}.jpg${version}`);
 }
 
 export async function stopAndKeep(ascent) {

@@ -29,6 +29,7 @@ export class LivePanel {
 
   rest() {
     this.element.dataset.state = "idle";
+    this.element.toggleAttribute("data-empty", true);
     this.status.textContent = "Reward curve and pictures appear here during a run.";
     this.button.hidden = true;
   }
@@ -37,6 +38,7 @@ export class LivePanel {
     this.ascent = ascent;
     const running = ascent.state === "running";
     this.element.dataset.state = ascent.state;
+    this.element.toggleAttribute("data-empty", !ascent.history.length);
     this.button.hidden = !running;
     this.button.disabled = ascent.stopping;
     this.button.textContent = ascent.stopping ? "Stopping…" : "Stop and keep";
