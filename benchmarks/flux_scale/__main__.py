@@ -35,8 +35,8 @@ def main() -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--side", type=int, nargs="+", default=[256], help="pixels")
     parser.add_argument("--batch", type=int, nargs="+", default=[1])
-    parser.add_argument("--rounds", type=int, default=5, help="repeats of everything")
-    parser.add_argument("--steps", type=int, default=1, help="measured steps per round and variant")
+    parser.add_argument("--rounds", type=int, default=3, help="repeats of everything")
+    parser.add_argument("--steps", type=int, default=2, help="measured steps per round and variant")
     parser.add_argument("--caps", type=float, nargs="*", default=[], help="GB of a GPU to stay within, in float8")
     parser.add_argument("--json", type=Path, help="write the numbers to this file, and the page beside it (.md)")
     options = parser.parse_args()
@@ -91,8 +91,8 @@ def compare(geometry, side, batch, files, device, dtype, rounds, steps) -> list[
             return lambda count: side_a.measure(decoder, memory, steps, rows[name].samples, count)
 
         return [
-            lambda count: side_a.measure_plain(vae, rows["plain"].samples),
-            lambda count: side_a.measure_projection(rows["projection"].samples),
+            lambda count: side_a.measure_plain(vae, steps, rows["plain"].samples),
+            lambda count: side_a.measure_projection(steps, rows["projection"].samples),
             step("keep", vae, "keep"),
             step("recompute", vae, "recompute"),
             step("recompute, TAESD", taesd, "recompute"),

@@ -31,7 +31,7 @@ class Geometry:
 
 GEOMETRIES = {
     "tiny": Geometry(1, 1, 2, 8, 64, 32, (1, 64)),
-    "small": Geometry(8, 4, 10, 256, 4096, 768, (4, 256)),  # 0.3 billion parameters
+    "small": Geometry(8, 4, 10, 128, 4096, 768, (4, 256)),  # 0.3 billion parameters
     "full": Geometry(24, 19, 38, 256, 4096, 768, (24, 1024)),  # FLUX.1-schnell, and CLIP L/14
 }
 

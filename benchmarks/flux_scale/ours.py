@@ -90,25 +90,26 @@ class Ours:
 
         self._run(vae, memory, ascent)
 
-    def measure_projection(self, samples: Samples) -> None:
+    def measure_projection(self, repeats: int, samples: Samples) -> None:
         """Time what one step spends on the projector: gradient and noise."""
         from gper_pack.preconditioning import WhiteGaussianProjector
 
         projector, noise = WhiteGaussianProjector(), self.inputs.noise.to(self.device)
-        started = now(self.device)
-        projector.retract(noise + projector.precondition(noise, noise))
-        samples.seconds.append(now(self.device) - started)
+        for _ in range(repeats):
+            started = now(self.device)
+            projector.retract(noise + projector.precondition(noise, noise))
+            samples.seconds.append(now(self.device) - started)
 
-    def measure_plain(self, vae, samples: Samples) -> None:
+    def measure_plain(self, vae, repeats: int, samples: Samples) -> None:
         """Time forward, decode and reward without gradients, by the same functions."""
+        from gper_pack.optimization import AscentRecord
 
         def ascent(noise: Tensor, generate: Callable, reward: Callable, graph_context: Callable, retry: Callable):
             with torch.no_grad():
-                started = now(self.device)
-                reward(generate(noise)).cpu()
-                samples.seconds.append(now(self.device) - started)
-            from gper_pack.optimization import AscentRecord
-
+                for _ in range(repeats):
+                    started = now(self.device)
+                    reward(generate(noise)).cpu()
+                    samples.seconds.append(now(self.device) - started)
             return AscentRecord.start(noise)
 
         self._run(vae, "auto", ascent)

@@ -137,6 +137,7 @@ def _page(facts: dict, rows: list[dict], table: str) -> str:
     return PAGE.format(
         billions=facts["parameters"] / 1e9,
         table=table,
+        missing="" if facts["clock"] == "wall" else NO_GPU,
         counted="by the allocator" if facts["clock"] == "wall" else COUNTED,
         difference=max(row.get("gradient_differs_from_peer", 0.0) for row in rows),
         **facts,
@@ -165,5 +166,13 @@ Made on {date} on {machine}, torch {torch}, by
 
 ```
 {command}
+```
+{missing}"""
+NO_GPU = """
+Numbers from a graphics card are missing. This makes them, at FLUX.1-schnell's size in bfloat16, and in float8 within
+the memory of smaller cards:
+
+```
+python -m benchmarks.flux_scale --device cuda --size full --side 512 1024 --batch 1 4 --caps 24 16 12 --json FILE
 ```
 """
