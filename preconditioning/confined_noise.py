@@ -93,7 +93,7 @@ def _band_levels(groups: tuple[EqualBlocks, ...], confidence: float, device: tor
     level = [*lengths, *[0] * ((1 << (len(lengths) - 1).bit_length()) - len(lengths))]
     levels = []
     while True:
-        low, high = energy_intervals(tuple(level), confidence).to(device, dtype)
+        low, high = energy_intervals(tuple(level), confidence).to(dtype).to(device)
         levels.append((torch.tensor(level, device=device, dtype=dtype), low, high))
         if len(level) == 1:
             return levels[::-1]
