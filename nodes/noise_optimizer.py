@@ -15,6 +15,7 @@ from .differentiable.ascent_sampler import optimize_noise
 from .differentiable.memory import MODES
 from .differentiable.model_presets import preset_for
 from .differentiable.search_sampler import search_noise
+from .differentiable.weight_formats import check_weight_format
 from .methods import DEFAULT_METHOD, Settings
 from .noise_history import NoiseHistory
 from .optimized_noise import OptimizedNoise
@@ -207,7 +208,7 @@ class NoiseOptimizer(io.ComfyNode):
         )
         optimizer_inputs.check_vae(vae, guider.model_patcher)
         if method.needs_gradient:
-            optimizer_inputs.check_memory_management(guider.model_patcher, vae.patcher)
+            check_weight_format(guider.model_patcher, vae.patcher)
         start = optimizer_inputs.check_noise(noise.generate_noise(latent))
         settings = Settings(learning_rate, gradient_clip, preset_for(guider.model_patcher), latent, noise.seed)
         about_method = method.text(settings)

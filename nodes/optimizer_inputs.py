@@ -81,15 +81,6 @@ def check_noise(noise: Tensor) -> Tensor:
     return noise
 
 
-def check_memory_management(*patchers: comfy.model_patcher.ModelPatcher) -> None:
-    # Dynamic VRAM streams weights through buffers that it uses again: what autograd saved would be overwritten.
-    if any(patcher.is_dynamic() for patcher in patchers):
-        raise ValueError(
-            "ComfyUI's dynamic VRAM may replace weights before the gradient has used them, which would make it wrong "
-            "without an error: start ComfyUI with --disable-dynamic-vram."
-        )
-
-
 def check_vae(vae: comfy.sd.VAE, patcher: comfy.model_patcher.ModelPatcher) -> None:
     vae.throw_exception_if_invalid()
     latent_format = patcher.get_model_object("latent_format")

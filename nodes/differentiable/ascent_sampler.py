@@ -16,6 +16,7 @@ from .cast_again import cast_again
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, with_differentiable_attention
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary, unwrap_attributes
+from .streaming_check import check_streamed_gradient
 from .vae_decode import decode
 
 Ascent = Callable[..., AscentRecord]
@@ -106,7 +107,11 @@ class _AscentSampler(comfy.samplers.Sampler):
             comfy.model_management.throw_exception_if_processing_interrupted()
             return decode(self.vae, latent)
 
-        with cast_again(model_wrap.model_patcher.model, *(other.model for other in self._companions(model_wrap))):
+        patchers = [model_wrap.model_patcher, *self._companions(model_wrap)]
+        models = [patcher.model for patcher in patchers]
+        with cast_again(*models):
+            if any(patcher.is_dynamic() for patcher in patchers):
+                check_streamed_gradient(noise, generate, models, plan.evaluation, plan.retry)
             self.record = self.ascent(
                 noise, generate, self.score, graph_context=plan.evaluation, retry=plan.retry
             )

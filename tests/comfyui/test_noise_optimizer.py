@@ -164,9 +164,11 @@ def test_refused_before_the_model_is_loaded(optimize, wires, monkeypatch, change
     assert "\n" not in str(error.value)
 
 
-def test_dynamic_vram_is_refused(optimize, wires, monkeypatch):
-    monkeypatch.setattr(wires["guider"].model_patcher, "is_dynamic", lambda: True)
-    with pytest.raises(ValueError, match="--disable-dynamic-vram"):
+def test_a_compiled_model_is_refused_unless_no_gradient_is_wanted(optimize, wires, monkeypatch):
+    monkeypatch.setitem(
+        wires["guider"].model_patcher.object_patches, "diffusion_model.img_in", torch.compile(torch.nn.Identity())
+    )
+    with pytest.raises(ValueError, match="torch.compile"):
         optimize()
 
 

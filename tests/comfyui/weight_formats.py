@@ -20,10 +20,14 @@ StateDict = dict[str, Tensor]
 
 @dataclass
 class WeightFile:
-    """What is in the file, the same numbers as float32, and how it is loaded."""
+    """What is in the file, the same numbers as float32, and how it is loaded.
+
+    held: the dtype of the memory that holds a block's weights once loaded.
+    """
 
     stored: StateDict
     dequantized: StateDict
+    held: torch.dtype
     options: dict = field(default_factory=dict)
 
     def load(self):
@@ -40,24 +44,13 @@ def is_block_weight(key: str, tensor: Tensor) -> bool:
 
 
 def in_dtype(dtype: torch.dtype) -> Callable[[StateDict], WeightFile]:
-    """All weights in one dtype; 8-bit ones in the blocks only, the others in bfloat16."""
+    """All weights in one dtype, and kept in it: without the option, ComfyUI makes them float32 on a CPU."""
 
     def write(weights: StateDict) -> WeightFile:
-        eight_bit = dtype.itemsize == 1
-        stored = {
-            key: value.to(dtype if not eight_bit or is_block_weight(key, value) else torch.bfloat16)
-            for key, value in weights.items()
-        }
-        return WeightFile(stored, {key: value.float() for key, value in stored.items()})
+        stored = {key: value.to(dtype) for key, value in weights.items()}
+        return WeightFile(stored, {key: value.float() for key, value in stored.items()}, dtype, {"dtype": dtype})
 
     return write
-
-
-def fp8_on_loading(weights: StateDict) -> WeightFile:
-    """A 16-bit file, cast by the loader (its setting weight_dtype)."""
-    stored = {key: value.bfloat16() for key, value in weights.items()}
-    dequantized = {key: value.to(torch.float8_e4m3fn).float() for key, value in stored.items()}
-    return WeightFile(stored, dequantized, {"dtype": torch.float8_e4m3fn})
 
 
 def scaled_fp8(weights: StateDict) -> WeightFile:
@@ -71,14 +64,14 @@ def scaled_fp8(weights: StateDict) -> WeightFile:
         stored[key] = (value / scale).to(torch.float8_e4m3fn)
         stored[key.removesuffix("weight") + "scale_weight"] = scale
         dequantized[key] = stored[key].float() * scale
-    return WeightFile(stored, dequantized)
+    return WeightFile(stored, dequantized, torch.float8_e4m3fn)
 
 
 def comfy_quant(name: str) -> Callable[[StateDict], WeightFile]:
     """The present layout: a note `comfy_quant` beside each weight, quantized by the host's own code."""
 
     def write(weights: StateDict) -> WeightFile:
-        layout = comfy.quant_ops.QUANT_ALGOS[name]["comfy_tensor_layout"]
+        algorithm = comfy.quant_ops.QUANT_ALGOS[name]
         note = torch.tensor(list(json.dumps({"format": name}).encode()), dtype=torch.uint8)
         stored, dequantized = {}, dict(weights)
         for key, value in weights.items():
@@ -86,11 +79,11 @@ def comfy_quant(name: str) -> Callable[[StateDict], WeightFile]:
                 stored[key] = value
                 continue
             options = {"scale": "recalculate"} if "float8" in name else {}
-            quantized = comfy.quant_ops.QuantizedTensor.from_float(value, layout, **options)
+            quantized = comfy.quant_ops.QuantizedTensor.from_float(value, algorithm["comfy_tensor_layout"], **options)
             stored.update({part: tensor.contiguous() for part, tensor in quantized.state_dict(key).items()})
             stored[key.removesuffix("weight") + "comfy_quant"] = note
             dequantized[key] = quantized.dequantize().float()
-        return WeightFile(stored, dequantized)
+        return WeightFile(stored, dequantized, algorithm["storage_t"])
 
     return write
 
@@ -104,7 +97,7 @@ def ggml_q8_0(weights: StateDict) -> WeightFile:
             dequantized[key] = ggml_layers.dequantize(stored[key], torch.float32)
         else:
             stored[key] = value
-    return WeightFile(stored, dequantized, {"custom_operations": ggml_layers.GGMLOps})
+    return WeightFile(stored, dequantized, torch.uint8, {"custom_operations": ggml_layers.GGMLOps})
 
 
 FORMATS = {
@@ -112,7 +105,6 @@ FORMATS = {
     "bfloat16": (in_dtype(torch.bfloat16), 0.9999),
     "float16": (in_dtype(torch.float16), 0.9999),
     "fp8 e4m3": (in_dtype(torch.float8_e4m3fn), 0.99),
-    "fp8 e4m3 on loading": (fp8_on_loading, 0.99),
     "scaled fp8": (scaled_fp8, 0.99),
     "comfy_quant float8_e4m3fn": (comfy_quant("float8_e4m3fn"), 0.99),
     "comfy_quant mxfp8": (comfy_quant("mxfp8"), 0.99),
@@ -120,6 +112,11 @@ FORMATS = {
     "comfy_quant int8_tensorwise": (comfy_quant("int8_tensorwise"), 0.99),
     "GGUF Q8_0": (ggml_q8_0, 0.99),
 }
+
+
+def held_dtype(model) -> torch.dtype:
+    weight = model.model.diffusion_model.single_blocks[0].linear1.weight
+    return weight._qdata.dtype if isinstance(weight, comfy.quant_ops.QuantizedTensor) else weight.dtype
 
 
 def host_knows(name: str) -> bool:
