@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 from tools.workflow_files import FOLDER, api_twin, models_to_download, read, saved_workflows
+from tools.workflow_specs import WORKFLOWS
+from tools.workflow_specs.parts import TITLE
 
 each_workflow = pytest.mark.parametrize("path", saved_workflows(), ids=lambda path: path.stem)
 
@@ -37,3 +39,37 @@ def test_every_model_to_download_says_where_from_and_where_to(path):
         assert model["name"] and model["directory"]
         assert model["url"].startswith(("https://huggingface.co/", "https://civitai.com/"))
         assert Path(model["name"]).suffix in (".safetensors", ".sft", ".ckpt", ".pth", ".pt")
+
+
+def test_there_is_a_workflow_for_every_specification():
+    assert sorted(WORKFLOWS) == [path.stem for path in saved_workflows()], "run: python -m tools.build_workflows"
+
+
+@each_workflow
+def test_a_note_says_what_the_workflow_is_for(path):
+    notes = [node for node in read(path)["nodes"] if node["type"] == "MarkdownNote"]
+    assert len(notes) == 1
+    assert notes[0]["widgets_values"][0].startswith("## ")
+
+
+@each_workflow
+def test_no_node_covers_another(path):
+    boxes = [(node["type"], *node["pos"], *node["size"]) for node in read(path)["nodes"]]
+    for i, (first, x, y, width, height) in enumerate(boxes):
+        for second, other_x, other_y, other_width, other_height in boxes[:i]:
+            apart_x = x >= other_x + other_width or other_x >= x + width
+            apart_y = y - TITLE >= other_y + other_height or other_y - TITLE >= y + height
+            assert apart_x or apart_y, f"{first} and {second}"
+
+
+@each_workflow
+def test_every_input_that_has_to_be_connected_is(path):
+    """Inputs without a widget; optional ones carry shape 7."""
+    for node in read(path)["nodes"]:
+        if node["mode"] == 0:
+            open_inputs = [
+                slot["name"]
+                for slot in node.get("inputs", [])
+                if slot["link"] is None and "widget" not in slot and slot.get("shape") != 7
+            ]
+            assert open_inputs == [], node["type"]

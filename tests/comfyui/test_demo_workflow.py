@@ -13,7 +13,7 @@ STEPS = 8
 def prompt():
     prompt = json.loads((WORKFLOWS / "api" / "demo.json").read_text(encoding="utf-8"))
     key_of(prompt, "GPER_NoiseOptimizer", steps=STEPS, preview_every=2)
-    key_of(prompt, "EmptyLatentImage", batch_size=2)
+    key_of(prompt, "EmptySD3LatentImage", batch_size=2)
     return prompt
 
 
