@@ -19,9 +19,7 @@ a one-step model. *steps* 2 in *Flux2Scheduler* halves that; use the same schedu
 - models/diffusion_models: flux-2-klein-4b.safetensors
 - models/text_encoders: qwen_3_4b.safetensors
 - models/vae: flux2-vae.safetensors
-- models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
-
-On NVIDIA cards start ComfyUI with --disable-dynamic-vram."""
+- models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors"""
 
 FLUX2_KLEIN = Workflow(
     columns=[

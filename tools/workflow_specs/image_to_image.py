@@ -14,9 +14,7 @@ latent (*Set Latent Noise Mask*) limits it to a part.
 **Files** (the page offers what is missing):
 - models/checkpoints: flux1-schnell-fp8.safetensors
 - models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
-- input: example.png comes with ComfyUI; choose a picture of yours
-
-On NVIDIA cards start ComfyUI with --disable-dynamic-vram."""
+- input: example.png comes with ComfyUI; choose a picture of yours"""
 
 IMAGE_TO_IMAGE = Workflow(
     columns=[

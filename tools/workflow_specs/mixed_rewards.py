@@ -11,9 +11,7 @@ it falls while the others rise, they are being fooled; the run ends when it stay
 **Files** (the page offers what is missing; rename as shown):
 - models/checkpoints: flux1-schnell-fp8.safetensors
 - models/reward_models: sac+logos+ava1-l14-linearMSE.pth, clip-vit-large-patch14.safetensors,
-  PickScore_v1.safetensors, HPS_v2.1_compressed.pt
-
-On NVIDIA cards start ComfyUI with --disable-dynamic-vram."""
+  PickScore_v1.safetensors, HPS_v2.1_compressed.pt"""
 
 MODE = "equal pull"
 

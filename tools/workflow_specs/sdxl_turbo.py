@@ -14,8 +14,7 @@ Optimizer. The sampler is *euler*: ancestral ones add noise of their own, which 
 - models/checkpoints: sd_xl_turbo_1.0_fp16.safetensors
 - models/reward_models: HPS_v2.1_compressed.pt
 
-A black picture is the SDXL VAE in 16 bit: start ComfyUI with --fp32-vae.
-On NVIDIA cards start ComfyUI with --disable-dynamic-vram."""
+A black picture is the SDXL VAE in 16 bit: start ComfyUI with --fp32-vae."""
 
 SDXL_TURBO = Workflow(
     columns=[
