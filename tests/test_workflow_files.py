@@ -46,10 +46,14 @@ def test_there_is_a_workflow_for_every_specification():
 
 
 @each_workflow
-def test_a_note_says_what_the_workflow_is_for(path):
-    notes = [node for node in read(path)["nodes"] if node["type"] == "MarkdownNote"]
-    assert len(notes) == 1
-    assert notes[0]["widgets_values"][0].startswith("## ")
+def test_the_saved_workflow_is_the_specified_one(path):
+    specified = [node for column in WORKFLOWS[path.stem].columns for node in column.nodes]
+    saved = read(path)["nodes"]
+    advice = "run: python -m tools.build_workflows"
+    assert sorted(node["type"] for node in saved) == sorted(node.type for node in specified), advice
+    assert len(read(path)["links"]) == len(WORKFLOWS[path.stem].links), advice
+    (note,) = (node for node in saved if node["type"] == "MarkdownNote")
+    assert note["widgets_values"] == [specified[0].widgets["text"]], advice
 
 
 @each_workflow
