@@ -24,6 +24,7 @@ host_state = pack_module("nodes.differentiable.host_state")
 preset_for = pack_module("nodes.differentiable.model_presets").preset_for
 freeze_as_ordinary = pack_module("nodes.differentiable.ordinary_tensors").freeze_as_ordinary
 decode = pack_module("nodes.differentiable.vae_decode").decode
+check_weight_format = pack_module("nodes.differentiable.weight_formats").check_weight_format
 optimizer_inputs = pack_module("nodes.optimizer_inputs")
 
 SCHEDULER = "simple"
@@ -43,7 +44,7 @@ class ComfyUISubject:
     def __init__(self, model, vae, conditionings: dict[str, list], target, held_out: dict[str, object], size: int = 512,
                  steps: int = 1, batch: int = 1, memory: str = "auto") -> None:
         optimizer_inputs.check_vae(vae, model)
-        optimizer_inputs.check_memory_management(model, vae.patcher)
+        check_weight_format(model, vae.patcher)
         self.name = preset_for(model).name
         self.prompts = tuple(conditionings)
         self._model, self._vae, self._conditionings, self._target = model, vae, conditionings, target

@@ -86,10 +86,10 @@ def test_searches_build_no_graph_and_do_not_switch_the_host(optimize, monkeypatc
 
 @pytest.mark.parametrize("method", SEARCHES)
 def test_searches_run_where_gradients_are_refused(optimize, wires, monkeypatch, method):
-    """Dynamic VRAM, and weights that were never made ready for autograd."""
-    for patcher in (wires["guider"].model_patcher, wires["vae"].patcher):
-        monkeypatch.setattr(patcher, "is_dynamic", lambda: True)
-    with pytest.raises(ValueError, match="--disable-dynamic-vram"):
+    """A model in a format whose kernels have no backward pass."""
+    block = wires["guider"].model_patcher.model.diffusion_model.double_blocks[0]
+    monkeypatch.setattr(block, "quant_format", "svdq_w4a4", raising=False)
+    with pytest.raises(ValueError, match="search without gradients"):
         optimize("GPER")
     assert "all 2 steps done" in optimize(method).args[2]
 
@@ -225,3 +225,14 @@ def test_names_that_do_not_exist(pack, call):
 
     with pytest.raises(ValueError, match="There is no"):
         OptimizationMethod.execute(**call)
+
+
+def test_the_projector_node_passes_its_widgets_on(pack):
+    from gper_pack.nodes.white_gaussian_projector import WhiteGaussianProjectorNode
+    from gper_pack.preconditioning import WhiteGaussianProjector
+
+    assert WhiteGaussianProjectorNode.execute(16, True, True)[0] == WhiteGaussianProjector()
+    assert WhiteGaussianProjectorNode.execute(8, True, False, "volume", 0.9)[0] == WhiteGaussianProjector(
+        block_size=8, project_gradient=True, project_latent=False, spectrum="volume", confidence=0.9)
+    with pytest.raises(ValueError, match="confidence"):
+        WhiteGaussianProjectorNode.execute(16, True, True, "flat", 0.3)
