@@ -180,3 +180,33 @@ def test_lora_added_between_runs(tiny, formats, weights, noise, vae, monkeypatch
     # merging rounds the sum to 8 bit once more
     assert cosine(found, expected) > (1 - 1e-6 if name == "float32" or offloaded else 0.95)
     assert cosine(without, expected) < 0.9
+
+
+@pytest.mark.parametrize("name", ["fp8 e4m3", "scaled fp8", "comfy_quant nvfp4", "GGUF Q8_0"])
+def test_quantized_weights_become_ordinary_without_a_copy(formats, weights, name):
+    from comfy.quant_ops import QuantizedTensor
+    from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
+
+    def pieces(tensor):
+        if not isinstance(tensor, QuantizedTensor):
+            return [tensor]
+        return [getattr(tensor, part) for part in tensor.__tensor_flatten__()[0]]
+
+    layer = formats.FORMATS[name][0](weights).load().model.diffusion_model.single_blocks[0].linear1
+    kind, shape = type(layer.weight), layer.weight.shape
+    addresses = [piece.data_ptr() for piece in pieces(layer.weight)]
+    freeze_as_ordinary(layer)
+    assert type(layer.weight) is kind and layer.weight.shape == shape
+    assert not any(piece.is_inference() for piece in [layer.weight, *pieces(layer.weight)])
+    assert [piece.data_ptr() for piece in pieces(layer.weight)] == addresses
+
+
+def test_where_a_weight_lies_in_its_file_is_still_known(pack):
+    """Dynamic VRAM reads weights from the file again; it notes the place on the memory of the tensor."""
+    from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
+
+    with torch.inference_mode():
+        layer = torch.nn.Linear(2, 2)
+    layer.weight.untyped_storage()._comfy_tensor_file_slice = "the place"
+    freeze_as_ordinary(layer)
+    assert layer.weight.untyped_storage()._comfy_tensor_file_slice == "the place"
