@@ -10,11 +10,12 @@ from tools.workflow_files import FOLDER, read
 
 OPTIMIZER = "GPER_NoiseOptimizer"
 
-SET_WIDGETS = """values => {
-    const nodes = window.app.graph.nodes;
-    for (const [type, widgets] of Object.entries(values))
-        for (const [name, value] of Object.entries(widgets))
-            nodes.find(n => n.type === type).widgets.find(w => w.name === name).value = value;
+# By the name of the widget, on the Noise Optimizer if it has it, else on the first node that has.
+SET_WIDGETS = """([optimizer, values]) => {
+    const nodes = [...window.app.graph.nodes];
+    nodes.sort((a, b) => (b.type === optimizer) - (a.type === optimizer));
+    for (const [name, value] of Object.entries(values))
+        nodes.flatMap(n => n.widgets ?? []).find(w => w.name === name).value = value;
 }"""
 
 PANELS = """() => [...document.querySelectorAll('.gper-live')].filter(e => e.offsetParent).map(e => ({
@@ -39,19 +40,14 @@ class LivePage:
         self.server = server
 
     def load_demo(self, nodes_2: bool, seed: int, workflow_id: str = "", **widgets: Any) -> None:
-        """Show the demo workflow with one picture, as a workflow of its own. widgets: of the Noise Optimizer."""
+        """Show the demo workflow with one picture, as a workflow of its own. widgets: their values by name."""
         workflow = read(FOLDER / "demo.json")
         workflow["id"] = workflow_id or str(uuid.uuid4())
         self.frontend.use_nodes_2(nodes_2)
         self.frontend.errors.clear()
         self.frontend.load_workflow(workflow, f"demo {seed}")
-        self.set_widgets(
-            {OPTIMIZER: widgets, "RandomNoise": {"noise_seed": seed}, "EmptyLatentImage": {"batch_size": 1}}
-        )
+        self.page.evaluate(SET_WIDGETS, [OPTIMIZER, {"noise_seed": seed, "batch_size": 1, **widgets}])
         self.frontend.fit_view()
-
-    def set_widgets(self, values: dict[str, dict[str, Any]]) -> None:
-        self.page.evaluate(SET_WIDGETS, values)
 
     def queue(self) -> str:
         """Press Run; returns the id of the prompt."""
