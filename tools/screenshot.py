@@ -39,6 +39,16 @@ GRAPH_AREA = """margin => {
     };
 }"""
 
+# Waits until the animated zoom has ended.
+STANDSTILL = """async () => {
+    const { ds } = window.app.canvas, view = () => [ds.scale, ...ds.offset].join();
+    let before;
+    do {
+        before = view();
+        await new Promise(done => setTimeout(done, 1000));
+    } while (view() !== before);
+}"""
+
 
 def show(frontend: Frontend, file: Path, run: bool, nodes_2: bool = False) -> None:
     """Show a saved workflow, whole, and run it before if asked to."""
@@ -47,6 +57,7 @@ def show(frontend: Frontend, file: Path, run: bool, nodes_2: bool = False) -> No
     if run:
         raise_failure(frontend.run(900))
     frontend.fit_view()
+    frontend.page.evaluate(STANDSTILL)
 
 
 def main() -> int:

@@ -28,7 +28,7 @@ Try: *keep* 4; another *scene*; then compare with the Noise Optimizer (*demo* wo
 
 BEST_OF_SEEDS = Workflow(
     columns=[
-        Column(400, [note(NOTE_TEXT, 330, "Best of 16"), *demo_world(batch=16, first_seed=100)]),
+        Column(400, [note(NOTE_TEXT, 250, "Best of 16"), *demo_world(batch=16, first_seed=100)]),
         Column(
             340,
             [

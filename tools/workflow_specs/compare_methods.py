@@ -41,7 +41,7 @@ def _links(key: str) -> list[tuple[str, str]]:
 
 COMPARE_METHODS = Workflow(
     columns=[
-        Column(400, [note(NOTE_TEXT, 420, "Compare methods"), *demo_world(batch=2)]),
+        Column(400, [note(NOTE_TEXT, 310, "Compare methods"), *demo_world(batch=2)]),
         Column(
             320,
             [

@@ -31,7 +31,7 @@ Try: *scene*, another seed, more *steps*. Then switch both boxes of the **White-
 
 DEMO = Workflow(
     columns=[
-        Column(400, [note(NOTE, 400, "Start here"), *demo_world(batch=4)]),
+        Column(400, [note(NOTE, 330, "Start here"), *demo_world(batch=4)]),
         Column(
             400,
             [

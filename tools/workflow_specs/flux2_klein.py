@@ -26,7 +26,7 @@ FLUX2_KLEIN = Workflow(
         Column(
             440,
             [
-                note(NOTE_TEXT, 340),
+                note(NOTE_TEXT, 290),
                 Node("diffusion", "UNETLoader", {"unet_name": DIFFUSION["name"]}, models=[DIFFUSION]),
                 Node("text", "CLIPLoader", {"clip_name": TEXT["name"], "type": "flux2"}, models=[TEXT]),
                 Node("vae", "VAELoader", {"vae_name": VAE["name"]}, models=[VAE]),

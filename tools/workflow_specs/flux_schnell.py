@@ -71,7 +71,7 @@ CHECKPOINT_LINKS = [
 
 FLUX_SCHNELL = Workflow(
     columns=[
-        Column(420, [note(NOTE_TEXT, 360), checkpoint(), prompt(), empty_latent(1024), seed()]),
+        Column(420, [note(NOTE_TEXT, 290), checkpoint(), prompt(), empty_latent(1024), seed()]),
         Column(
             400,
             [

@@ -19,7 +19,7 @@ latent (*Set Latent Noise Mask*) limits it to a part.
 IMAGE_TO_IMAGE = Workflow(
     columns=[
         Column(
-            440, [note(NOTE_TEXT, 380), checkpoint(), prompt("a watercolour painting, soft light, fine paper"), seed()]
+            440, [note(NOTE_TEXT, 310), checkpoint(), prompt("a watercolour painting, soft light, fine paper"), seed()]
         ),
         Column(
             340,

@@ -31,7 +31,7 @@ its *noise* and *latent* in place of the optimizer's. Same file, same workflow: 
 
 KEEP_AND_VARY = Workflow(
     columns=[
-        Column(400, [note(NOTE_TEXT, 370, "Keep and vary"), *demo_world(first_seed=11)]),
+        Column(400, [note(NOTE_TEXT, 310, "Keep and vary"), *demo_world(first_seed=11)]),
         Column(
             400,
             [

@@ -17,7 +17,7 @@ MODE = "equal pull"
 
 MIXED_REWARDS = Workflow(
     columns=[
-        Column(420, [note(NOTE_TEXT, 340), checkpoint(), prompt(), empty_latent(1024), seed()]),
+        Column(420, [note(NOTE_TEXT, 290), checkpoint(), prompt(), empty_latent(1024), seed()]),
         Column(
             340,
             [

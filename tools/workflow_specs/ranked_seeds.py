@@ -30,7 +30,7 @@ RANKED_SEEDS = Workflow(
         Column(
             400,
             [
-                note(NOTE_TEXT, 300, "Ranked seeds"),
+                note(NOTE_TEXT, 250, "Ranked seeds"),
                 *demo_world(first_seed=20),
                 ours("seeds", "SeedList", {"first": 20, "control_after_generate": "fixed", "count": 4}),
             ],

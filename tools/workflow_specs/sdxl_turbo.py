@@ -21,7 +21,7 @@ SDXL_TURBO = Workflow(
         Column(
             420,
             [
-                note(NOTE_TEXT, 320),
+                note(NOTE_TEXT, 240),
                 Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT["name"]}, models=[CHECKPOINT]),
                 prompt(),
                 Node("latent", "EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
