@@ -139,9 +139,14 @@ def _page(facts: dict, rows: list[dict], table: str) -> str:
         table=table,
         missing="" if facts["clock"] == "wall" else NO_GPU,
         counted="by the allocator" if facts["clock"] == "wall" else COUNTED,
+        scatter=max(_scatter(row["repeats"]) for row in rows if row["variant"] != "projection"),
         difference=max(row.get("gradient_differs_from_peer", 0.0) for row in rows),
         **facts,
     )
+
+
+def _scatter(repeats: list[float]) -> float:
+    return (max(repeats) - min(repeats)) / min(repeats) if repeats else 0.0
 
 
 COUNTED = "counted operation by operation, without what a kernel needs inside itself"
@@ -156,11 +161,13 @@ forward, decode, reward, backward, projection and update.
 - *peer*: the loop of ReNO on diffusers' `FluxTransformer2DModel` and `AutoencoderKL`, with the same weights, size and
   reward, and for *recompute* with their own gradient checkpointing. The two gradients differ by {difference:.1g}
   (relative L2).
-- *peak beside weights*: the most bytes that the tensors of one step take, {counted}.
+- *peak beside weights*: the most bytes that the tensors of one step take,
+  {counted}.
 - *of peak*: 2 x weights x tokens for each pass of the transformer (2 when kept, 3 when recomputed; only the weights
   that every token meets) over the time of the whole step, decoder and reward included, against the
   {matmul_peak_tflops:.3g} TFLOP/s of a plain matrix product.
 - Seconds are medians of repeats in which the variants took turns; clock: {clock}.
+  Repeats of one variant lie up to {scatter:.0%} apart.
 
 Made on {date} on {machine}, torch {torch}, by
 

@@ -14,14 +14,15 @@ from .model_presets import repeated_blocks
 
 MODES = ("auto", "recompute", "keep")
 
-# In units of ComfyUI's estimates for inference, which count one block at a time. Counted on FLUX.1 and on the KL
-# decoder by benchmarks/memory_estimate.py, and rounded up; tests/comfyui/test_memory.py holds them against a count.
-KEPT_BLOCK = 1.5
-KEPT_INPUTS, ONE_BLOCK = 2.0, 2.0
+# In units of ComfyUI's estimates for inference. Counted on FLUX.1 and on the KL decoder, and rounded up:
+# benchmarks/memory_estimate.py counts, tests/comfyui/test_memory.py holds these numbers against it.
+KEPT_BLOCK, INPUT_OF_A_BLOCK, ONE_BLOCK = 0.4, 0.035, 1.0
+BLOCKS_OF_AN_UNKNOWN_MODEL = 60
 KEPT_DECODER, RECOMPUTED_DECODER, TINY_DECODER, OTHER_DECODER = 2.0, 1.0, 0.4, 3.0
 KEPT_UNTIL_SCORED = 0.65
-# A ViT keeps 0.6 (H/14) to 1.8 (SigLIP at 384 pixels) times its weights per picture.
-REWARD_PER_WEIGHT = 2.0
+# A layer of a ViT keeps about 12 numbers per token and channel, and has about 12 weights per channel squared, so tokens /
+# width of its weights per picture: 0.2 for H/14, 0.63 for SigLIP so400m at 384 pixels.
+REWARD_PER_WEIGHT = 1.0
 
 
 class Stage(NamedTuple):
@@ -45,15 +46,11 @@ def peak(stages: Iterable[Stage]) -> float:
 def generator_stage(
     recomputed: bool, patcher: comfy.model_patcher.ModelPatcher, noise_shape: tuple[int, ...], evaluations: int
 ) -> Stage:
-    """evaluations: of the model per picture, sampling steps times conditionings.
-
-    Keeping holds the activations of every block and, where weights are cast or offloaded, a copy of every weight.
-    """
-    block = patcher.memory_required(noise_shape)
-    if recomputed:
-        return Stage(KEPT_INPUTS * block * evaluations, ONE_BLOCK * block)
-    blocks = max(1, len(repeated_blocks(patcher.model.diffusion_model)))
-    return Stage(KEPT_BLOCK * block * blocks * evaluations + patcher.model_size(), block)
+    """evaluations: of the model per picture, sampling steps times conditionings. No cast weight outlives its block."""
+    blocks = len(repeated_blocks(patcher.model.diffusion_model)) or BLOCKS_OF_AN_UNKNOWN_MODEL
+    per_block = INPUT_OF_A_BLOCK if recomputed else KEPT_BLOCK
+    unit = patcher.memory_required(noise_shape)
+    return Stage(per_block * unit * blocks * evaluations, ONE_BLOCK * unit)
 
 
 def decoder_stage(recomputed: bool, vae: comfy.sd.VAE, noise_shape: tuple[int, ...]) -> Stage:

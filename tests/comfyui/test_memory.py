@@ -1,6 +1,8 @@
 """How much is kept for the backward pass, what free memory makes of it, and what happens when it runs out."""
 
+import json
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,7 +42,10 @@ def noise():
 def plan(flux, vaes, monkeypatch):
     """A plan for the tiny FLUX and the KL decoder with a given number of free bytes."""
     import comfy.model_management
+    from gper_pack.nodes.differentiable import memory
     from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
+
+    monkeypatch.setattr(memory, "repeated_blocks", lambda model: [None] * 57)  # as deep as FLUX.1
 
     def make(mode, free, model=flux, vae="kl", rewards=(), evaluations=1):
         monkeypatch.setattr(comfy.model_management, "current_loaded_models", [])
@@ -201,6 +206,23 @@ def test_the_decoders_estimate_covers_the_count(vaes, recomputed):
         assert 0.5 * estimate < live.peak < estimate, name
 
 
+@pytest.mark.parametrize("side", [512, 768, 1024])
+def test_the_generators_estimate_covers_the_count(flux, monkeypatch, side):
+    """What docs/memory_estimate.json counted at FLUX.1's size, against what the plan reckons with there."""
+    import comfy.model_management as management
+    from gper_pack.nodes.differentiable import memory
+
+    counts = json.loads((Path(__file__).parents[2] / "docs" / "memory_estimate.json").read_text())["gib"]
+    row = next(row for row in counts if row["picture"] == side)
+    monkeypatch.setattr(management, "pytorch_attention_flash_attention", lambda: True)  # as on a graphics card
+    monkeypatch.setattr(flux.model, "get_dtype_inference", lambda: torch.bfloat16, raising=False)
+    monkeypatch.setattr(memory, "repeated_blocks", lambda model: [None] * (19 + 38))
+    for name, recomputed in (("transformer, keep", False), ("transformer, recompute", True)):
+        stage = memory.generator_stage(recomputed, flux, (1, 16, side // 8, side // 8), 1)
+        assert 1 < stage.kept / 2**30 / row[name][0] < 2
+        assert 1 < stage.working / 2**30 / row[name][1] < 4
+
+
 def test_nothing_of_a_failed_evaluation_is_left(tiny, flux, vaes, noise):
     """The next attempt starts with the memory of the failed one given back."""
     alive, pictures = [], []
@@ -214,3 +236,23 @@ def test_nothing_of_a_failed_evaluation_is_left(tiny, flux, vaes, noise):
 
     optimize(tiny.guider(flux), noise, vaes["kl"], reward, "auto", steps=2)
     assert len(alive) == 4 and alive[2] == 0
+
+
+def test_comfyui_makes_room_for_what_the_run_needs_and_for_nothing_else(tiny, flux, vaes, monkeypatch):
+    """Model, VAE and reward are loaded together; a text encoder is not among them, so it may be evicted."""
+    import comfy.model_management as management
+    from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
+
+    calls, stock = [], management.load_models_gpu
+
+    def load(models, **more):
+        calls.append(({id(patcher.model) for patcher in models}, more))
+        return stock(models, **more)
+
+    monkeypatch.setattr(management, "load_models_gpu", load)
+    for shape in ((1, 16, 4, 4), (2, 16, 4, 4)):
+        optimize(tiny.guider(flux), torch.randn(shape), vaes["kl"], Ramp(), "recompute")
+        models, asked = calls[-1]
+        assert models == {id(flux.model), id(vaes["kl"].first_stage_model)}
+        expected = BackwardPlan("recompute", flux, vaes["kl"], [], [], shape, 1).memory_required
+        assert asked["memory_required"] == expected > 0
