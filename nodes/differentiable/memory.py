@@ -20,8 +20,8 @@ KEPT_BLOCK, INPUT_OF_A_BLOCK, ONE_BLOCK = 0.4, 0.035, 1.0
 BLOCKS_OF_AN_UNKNOWN_MODEL = 60
 KEPT_DECODER, RECOMPUTED_DECODER, TINY_DECODER, OTHER_DECODER = 2.0, 1.0, 0.4, 3.0
 KEPT_UNTIL_SCORED = 0.65
-# A layer of a ViT keeps about 12 numbers per token and channel, and has about 12 weights per channel squared, so tokens /
-# width of its weights per picture: 0.2 for H/14, 0.63 for SigLIP so400m at 384 pixels.
+# A layer of a ViT keeps about 12 numbers per token and channel, and has about 12 weights per channel squared, so per
+# picture tokens / width of its weights: 0.2 for H/14, 0.63 for SigLIP so400m at 384 pixels.
 REWARD_PER_WEIGHT = 1.0
 
 
