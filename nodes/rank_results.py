@@ -81,11 +81,12 @@ class RankResults(io.ComfyNode):
         )
         order = columns[reward.model.name].argsort(descending=True, stable=True)
         best = order[:keep].tolist()
-        rows = [text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 3]}..." for text in texts]
+        names = texts if len(prompts) > 1 else [f"seed {noise.seed}" for noise in noises or ()]
+        rows = [name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..." for name in names]
         return io.NodeOutput(
             [pictures[i] for i in best],
             [ExecutionBlocker(NO_NOISES)] if noises is None else [noises[i] for i in best],
-            score_table(order, columns, rows if len(prompts) > 1 else ()),
+            score_table(order, columns, rows),
         )
 
 

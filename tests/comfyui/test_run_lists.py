@@ -1,5 +1,7 @@
 """Prompt List, Seed List and Rank Results called as ComfyUI calls them; test_batch_runs.py runs them on a server."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -29,6 +31,9 @@ def reader(pack):
     return RewardHandle(Reader())
 
 
+A, B, C = (SimpleNamespace(seed=seed) for seed in (20, 21, 22))  # stand for noises, which only pass through
+
+
 def grey(*values, size=32):
     return torch.stack([torch.full((size, size, 3), value) for value in values])
 
@@ -47,12 +52,11 @@ def test_seeds_follow_one_another(node_classes):
 
 
 def test_the_best_come_first_with_their_noises(rank, brightness):
-    images, noises, table = rank(
-        [grey(0.2), grey(0.8, size=64), grey(0.5)], [brightness], [2], noises=["a", "b", "c"]
-    ).args
+    images, noises, table = rank([grey(0.2), grey(0.8, size=64), grey(0.5)], [brightness], [2], noises=[A, B, C]).args
     assert [float(image.mean()) for image in images] == pytest.approx([0.8, 0.5])
-    assert images[0].shape == (1, 64, 64, 3) and noises == ["b", "c"]
+    assert images[0].shape == (1, 64, 64, 3) and noises == [B, C]
     assert [line.split()[1] for line in table.splitlines()[1:]] == ["2", "3", "1"]
+    assert [line.split()[-2:] for line in table.splitlines()[1:]] == [["seed", "21"], ["seed", "22"], ["seed", "20"]]
 
 
 def test_batches_of_a_run_count_picture_by_picture(rank, brightness):
@@ -60,7 +64,7 @@ def test_batches_of_a_run_count_picture_by_picture(rank, brightness):
     assert [float(image.mean()) for image in images] == pytest.approx([0.9, 0.5, 0.2])
     assert [line.split()[-1] for line in table.splitlines()[1:]] == ["dark", "bright", "dark"]
     with pytest.raises(ValueError, match="3 pictures but 2 noises"):
-        rank([grey(0.2, 0.9), grey(0.5)], [brightness], [9], noises=["a", "b"])
+        rank([grey(0.2, 0.9), grey(0.5)], [brightness], [9], noises=[A, B])
 
 
 def test_noises_that_do_not_come_in_block_what_needs_them(rank, brightness):
