@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--noises", type=int, help=f"start noises of the comparison ({PLAN.noises})")
     arguments.add_argument("--tuning-noises", type=int, help=f"others, to choose step sizes on ({PLAN.tuning_noises})")
     arguments.add_argument("--steps", type=int, help=f"the budget, in steps of unprotected ascent ({PLAN.steps})")
-    arguments.add_argument("--tuning-steps", type=int, help=f"of the trials that are left running ({PLAN.tuning_steps})")
+    arguments.add_argument("--tuning-steps", type=int, help=f"of trials that are left running ({PLAN.tuning_steps})")
     arguments.add_argument("--batch", type=int, help=f"noises at once ({PLAN.batch}; 1 in ComfyUI)")
     arguments.add_argument("--no-ablations", action="store_true")
     arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md", help="the document")

@@ -109,6 +109,8 @@ CONTENDERS = {contender.name: contender for contender in (
     Contender("mpgr", "MPGR", "Nesterov 0.9, clip 0.01", doublings(3.125),
               _ascent(SpectrumPenalty(), NESTEROV, 0.01)),
     _adam(REFERENCE, "GPER", WhiteGaussianProjector()),
+    Contender("gper-large", "GPER, step size 0.2", "Adam, clip 0.03", ADAM_SIZES[-1:],
+              _ascent(WhiteGaussianProjector(), torch.optim.Adam, 0.03)),
     _adam(VARIANT, "GPER, blocks of 4", WhiteGaussianProjector(block_size=4)),
     _adam("gper-gradient", "GPER, gradient only", WhiteGaussianProjector(project_latent=False)),
     _adam("gper-latent", "GPER, latent only", WhiteGaussianProjector(project_gradient=False)),
@@ -119,11 +121,11 @@ CONTENDERS = {contender.name: contender for contender in (
 # Of the paper's method, at one step size, on the tuning noises. A projected gradient has the norm sqrt(N): without a
 # clip, and with 1 / (1 - 0.9) for momentum, plain and Nesterov steps are as long as Adam's.
 ABLATIONS = {contender.name: contender for contender in (
-    *(_ablation(f"block-{size}", f"block size {size}", block_size=size) for size in (4, 8, 16, 32, 64, 256)),
-    *(_ablation(f"{spectrum.replace(' ', '-')}-{size}", f"spectrum {spectrum}, block size {size}", spectrum=spectrum,
-                block_size=size) for spectrum in ("per channel", "volume") for size in (16, 4)),
-    *(_ablation(f"confidence-{size}", f"intervals (95%), block size {size}", confidence=0.95, block_size=size)
-      for size in (16,)),
+    *(_ablation(f"block-{size}", f"block size {size}", block_size=size) for size in (4, 8, 16, 64, 256)),
+    _ablation("per-channel", "2-D spectrum per channel", spectrum="per channel"),
+    _ablation("volume", "3-D spectrum", spectrum="volume"),
+    _ablation("volume-4", "3-D spectrum, block size 4", spectrum="volume", block_size=4),
+    _ablation("confidence", "95% intervals for the norms", confidence=0.95),
     _ablation("plain", "plain steps", torch.optim.SGD, None),
     _ablation("nesterov", "Nesterov steps", NESTEROV, None, 0.005),
     _ablation("plain-4", "plain steps, block size 4", torch.optim.SGD, None, block_size=4),

@@ -18,9 +18,10 @@ STYLES = {
     "prno": (PURPLE, 0.0),
     "mpgr": (SKY, 0.0),
     "gper": (BLUE, 0.0),
+    "gper-large": (BLUE, 0.7),
     "gper-block4": (GREEN, 0.0),
-    "gper-gradient": (BLUE, 0.7),
-    "gper-latent": (BLUE, 0.25),
+    "gper-gradient": (INK, 0.7),
+    "gper-latent": (INK, 0.25),
     "best-of-n": (VERMILLION, 0.7),
     "local-search": (VERMILLION, 0.0),
 }
@@ -55,18 +56,21 @@ class Panel:
     mark: tuple[float, float, str] | None = None
 
 
-def draw_panels(panels: Sequence[Panel], width: int = 900, height: int = 640) -> Image.Image:
-    """The panels side by side under one legend of all their lines."""
+def draw_panels(panels: Sequence[Panel], width: int = 640, height: int = 540, columns: int = 2) -> Image.Image:
+    """The panels in rows of `columns` under one legend of all their lines."""
     entries = {line.label: line for panel in panels for line in panel.lines}
-    total = width * len(panels)
-    canvas = Canvas(total, height + 130)
+    total, rows = width * min(columns, len(panels)), math.ceil(len(panels) / columns)
+    legend = _legend(Canvas(1, 1), list(entries.values()), total)
+    canvas = Canvas(total, round(height * rows + legend))
     _legend(canvas, list(entries.values()), total)
-    for column, panel in enumerate(panels):
-        _draw(canvas, panel, column * width, 130, width, height)
+    for number, panel in enumerate(panels):
+        row, column = divmod(number, columns)
+        _draw(canvas, panel, column * width, legend + row * height, width, height)
     return canvas.picture()
 
 
-def _legend(canvas: Canvas, lines: list[Line], width: int) -> None:
+def _legend(canvas: Canvas, lines: list[Line], width: int) -> float:
+    """Draw it, and return its height."""
     x, y = FONT * 2, FONT * 1.2
     for line in lines:
         wide = FONT * 3.8 + canvas.text_width(line.label, FONT)
@@ -76,11 +80,12 @@ def _legend(canvas: Canvas, lines: list[Line], width: int) -> None:
         canvas.line([(x, y), (x + FONT * 2.2, y)], colour, FONT / 5, dash * FONT)
         canvas.text((x + FONT * 2.6, y), line.label, FONT, "lm")
         x += wide
+    return y + FONT
 
 
 def _draw(canvas: Canvas, panel: Panel, left: float, top: float, width: float, height: float) -> None:
     xs = [x for line in panel.lines for x in line.xs if math.isfinite(x)]
-    ys = [y for line in panel.lines for y in line.ys if math.isfinite(y)] + list(panel.band or ())
+    ys = [y for line in panel.lines for y in line.ys if math.isfinite(y)] + ([panel.band[1]] if panel.band else [])
     low, high = min(ys), max(ys)
     y_range = (low / 1.15, high * 1.15) if panel.log_y else (low - 0.06 * (high - low), high + 0.06 * (high - low))
     space = 0.02 * (max(xs) - min(xs)) or 1.0

@@ -1,0 +1,216 @@
+import json
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks import methods
+from benchmarks.comparison import cells
+from benchmarks.comparison.cells import TUNING_SEED, Cell, marks, noises, run_cell
+from benchmarks.comparison.contenders import ABLATIONS, CONTENDERS
+from benchmarks.comparison.findings import diversity, front_gap, points
+from benchmarks.comparison.judging import judge
+from benchmarks.comparison.protocol import Comparison, Plan, choose
+
+
+class Squares:
+    """A subject that can be computed by hand: the picture is the noise, the target wants it at 1."""
+
+    name = "squares"
+    latent_shape = (3, 4, 4)
+    prompts = ("a", "b")
+
+    def __init__(self):
+        self.evaluations = 0
+        self.held_out = {"held out": lambda images, prompts: -images.mean((1, 2, 3)).abs()}
+        self.judges = {"energy": lambda images: images.square().mean((1, 2, 3)) + 0.1}
+
+    def generate(self, noise, prompts):
+        self.evaluations += 1
+        assert len(noise) == len(prompts)
+        return noise
+
+    def reward(self, images, prompts):
+        return -(images - 1).square().mean((1, 2, 3))
+
+    def feature_distance(self, images):
+        return None
+
+    def sound_pictures(self, count):
+        return None
+
+    def graph_context(self):
+        return nullcontext()
+
+
+PLAN = Plan(noises=3, tuning_noises=2, steps=4, tuning_steps=6, long_trials=("none",), batch=2, timing_rounds=1)
+
+
+@pytest.fixture
+def comparison(tmp_path):
+    subject = Squares()
+    return Comparison(subject, subject, {name: CONTENDERS[name] for name in ("none", "gper", "best-of-n")}, PLAN,
+                      tmp_path)
+
+
+def test_marks_hold_both_ends_and_thin_out():
+    kept = marks(200)
+    assert kept[:6] == (0, 1, 2, 3, 4, 5)
+    assert kept[-1] == 200
+    gaps = [b - a for a, b in zip(kept, kept[1:], strict=False)]
+    assert min(gaps) >= 1
+    assert len(kept) < 25
+    assert marks(1) == (0, 1)
+
+
+def test_noise_does_not_hang_on_the_batch():
+    subject = Squares()
+    together, prompts = noises(subject, range(7, 11))
+    apart = torch.cat([noises(subject, [seed])[0] for seed in range(7, 11)])
+    assert torch.equal(together, apart)
+    assert prompts == ["b", "a", "b", "a"]
+
+
+def test_a_cell_is_run_once(tmp_path):
+    subject, cell = Squares(), Cell("none", 0.1, TUNING_SEED, 2, 5)
+    first = run_cell(cell, CONTENDERS["none"], subject, tmp_path)
+    ran = subject.evaluations
+    again = run_cell(cell, CONTENDERS["none"], subject, tmp_path)
+    assert ran == 6
+    assert subject.evaluations == ran
+    assert torch.equal(first.noise, again.noise)
+    assert (first.steps, first.prompts) == (again.steps, again.prompts)
+
+
+def test_a_cell_that_broke_off_leaves_nothing_half_written(tmp_path, monkeypatch):
+    subject, cell = Squares(), Cell("none", 0.1, TUNING_SEED, 2, 5)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cells, "save_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(cell, CONTENDERS["none"], subject, tmp_path)
+    monkeypatch.undo()
+    assert not list(tmp_path.glob("*.safetensors"))
+    assert run_cell(cell, CONTENDERS["none"], subject, tmp_path).noise.shape == (6, 2, 3, 4, 4)
+
+
+def test_a_comparison_goes_on_where_it_was(comparison, tmp_path):
+    comparison.trials("none")
+    before = comparison.climbed.evaluations
+    again = Comparison(comparison.climbed, comparison.watched, comparison.contenders, PLAN, tmp_path)
+    found = again.trials("none")
+    assert comparison.climbed.evaluations == before
+    assert again.step_seconds == comparison.step_seconds
+    assert torch.equal(found[0.1].values["target"], comparison.trials("none")[0.1].values["target"])
+
+
+def test_what_is_kept_is_the_best_noise_so_far(tmp_path):
+    subject = Squares()
+    trajectory = run_cell(Cell("none", 0.2, TUNING_SEED, 2, 12), CONTENDERS["none"], subject, tmp_path)
+    judged = judge(trajectory, subject)
+    best = torch.cummax(trajectory.rewards, 0).values[list(trajectory.steps)]
+    assert judged.values["target"] == pytest.approx(best, abs=1e-6)
+    assert (judged.values["cosine_to_start"][0] - 1).abs().max() < 1e-5
+
+
+def test_a_search_gets_as_many_evaluations_as_fit(comparison):
+    comparison.step_seconds = {"none": 0.3, "gper": 0.5, "best-of-n": 0.1}
+    assert comparison.budget == pytest.approx(1.2)
+    assert comparison.steps("best-of-n", PLAN.steps) == 12
+    assert comparison.steps("gper", PLAN.steps) == PLAN.steps
+
+
+def test_the_largest_step_size_within_one_standard_error():
+    scores = {0.1: torch.tensor([1.0, 3.0]), 0.2: torch.tensor([2.0, 4.0]), 0.4: torch.tensor([1.5, 2.7]),
+              0.8: torch.tensor([1.0, 2.0])}
+    # The best mean is 3 with a standard error of 1.
+    assert choose(scores) == 0.4
+    assert choose({0.1: torch.tensor([2.0]), 0.2: torch.tensor([1.0])}) == 0.1
+
+
+def test_no_choice_sees_the_noises_of_the_comparison(comparison):
+    comparison.final("none")
+    names = [path.name for path in (comparison.folder / "cells").iterdir()]
+    tuned, final = ([name for name in names if f"seed{start}" in name] for start in ("100000", "20000"))
+    assert len(tuned) == len(CONTENDERS["none"].step_sizes)
+    assert len(final) == 2  # three noises in batches of two
+    assert len({name.split("_")[1] for name in final}) == 1
+
+
+def test_a_front_is_level_with_itself(comparison):
+    ours = points(comparison, "none")
+    for key in ("held out: held out", "judge: energy"):
+        gap = front_gap(ours, ours, key)
+        assert (gap.reach.value, gap.least.value, gap.median.value, gap.better.value) == (0, 0, 0, 1)
+
+
+def test_a_better_front_is_above():
+    plain = points_of([0.0, 1.0, 2.0], [1.0, 2.0, 4.0])
+    better = points_of([0.0, 1.0, 2.5], [0.5, 1.0, 2.0])
+    gap = front_gap(better, plain, "judge: energy")
+    assert gap.least.value == pytest.approx(1.0)
+    assert gap.reach.value == pytest.approx(0.5)
+    worse = front_gap(plain, better, "judge: energy")
+    assert worse.least.value == pytest.approx(-0.5)
+
+
+def points_of(targets, errors):
+    from benchmarks.comparison.findings import Points
+
+    values = {"target": torch.tensor(targets)[:, None].expand(-1, 4),
+              "judge: energy": torch.tensor(errors)[:, None].expand(-1, 4)}
+    return Points(torch.arange(len(targets)).double(), values)
+
+
+def test_diversity_compares_within_a_prompt():
+    images = torch.zeros(4, 3, 16, 16)
+    images[2:] = 1
+    assert diversity(images, ("a", "a", "b", "b")) == 0
+    assert diversity(images, ("a", "b", "a", "b")) == pytest.approx(1.0)
+
+
+def test_contenders_span_the_same_range():
+    for contender in CONTENDERS.values():
+        sizes = contender.step_sizes
+        if len(sizes) > 1:
+            assert len(sizes) == 5
+            assert sizes[-1] / sizes[0] == pytest.approx(16)
+    assert all(len(contender.step_sizes) == 1 for contender in ABLATIONS.values())
+
+
+@pytest.mark.parametrize("arguments, complaint", [
+    (["--methods", "gperr"], "unknown method 'gperr'"),
+    (["--noises", "0"], "--noises is 0"),
+    (["--comfyui"], "--target"),
+])
+def test_what_cannot_be_meant_is_refused(arguments, complaint, tmp_path):
+    with pytest.raises(SystemExit, match=complaint):
+        methods.main([*arguments, "--out", str(tmp_path / "report.md"), "--results", str(tmp_path)])
+
+
+def test_from_the_command_line_to_the_document(tmp_path, monkeypatch):
+    tiny = replace(methods.QUICK, noises=2, tuning_noises=2, steps=2, tuning_steps=2, long_trials=("none", "gper"))
+    monkeypatch.setattr(methods, "QUICK", tiny)
+    monkeypatch.setattr("benchmarks.comparison.findings.RESAMPLES", 20)
+    monkeypatch.setattr("benchmarks.comparison.findings.SOUND_PICTURES", 8)
+    out = tmp_path / "report.md"
+    arguments = ["--quick", "--methods", "none", "gper", "--no-ablations", "--out", str(out), "--results",
+                 str(tmp_path / "results")]
+    methods.main(arguments)
+    text, figures = out.read_text(), json.loads(out.with_suffix(".json").read_text())
+    for part in ("## Goals", "| no protection |", "| GPER |", "## Fronts", "sound pictures"):
+        assert part in text
+    assert [goal["letter"] for goal in figures["goals"]] == ["a", "b", "c", "d"]
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        "results.jpg", "not_stopped.jpg", "over_time.png", "fronts.png"}
+    for path in (tmp_path / "report").iterdir():
+        assert f"(report/{path.name})" in text
+
+    written = text.replace(" kept when the document is made again -->\n",
+                           " kept when the document is made again -->\n\nBy hand.\n")
+    out.write_text(written)
+    methods.main(arguments)
+    assert "By hand." in out.read_text()
