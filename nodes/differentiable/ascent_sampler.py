@@ -107,11 +107,9 @@ class _AscentSampler(comfy.samplers.Sampler):
             comfy.model_management.throw_exception_if_processing_interrupted()
             return decode(self.vae, latent)
 
-        patchers = [model_wrap.model_patcher, *self._companions(model_wrap)]
-        models = [patcher.model for patcher in patchers]
+        models = [patcher.model for patcher in (model_wrap.model_patcher, *self._companions(model_wrap))]
         with cast_again(*models):
-            if any(patcher.is_dynamic() for patcher in patchers):
-                check_streamed_gradient(noise, generate, models, plan.evaluation, plan.retry)
+            check_streamed_gradient(noise, generate, models, plan.evaluation, plan.retry)
             self.record = self.ascent(
                 noise, generate, self.score, graph_context=plan.evaluation, retry=plan.retry
             )

@@ -26,12 +26,14 @@ def check_streamed_gradient(
     ComfyUI, and for casts through ``comfy.ops``; what another pack does to a model is not known here. So the gradient
     of a random projection of the pictures is computed twice, the second time after every streamed weight has been
     cast once more between forward and backward pass, the first layers last. Costs as much as two steps without the
-    reward.
+    reward; nothing where no weight is streamed.
 
     noise: (B, ...). generate: noise -> pictures. models: whose layers are streamed. graph_context, retry: as for
     ``ascend``.
     """
     streamed = [part for model in models for part in model.modules() if hasattr(part, "_v")]
+    if not streamed:
+        return
     generator = torch.Generator().manual_seed(0)
 
     def gradient(disturbed: bool) -> Tensor:
