@@ -18,7 +18,7 @@ SET_WIDGETS = """([optimizer, values]) => {
         nodes.flatMap(n => n.widgets ?? []).find(w => w.name === name).value = value;
 }"""
 
-PANELS = """() => [...document.querySelectorAll('.gper-live')].filter(e => e.offsetParent).map(e => ({
+PANEL = """e => ({
     state: e.dataset.state,
     status: e.querySelector('.gper-status').innerText,
     settings: e.querySelector('.gper-settings').innerText,
@@ -28,7 +28,15 @@ PANELS = """() => [...document.querySelectorAll('.gper-live')].filter(e => e.off
     pictures: [...e.querySelectorAll('img')].filter(i => i.complete && i.naturalWidth > 0).map(i => i.src),
     button: (b => b.offsetParent ? b.innerText : null)(e.querySelector('.gper-stop')),
     points: (e.querySelector('.gper-plot path')?.getAttribute('d').match(/[ML]/g) ?? []).length,
-}))"""
+})"""
+VISIBLE = "[...document.querySelectorAll('.gper-live')].filter(e => e.offsetParent)"
+PANELS = f"() => {VISIBLE}.map({PANEL})"
+WATCH = f"""() => {{
+    const panel = {VISIBLE}[0];
+    window.gperSeen = [];
+    new MutationObserver(() => window.gperSeen.push(({PANEL})(panel))).observe(
+        panel, {{ subtree: true, childList: true, attributes: true }});
+}}"""
 
 
 class LivePage:
@@ -67,6 +75,13 @@ class LivePage:
 
     def panels(self) -> list[dict[str, Any]]:
         return self.page.evaluate(PANELS)
+
+    def watch(self) -> None:
+        """From here on note everything that the one live view shows, for `seen`."""
+        self.page.evaluate(WATCH)
+
+    def seen(self) -> list[dict[str, Any]]:
+        return self.page.evaluate("() => window.gperSeen")
 
     def wait(self, wanted, seconds: float = 240) -> dict[str, Any]:
         """Wait until one live view is as `wanted(panel)` says, and return it."""
