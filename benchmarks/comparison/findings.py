@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -178,7 +179,9 @@ def front_gap(ours: Points, theirs: Points, name: str) -> FrontGap:
     count = ours.values["target"].shape[1]
     judged = name.startswith("judge: ")
 
-    def differences(index: Tensor) -> tuple[float, Tensor]:
+    @cache  # every kind sees the same resamples
+    def differences(noises: tuple[int, ...]) -> tuple[float, Tensor]:
+        index = torch.tensor(noises)
         targets = [side.means("target", index) for side in (ours, theirs)]
         # As losses: log errors, or the held-out reward's negative.
         losses = [side.means(name, index).log() if judged else -side.means(name, index) for side in (ours, theirs)]
@@ -189,10 +192,10 @@ def front_gap(ours: Points, theirs: Points, name: str) -> FrontGap:
         return float(targets[0].max() - targets[1].max()), gap.expm1() if judged else gap
 
     kinds = {
-        "reach": lambda index: differences(index)[0],
-        "better": lambda index: (differences(index)[1] >= 0).double().mean().item(),
-        "least": lambda index: differences(index)[1].min().item(),
-        "median": lambda index: differences(index)[1].median().item(),
+        "reach": lambda index: differences(tuple(index.tolist()))[0],
+        "better": lambda index: (differences(tuple(index.tolist()))[1] >= 0).double().mean().item(),
+        "least": lambda index: differences(tuple(index.tolist()))[1].min().item(),
+        "median": lambda index: differences(tuple(index.tolist()))[1].median().item(),
     }
     return FrontGap(**{kind: bootstrap(statistic, count, RESAMPLES) for kind, statistic in kinds.items()})
 

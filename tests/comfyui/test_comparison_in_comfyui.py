@@ -1,0 +1,37 @@
+"""The comparison of methods on a model in ComfyUI, from the runs to the document, at tiny size."""
+
+import json
+
+
+def test_protocol_and_document(pack, tmp_path, monkeypatch):
+    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
+
+    from benchmarks.comparison.comfyui_subject import ComfyUISubject
+    from benchmarks.comparison.contenders import CONTENDERS
+    from benchmarks.comparison.protocol import Comparison, Plan
+    from benchmarks.comparison.report import Report
+
+    from . import tiny_models
+
+    monkeypatch.setattr("benchmarks.comparison.findings.RESAMPLES", 20)
+    prompts = ("a red fox", "a barn owl")
+    subject = ComfyUISubject(
+        tiny_models.flux(tmp_path).stock, tiny_models.taesd(tmp_path).stock,
+        {prompt: tiny_models.conditioning(seed) for seed, prompt in enumerate(prompts)},
+        PictureStatisticsNode.execute("brightness")[0], {"contrast": PictureStatisticsNode.execute("contrast")[0]},
+        size=64, batch=1)
+    plan = Plan(noises=2, tuning_noises=2, steps=2, tuning_steps=2, long_trials=("none", "gper"), batch=1,
+                timing_rounds=1)
+    methods = {name: CONTENDERS[name] for name in ("none", "gper", "best-of-n")}
+    comparison = Comparison(subject, subject, methods, plan, tmp_path / "results")
+    out = tmp_path / "report.md"
+    Report(comparison, out, with_ablations=False, command="a test").write()
+
+    text, figures = out.read_text(), json.loads(out.with_suffix(".json").read_text())
+    assert "| best of n |" in text and "contrast" in text
+    # Nothing is known of true pictures here, so what rests on them is left out.
+    assert "Sound pictures" not in text and figures["sound"] is None
+    assert [goal["letter"] for goal in figures["goals"]] == ["a", "c", "d"]
+    assert comparison.final("gper").prompts == prompts
+    climbed = figures["methods"]["none"]["trials"]["0.2"]["target"]
+    assert climbed[-1] >= climbed[0]
