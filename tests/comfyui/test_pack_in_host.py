@@ -1,5 +1,6 @@
 """The pack as ComfyUI sees it: registered, documented, served."""
 
+import zipfile
 from urllib.error import HTTPError
 
 import pytest
@@ -47,3 +48,13 @@ def test_every_input_and_output_has_a_tooltip(server, node_classes):
 
 def test_pack_has_one_entry_point(pack):
     assert not hasattr(pack, "NODE_CLASS_MAPPINGS"), "beside it the host ignores comfy_entrypoint"
+
+
+def test_the_server_runs_the_archive_and_not_the_checkout(server):
+    """Every test with a server is one of the archive: what is not shipped is not there."""
+    folder = server.base / "custom_nodes" / server.pack_folder
+    installed = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    installed = {path for path in installed if "__pycache__" not in path.parts}
+    with zipfile.ZipFile(server.base / "pack.zip") as archive:
+        assert sorted(map(str, installed)) == sorted(archive.namelist())
+    assert not {"tests", "tools", "benchmarks", "demo", "docs", "media"} & {path.parts[0] for path in installed}
