@@ -56,5 +56,5 @@ def test_the_server_runs_the_archive_and_not_the_checkout(server):
     installed = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     installed = {path for path in installed if "__pycache__" not in path.parts}
     with zipfile.ZipFile(server.base / "pack.zip") as archive:
-        assert sorted(map(str, installed)) == sorted(archive.namelist())
+        assert sorted(path.as_posix() for path in installed) == sorted(archive.namelist())
     assert not {"tests", "tools", "benchmarks", "demo", "docs", "media"} & {path.parts[0] for path in installed}
