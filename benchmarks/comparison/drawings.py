@@ -107,7 +107,7 @@ def _draw(canvas: Canvas, panel: Panel, left: float, top: float, width: float, h
         place = axes.place(x, y)
         canvas.line([(place[0] - FONT / 2, place[1]), (place[0] + FONT / 2, place[1])], INK, FONT / 7)
         canvas.line([(place[0], place[1] - FONT / 2), (place[0], place[1] + FONT / 2)], INK, FONT / 7)
-        canvas.text((place[0] - 0.7 * FONT, place[1] + 0.9 * FONT), text, FONT * 0.85, "rm")
+        canvas.text((place[0] + 0.4 * FONT, place[1] + FONT), text, FONT * 0.85, "lm")
 
 
 def draw_grid(rows: Mapping[str, Tensor], captions: Sequence[Sequence[str]] | None = None, cell: int = 128,

@@ -1,46 +1,27 @@
 """The document: tables and pictures of a comparison, and in between what was hand-written about an earlier run."""
 
 import json
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
-from . import findings
-from .contenders import ABLATIONS, BASELINES, REFERENCE, VARIANT
+from . import findings, long_runs
+from .contenders import BASELINES, REFERENCE, VARIANT
 from .drawings import Line, Panel, draw_grid, draw_panels
 from .findings import Goal, Sound
-from .protocol import Comparison, held_out_key
-from .statistics import Interval, front, geometric_mean
+from .long_runs import COLUMNS
+from .markdown import said, size_text, table, title
+from .protocol import Comparison, Curves, held_out_key
+from .statistics import front, geometric_mean
 
 READING = ("<!-- reading: written by hand, kept when the document is made again -->", "<!-- end of reading -->")
-COLUMNS = 8  # pictures in a row of a grid
-MARKS = (0, 22, 52, 92, 200)  # steps of the trials that are shown in tables and pictures
 
 
-def _said(value: Interval, form: str = ".2f") -> str:
-    """`1.23 ± 0.10`, the wider side of the interval."""
-    if not math.isfinite(value.value):
-        return "never"
-    side = max(value.value - value.low, value.high - value.value)
-    return f"{value.value:{form}} ± {side:{form}}" if math.isfinite(side) else f"{value.value:{form}} (not always)"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def _title(key: str) -> str:
-    kind, _, name = key.partition(": ")
-    return {"judge": f"realism error ({name})", "held out": f"held-out reward ({name})"}.get(kind, key).replace(
-        " (held out)", "")
-
-
-def _size(size: float | None) -> str:
-    return "-" if size is None else f"{size:g}"
+def _within(line: Line, low: float, most: float) -> Line:
+    """The points of a line with x from `low` and y up to `most`."""
+    points = [(x, y) for x, y in zip(line.xs, line.ys, strict=True) if x >= low and y <= most]
+    return replace(line, xs=[x for x, _ in points], ys=[y for _, y in points])
 
 
 class Report:
@@ -61,10 +42,10 @@ class Report:
     def write(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         goals = self.goals()
-        sections = [self._opening(), self._goals(goals), self._reading(), self._main(), self._question(),
-                    self._speed(), self._fronts(), self._overcooking()]
+        sections = [self._opening(), self._goals(goals), self._reading(), self._main(), long_runs.not_stopped(self),
+                    self._speed(), self._fronts(), long_runs.left_running(self)]
         if self.with_ablations:
-            sections.append(self._ablations())
+            sections.append(long_runs.ablations(self))
         self.out.write_text("\n".join(section for section in sections if section))
         self.out.with_suffix(".json").write_text(json.dumps(self._figures(goals), indent=1) + "\n")
 
@@ -128,7 +109,7 @@ Written by `{self.command}`; the numbers are those of that run. `benchmarks/comp
         if not goals:
             return ""
         rows = [(goal.letter, goal.text, "met" if goal.met else "missed", goal.evidence) for goal in goals]
-        return "## Goals\n\n" + _table(("", "goal, for GPER as in the paper", "", "measured"), rows)
+        return "## Goals\n\n" + table(("", "goal, for GPER as in the paper", "", "measured"), rows)
 
     def _reading(self) -> str:
         """The part between the markers of the document that is there already."""
@@ -146,18 +127,18 @@ Written by `{self.command}`; the numbers are those of that run. `benchmarks/comp
         first, second = [], []
         starts = {key: findings.interval(key, values[0])
                   for key, values in comparison.final(self.names[0]).values.items()}
-        first.append(["start", "-", _said(starts["target"]), *(_said(starts[key]) for key in watched)])
+        first.append(["start", "-", said(starts["target"]), *(said(starts[key]) for key in watched)])
         if self.sound:
             means = self.sound.means
             first.append(["sound pictures", "-", f"{means['target']:.2f}", *(f"{means[key]:.2f}" for key in watched)])
         for name in self.names:
             line = self.headlines[name]
-            first.append([self.label(name), _size(comparison.chosen(name)), _said(line["target"]),
-                          *(_said(line[key]) for key in watched)])
+            first.append([self.label(name), size_text(comparison.chosen(name)), said(line["target"]),
+                          *(said(line[key]) for key in watched)])
             images, prompts = findings.final_pictures(comparison, name)
             distance = comparison.watched.feature_distance(images)
             curves = comparison.final(name)
-            inside = [_said(findings.share_inside(curves.at(key, budget), limit))
+            inside = [said(findings.share_inside(curves.at(key, budget), limit))
                       for key, limit in (self.sound.limits.items() if self.sound else ())]
             second.append([self.label(name), *inside, "-" if distance is None else f"{distance:.1f}",
                            f"{findings.diversity(images, prompts):.3f}", f"{line['relative_norm'].value:.2f}",
@@ -166,7 +147,7 @@ Written by `{self.command}`; the numbers are those of that run. `benchmarks/comp
                            f"{1e3 * comparison.step_seconds[name]:.1f}"])
         inside_names = [f"sound: {key.split(': ')[1]}" for key in self.judges] if self.sound else []
         text = f"## At equal time\n\n{comparison.plan.noises} noises, {budget:.2f} s for each. Held-out rewards: "
-        text += "larger is better. Realism errors (after them): smaller is better.\n\n" + _table(head, first)
+        text += "larger is better. Realism errors (after them): smaller is better.\n\n" + table(head, first)
         if self.sound:
             text += f"""
 *Sound pictures* are what this world can do for the taste without leaving white noise: {self.sound.count} pictures, each
@@ -174,7 +155,7 @@ of the one of 4,096 white noises whose scene pleases the taste most, as read off
 cannot be had honestly. A picture counts as sound for a judge while its error is below that of 97.5% of them
 ({', '.join(f'{name.split(": ")[1]}: {limit:.2f}' for name, limit in self.sound.limits.items())}).
 """
-        text += "\n" + _table(("method", *inside_names, "Frechet distance", "diversity", "norm / sqrt N", "flatness",
+        text += "\n" + table(("method", *inside_names, "Frechet distance", "diversity", "norm / sqrt N", "flatness",
                                "1-norm", "kurtosis", "cosine to start", "ms per step"), second)
         text += """
 *sound*: share of pictures within the limit. *Frechet distance* of the scene reader's features to those of painter
@@ -192,50 +173,17 @@ largest relative deviation of a block (white noise about 0.5, GPER's set 0), *ku
         noise, prompts = findings.start_noise(self.comparison, COLUMNS) if start else (curves.noise, curves.prompts)
         return findings.pictures(self.comparison.watched, noise[:COLUMNS], list(prompts[:COLUMNS]))
 
-    def _question(self) -> str:
-        """Whether the world lets a reward be hacked at all."""
-        long = [name for name in ("none", REFERENCE) if name in self.comparison.plan.long_trials and name in self.names]
-        if not long:
-            return ""
-        keys = ("target", *self.held_out, *self.judges)
-        rows, grid, captions = [], {}, []
-        for name in long:
-            trials = self.comparison.trials(name)
-            for size in (self.comparison.chosen(name), max(trials)):
-                curves, steps = trials[size], self._steps(trials[size], name)
-                for mark in MARKS:
-                    if mark not in steps:
-                        continue
-                    values = {key: curves.values[key][steps.index(mark)] for key in keys}
-                    rows.append([f"{self.label(name)}, {_size(size)}", str(mark),
-                                 *(f"{findings.summary(key, values[key]).item():.2f}" for key in keys)])
-                row = f"{self.label(name)}, step size {_size(size)}, {steps[-1]} steps"
-                grid[row] = findings.pictures(self.comparison.watched, curves.noise[:COLUMNS],
-                                              list(curves.prompts[:COLUMNS]))
-                captions.append([f"{target:.1f} / {held:.1f}" for target, held in zip(
-                    curves.values["target"][-1][:COLUMNS].tolist(),
-                    curves.values[held_out_key(self.comparison.watched)][-1][:COLUMNS].tolist(), strict=True)])
-        draw_grid(grid, captions).save(self.folder / "not_stopped.jpg", quality=88)
-        head = ("method, step size", "steps", "target", *(key.split(": ")[1] for key in keys[1:]))
-        return f"""## Can the question be asked in this world?
-
-The tuning noises, at the chosen step size and at the largest one, not stopped at the budget. Below, the pictures at the
-end, with target / held-out reward.
-
-{_table(head, rows)}
-![Pictures of ascents that were not stopped]({self.folder.name}/not_stopped.jpg)
-"""
-
-    def _steps(self, curves, name: str) -> list[int]:
+    def steps(self, curves: Curves, name: str) -> list[int]:
+        """At which the curves of a method are kept."""
         return (curves.seconds / self.comparison.step_seconds[name]).round().long().tolist()
 
     def _speed(self) -> str:
         comparison, budget = self.comparison, self.comparison.budget
         lines = {}
-        for key in ("target", held_out_key(comparison.watched), *self.judges[:1]):
+        for key in ("target", held_out_key(comparison.watched), *self.judges):
             lines[key] = [Line(name, self.label(name), curves.seconds.tolist(), findings.summary(
                 key, curves.values[key]).tolist()) for name in self.names for curves in [comparison.final(name)]]
-        panels = [Panel(_title(key), "seconds per noise", of, log_y=key.startswith("judge"),
+        panels = [Panel(title(key), "seconds per noise", of, log_y=key.startswith("judge"),
                         band=(0, self.sound.limits[key]) if self.sound and key in self.sound.limits else None)
                   for key, of in lines.items()]
         draw_panels(panels).save(self.folder / "over_time.png")
@@ -247,11 +195,11 @@ end, with target / held-out reward.
             rows = []
             for name in self.names:
                 curves = comparison.final(name)
-                row = [self.label(name), _said(findings.time_ratio(curves, targets[best], budget))]
+                row = [self.label(name), said(findings.time_ratio(curves, targets[best], budget))]
                 if judge:
                     error = geometric_mean(comparison.final(best).at(judge, budget)).item()
-                    row.append(_said(findings.time_ratio(curves, targets[best], budget, (judge, error))))
-                    row.append(_said(findings.time_ratio(curves, self.sound.means["target"], budget, (
+                    row.append(said(findings.time_ratio(curves, targets[best], budget, (judge, error))))
+                    row.append(said(findings.time_ratio(curves, self.sound.means["target"], budget, (
                         judge, self.sound.limits[judge]))) if self.sound else "-")
                 rows.append(row)
             text += f"""At the chosen step sizes, the share of the time budget after which the mean target is
@@ -259,7 +207,7 @@ end, with target / held-out reward.
 - there, with no larger a mean realism error (autoencoder) than that baseline's,
 - at the target of sound pictures, with a mean realism error within their limit.
 
-{_table(("method", "best baseline's target", "at matched realism", "sound pictures' target"), rows)}
+{table(("method", "best baseline's target", "at matched realism", "sound pictures' target"), rows)}
 The same question with every method at the step size that suits it best, from the tuning noises: the highest target that
 a baseline reaches with a mean realism error (autoencoder) within a limit, and the time to it.
 
@@ -272,8 +220,8 @@ a baseline reaches with a mean realism error (autoencoder) within a limit, and t
         for method in (REFERENCE, VARIANT):
             if method in self.names and self.judges:
                 rows += [[self.label(method), f"{each.limit:.2f}", self.label(each.baseline), f"{each.target:.2f}",
-                          f"{each.baseline_share:.2f}", _said(each.ratio)] for each in self.matched(method)]
-        return _table(("method", "error limit", "best baseline", "its target", "its share of the budget",
+                          f"{each.baseline_share:.2f}", said(each.ratio)] for each in self.matched(method)]
+        return table(("method", "error limit", "best baseline", "its target", "its share of the budget",
                        "time of the method / the baseline's"), rows)
 
     def _fronts(self) -> str:
@@ -289,8 +237,13 @@ a baseline reaches with a mean realism error (autoencoder) within a limit, and t
                 lines.append(Line(name, self.label(name), gains[kept].tolist(), values[kept].tolist(), dots=True))
             band = (0, self.sound.limits[key]) if self.sound and key in self.sound.limits else None
             mark = (self.sound.means["target"], self.sound.means[key], "sound pictures") if self.sound else None
-            title = f"{_title(key)}, against the target"
-            panels.append(Panel(title, "target", lines, key.startswith("judge"), band, mark))
+            heading = f"{title(key)}, against the target"
+            panels.append(Panel(heading, "target", lines, key.startswith("judge"), band, mark))
+        if self.sound:
+            most = 1.5 * self.sound.limits[self.judges[0]]
+            low = self.sound.means["target"] - 1
+            lines = [_within(line, low, most) for line in panels[1].lines]
+            panels.insert(2, replace(panels[1], title=f"{panels[1].title}: where it is sound", lines=lines))
         draw_panels(panels).save(self.folder / "fronts.png")
         text = f"""## Fronts
 
@@ -303,68 +256,15 @@ against each other; fronts do not depend on a choice of step size. The green ban
         for method in (REFERENCE, VARIANT):
             if method not in self.names or not self.baselines:
                 continue
-            rows = [[self.label(name), key.split(": ")[1], _said(gap.better), _said(gap.median), _said(gap.least),
-                     _said(gap.reach)] for (name, key), gap in self.gaps(method).items()]
-            text += f"\n{self.label(method)} against the baselines:\n\n" + _table(
+            rows = [[self.label(name), key.split(": ")[1], said(gap.better), said(gap.median), said(gap.least),
+                     said(gap.reach)] for (name, key), gap in self.gaps(method).items()]
+            text += f"\n{self.label(method)} against the baselines:\n\n" + table(
                 ("baseline", "judged by", "share of levels at or above", "median gap", "worst gap",
                  "reach in target"), rows)
         return text + """
 *Gap*: by how much the front is above the baseline's at a level of the target that both reach: in units of the held-out
 reward, or the ratio of realism errors less 1. *Reach*: difference of the highest mean targets.
 """
-
-    def _overcooking(self) -> str:
-        if not self.sound:
-            return ""
-        rows = []
-        for name in self.names:
-            if name not in self.comparison.plan.long_trials:
-                continue
-            for size, curves in self.comparison.trials(name).items():
-                rows.append([self.label(name), _size(size), f"{curves.values['target'][-1].mean():.2f}",
-                             f"{curves.values[held_out_key(self.comparison.watched)][-1].mean():.2f}",
-                             *(f"{curves.values[key][-1].median():.2f}" for key in self.judges),
-                             *(f"{findings.share_inside(curves.values[key][-1], self.sound.limits[key]).value:.2f}"
-                               for key in self.judges)])
-        if not rows:
-            return ""
-        names = [key.split(": ")[1] for key in self.judges]
-        limits = ", ".join(f"{self.sound.limits[key]:.2f}" for key in self.judges)
-        return f"""## Left running
-
-After {self.comparison.plan.tuning_steps} steps, on the tuning noises: the median picture's errors (limits of sound
-pictures: {limits}) and the share of pictures within the limits.
-
-{_table(("method", "step size", "target", "held out", *(f"median: {name}" for name in names),
-         *(f"sound: {name}" for name in names)), rows)}"""
-
-    def _ablations(self) -> str:
-        keys = ("target", *self.held_out, *self.judges)
-        comparison = self.comparison
-        rows = []
-        for contender in ABLATIONS.values():
-            curves = comparison.ablation(contender)
-            rows.append([contender.label, contender.optimizer, _size(contender.step_sizes[0]),
-                         *(_said(findings.interval(key, curves.values[key][-1])) for key in keys),
-                         f"{curves.values['cosine_to_start'][-1].mean():.2f}",
-                         *self._at_level(curves, findings.ABLATION_LEVEL)])
-        head = ("GPER with", "optimizer", "step size", "target", *(key.split(": ")[1] for key in keys[1:]), "cosine",
-                f"steps to target {findings.ABLATION_LEVEL:g}", "held out there", "autoencoder there")
-        return f"""## Ablations
-
-GPER with one thing changed, {comparison.plan.steps} steps on the tuning noises. A change that slows the ascent looks
-better at the end than it is: the last three columns compare at one level of the target.
-
-{_table(head, rows)}"""
-
-    def _at_level(self, curves, level: float) -> list[str]:
-        moment = findings.time_to(curves.seconds, curves.values["target"].mean(1), level)
-        if not math.isfinite(moment):
-            return ["never", "-", "-"]
-        steps = moment / self.comparison.step_seconds[REFERENCE]
-        held = curves.at(held_out_key(self.comparison.watched), moment).mean().item()
-        error = geometric_mean(curves.at(self.judges[0], moment)).item()
-        return [f"{steps:.0f}", f"{held:.2f}", f"{error:.2f}"]
 
     def _figures(self, goals: list[Goal]) -> dict:
         comparison = self.comparison
@@ -374,11 +274,11 @@ better at the end than it is: the last three columns compare at one level of the
                 "step_size": comparison.chosen(name), "seconds_per_step": comparison.step_seconds[name],
                 "end": {key: [round(v, 4) for v in (value.value, value.low, value.high)]
                         for key, value in self.headlines[name].items()},
-                "trials": {_size(size): {key: [round(findings.summary(key, values).item(), 4)
+                "trials": {size_text(size): {key: [round(findings.summary(key, values).item(), 4)
                                               for values in curves.values[key]]
                                         for key in ("target", *self.held_out, *self.judges)}
                            for size, curves in comparison.trials(name).items()},
-                "trial_steps": self._steps(next(iter(comparison.trials(name).values())), name),
+                "trial_steps": self.steps(next(iter(comparison.trials(name).values())), name),
             }
         sound: Sound | None = self.sound
         return {"subject": comparison.climbed.name, "plan": asdict(comparison.plan), "budget_s": comparison.budget,
