@@ -16,7 +16,7 @@ export class Ascents {
     this.asking = true;
     try {
       const answer = await api.fetchApi("/gper/ascents", { cache: "no-store" });
-      if (answer.ok) this.runs = new Map((await answer.json()).map((ascent) => [ascent.run, ascent]));
+      if (answer.ok) this.runs = new Map((await answer.json()).map((told) => [told.run, this.newer(told)]));
     } finally {
       this.asking = false;
     }
@@ -24,10 +24,17 @@ export class Ascents {
     if (this.askAgain) await this.ask();
   }
 
+  // Events may have arrived while the answer was on its way.
+  newer(told) {
+    const known = this.runs.get(told.run);
+    return known && known.history.length > told.history.length ? known : told;
+  }
+
   // Asks for the history again where a run is new, a step was missed, or a run has begun anew.
   hear(event) {
     const ascent = this.runs.get(event.run);
     const ahead = ascent ? event.step - ascent.history.length : NaN;
+    if (ahead < -1) this.runs.delete(event.run);
     if (ahead !== 0 && ahead !== -1) return this.ask();
     const { values, ...rest } = event;
     if (ahead === 0) ascent.history.push(values);
