@@ -124,11 +124,9 @@ ABLATIONS = {contender.name: contender for contender in (
     *(_ablation(f"block-{size}", f"block size {size}", block_size=size) for size in (4, 8, 16, 64, 256)),
     _ablation("per-channel", "2-D spectrum per channel", spectrum="per channel"),
     _ablation("volume", "3-D spectrum", spectrum="volume"),
-    _ablation("volume-4", "3-D spectrum, block size 4", spectrum="volume", block_size=4),
     _ablation("confidence", "95% intervals for the norms", confidence=0.95),
     _ablation("plain", "plain steps", torch.optim.SGD, None),
     _ablation("nesterov", "Nesterov steps", NESTEROV, None, 0.005),
-    _ablation("plain-4", "plain steps, block size 4", torch.optim.SGD, None, block_size=4),
     _ablation("gradient", "gradient only", project_latent=False),
     _ablation("latent", "latent only", project_gradient=False),
 )}

@@ -243,7 +243,7 @@ a baseline reaches with a mean realism error (autoencoder) within a limit, and t
             most = 1.5 * self.sound.limits[self.judges[0]]
             low = self.sound.means["target"] - 1
             lines = [_within(line, low, most) for line in panels[1].lines]
-            panels.insert(2, replace(panels[1], title=f"{panels[1].title}: where it is sound", lines=lines))
+            panels.insert(2, replace(panels[1], title="the same, where pictures are sound", lines=lines))
         draw_panels(panels).save(self.folder / "fronts.png")
         text = f"""## Fronts
 
