@@ -91,16 +91,16 @@ def test_out_of_memory_once(server, before):
 
 
 def test_cancelled(server, before):
-    steps = 5000
-    prompt = graph(steps=steps)
-    reached, ended = 0, ""
-    for event in server.follow(prompt):
+    steps = 2000
+    reached, asked, ended = 0, False, ""
+    for event in server.follow(graph(steps=steps)):
         if isinstance(event, bytes):
             continue
         if event["type"] == "progress" and event["data"]["node"] == "optimizer":
             reached = event["data"]["value"]
-            if reached == 3:
+            if reached >= 3 and not asked:  # not every step is announced
                 server.interrupt()
+                asked = True
         ended = event["type"]
     assert ended == "execution_interrupted" and reached < steps / 2
     still_the_same(server, before)
