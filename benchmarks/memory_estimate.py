@@ -16,9 +16,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-from torch.autograd.graph import allow_mutation_on_saved_tensors
 
-from optimization import frozen_convolutions, recompute
+from optimization import frozen_convolutions, recompute, saved_before_mutation
 
 from .live_memory import LiveMemory
 
@@ -64,7 +63,7 @@ def block_stack(width: int, tokens: int, double: int, single: int, recomputed: b
         return img
 
     start = torch.randn(1, tokens - text, width)
-    context = nullcontext if recomputed else allow_mutation_on_saved_tensors
+    context = nullcontext if recomputed else saved_before_mutation
     return tuple(size / (4 * tokens * width) for size in counted(run, start, context))
 
 

@@ -7,6 +7,7 @@ from .frozen_convolution import frozen_convolutions
 from .local_search import local_search
 from .recompute import recompute
 from .record import AscentRecord, Incident
+from .saved_tensors import saved_before_mutation
 from .stopping import Stopping
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "frozen_convolutions",
     "local_search",
     "recompute",
+    "saved_before_mutation",
 ]

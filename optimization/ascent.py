@@ -54,7 +54,7 @@ def ascend(
     gradient (paper: 0.03), None for no clip. stopping: default 200 steps. callback: called after each
     evaluation; a text that it returns ends the run and becomes the stop reason, an exception in it ends the
     run at once. graph_context: makes a context that each forward and its backward run in, such as
-    ``torch.autograd.graph.allow_mutation_on_saved_tensors``. retry: whether an evaluation that raised this error
+    ``saved_before_mutation``. retry: whether an evaluation that raised this error
     is tried again, in a new context; noise, optimizer and record are still those of before it, so a run that was
     out of memory goes on in a context that needs less, and loses nothing.
 

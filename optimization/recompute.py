@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import allow_mutation_on_saved_tensors
 from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from .saved_tensors import saved_before_mutation
 
 
 def recompute(block: Callable, changes_inputs: bool = True) -> Callable:
@@ -48,7 +49,7 @@ def recompute(block: Callable, changes_inputs: bool = True) -> Callable:
             return tree_flatten(block(*call_args, **call_kwargs))
 
         result_structure = []
-        context = allow_mutation_on_saved_tensors if changes_inputs else nullcontext
+        context = saved_before_mutation if changes_inputs else nullcontext
         results = _Recompute.apply(run, context, result_structure, *tensors)
         return tree_unflatten(list(results), result_structure[0])
 

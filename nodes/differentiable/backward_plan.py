@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
-from torch.autograd.graph import allow_mutation_on_saved_tensors
 
-from ...optimization import frozen_convolutions
+from ...optimization import frozen_convolutions, saved_before_mutation
 from .block_recompute import recomputed_blocks
 from .decoder_blocks import decoder_blocks
 from .memory import available_memory, decoder_stage, generator_stage, peak, reward_stage
@@ -94,7 +93,7 @@ class BackwardPlan:
             if self.chosen.generator:
                 stack.enter_context(recomputed_blocks(repeated_blocks(self._model.model.diffusion_model)))
             else:  # kept blocks change their inputs in place after autograd saved them
-                stack.enter_context(allow_mutation_on_saved_tensors())
+                stack.enter_context(saved_before_mutation())
             yield
 
     def retry(self, error: Exception) -> bool:

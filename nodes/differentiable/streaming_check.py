@@ -31,7 +31,8 @@ def check_streamed_gradient(
     noise: (B, ...). generate: noise -> pictures. models: whose layers are streamed. graph_context, retry: as for
     ``ascend``.
     """
-    streamed = [part for model in models for part in model.modules() if hasattr(part, "_v")]
+    layers = [part for model in models for part in model.modules()]
+    streamed = [part for part in layers if hasattr(part, "_v") and getattr(part, "weight", None) is not None]
     if not streamed:
         return
     generator = torch.Generator().manual_seed(0)
