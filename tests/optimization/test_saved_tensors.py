@@ -4,6 +4,7 @@ import gc
 
 import pytest
 import torch
+
 from optimization.saved_tensors import saved_before_mutation
 
 
