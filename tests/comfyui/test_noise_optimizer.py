@@ -182,7 +182,7 @@ def test_a_target_ends_the_run_and_the_default_is_none(optimize):
 
 def test_learning_rate_0_is_the_preset_of_the_model(optimize, wires):
     (followed, _, said), (by_hand, _, told), (other, _, _) = (
-        optimize(learning_rate=rate).args for rate in (0.0, 0.02, 0.03)
+        optimize(learning_rate=rate).args[:3] for rate in (0.0, 0.02, 0.03)
     )
     noises = [noise.generate_noise(wires["latent_image"]) for noise in (followed, by_hand, other)]
     assert torch.equal(noises[0], noises[1]) and not torch.equal(noises[0], noises[2])

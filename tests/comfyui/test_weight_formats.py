@@ -184,6 +184,7 @@ def test_lora_added_between_runs(tiny, formats, weights, noise, vae, monkeypatch
 
 @pytest.mark.parametrize("name", ["fp8 e4m3", "scaled fp8", "comfy_quant nvfp4", "GGUF Q8_0"])
 def test_quantized_weights_become_ordinary_without_a_copy(formats, weights, name):
+    """The numbers stay where they are; their scales, which are few, may move."""
     from comfy.quant_ops import QuantizedTensor
     from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
 
@@ -194,11 +195,11 @@ def test_quantized_weights_become_ordinary_without_a_copy(formats, weights, name
 
     layer = formats.FORMATS[name][0](weights).load().model.diffusion_model.single_blocks[0].linear1
     kind, shape = type(layer.weight), layer.weight.shape
-    addresses = [piece.data_ptr() for piece in pieces(layer.weight)]
+    address = pieces(layer.weight)[0].data_ptr()
     freeze_as_ordinary(layer)
     assert type(layer.weight) is kind and layer.weight.shape == shape
     assert not any(piece.is_inference() for piece in [layer.weight, *pieces(layer.weight)])
-    assert [piece.data_ptr() for piece in pieces(layer.weight)] == addresses
+    assert pieces(layer.weight)[0].data_ptr() == address
 
 
 def test_where_a_weight_lies_in_its_file_is_still_known(pack):
