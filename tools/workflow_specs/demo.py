@@ -19,9 +19,9 @@ from .parts import (
 )
 
 NOTE = """## Start here
-Press **Run**. A tiny FLUX that comes with the pack paints four landscapes from noise; the **Noise Optimizer**
-improves that noise, step by step, until the pictures please a learned taste. Watch the curve on the node;
-**Stop and keep** ends it early and hands on the best so far.
+Press **Run**. A tiny FLUX that comes with the pack paints four landscapes from noise; the
+**Noise Optimizer** improves that noise, step by step, until the pictures please a learned taste. Watch the curve on
+the node; **Stop and keep** ends it early and hands on the best so far.
 
 - **Start:** the pictures of the start noise
 - **Optimized:** the pictures of the best noise, from the stock sampler
