@@ -12,18 +12,27 @@ from .spectral_blocks import EqualBlocks
 # Magnitudes this many roundings of the sample's RMS apart, or from zero, are equal as far as an FFT can tell.
 ROUNDING_MARGIN = 8.0
 
+# Up to so many rounds (blocks of 64 bins need 14) all are done without a look at whether the last ones are needed.
+_MOST_BLIND_ROUNDS = 16
+
+
+def looks_are_cheap(device: torch.device) -> bool:
+    """Whether the host may branch on values: an accelerator's would make it wait until they are there."""
+    return device.type == "cpu"
+
 
 def _matched_magnitudes(w: torch.Tensor, kept: torch.Tensor, group: EqualBlocks, tie: torch.Tensor) -> torch.Tensor:
     """Nearest non-negative magnitudes that meet both targets of `group`.
 
     Args:
-        w: magnitudes (rows, length).
-        kept: bool (rows, length), the bins to start from: at least those that end up above zero.
+        w: magnitudes (..., length).
+        kept: bool (..., length), the bins to start from: at least those that end up above zero.
         group: holds the targets.
-        tie: (rows, 1), spread below which the kept magnitudes count as equal. All points that keep only
+        tie: (..., 1), spread below which the kept magnitudes count as equal. All points that keep only
             those are then equally near; a falling ramp over them is taken.
     """
-    while True:
+    looks = looks_are_cheap(w.device) or group.most_rounds > _MOST_BLIND_ROUNDS
+    for _ in range(group.most_rounds):
         k = kept.sum(-1, keepdim=True).to(w.dtype)
         centred = (w - (w * kept).sum(-1, keepdim=True) / k) * kept
         # The mean's own rounding, which shows where the magnitudes are nearly equal.
@@ -34,14 +43,15 @@ def _matched_magnitudes(w: torch.Tensor, kept: torch.Tensor, group: EqualBlocks,
         spread = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
         a = (group.one_norm / k + centred * (group.spread(k) / spread)) * kept
         dropped = kept & (a <= 0) & (k > group.fewest_bins)
-        if not dropped.any():
-            return a.clamp_min(0)
+        if looks and not dropped.any():
+            break
         kept = kept & ~dropped
+    return a.clamp_min(0)
 
 
 def nearest_bins(re: torch.Tensor, im: torch.Tensor, kept: torch.Tensor, index: torch.Tensor, bins: int,
                  group: EqualBlocks, tie: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nearest point of each row (rows, length), where bins may drop out, tie, or be zero and have no phase.
+    """Nearest point of each row (..., length), where bins may drop out, tie, or be zero and have no phase.
 
     A bin without a phase that has to grow gets the phase pi j^2 / bins of its index j: fixed, and spread so
     that a whole band of such bins adds up to a flat chirp instead of an impulse (Schroeder 1970, "Synthesis
@@ -49,7 +59,7 @@ def nearest_bins(re: torch.Tensor, im: torch.Tensor, kept: torch.Tensor, index: 
     """
     w = torch.hypot(re, im)
     silent = w <= tie
-    if silent.any():
+    if not looks_are_cheap(w.device) or silent.any():
         chirp = (index * index % (2 * bins)).to(w.dtype) * (math.pi / bins)
         re, im = torch.where(silent, chirp.cos(), re), torch.where(silent, chirp.sin(), im)
     ratio = _matched_magnitudes(torch.where(silent, 0, w), kept, group, tie) / torch.where(silent, 1, w)

@@ -37,6 +37,11 @@ class EqualBlocks:
         return math.floor(self._effective_bins) + 1
 
     @property
+    def most_rounds(self) -> int:
+        """Rounds after which no bin is left to drop, when every round but the last drops one or more."""
+        return self.length - self.fewest_bins + 1
+
+    @property
     def _effective_bins(self) -> float:
         """t^2 / L, for white noise (pi/4) L: bins of equal magnitude that would meet both targets."""
         return self.mean_magnitude**2 * self.length

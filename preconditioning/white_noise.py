@@ -24,7 +24,7 @@ import math
 
 import torch
 
-from .block_magnitudes import ROUNDING_MARGIN, nearest_bins
+from .block_magnitudes import ROUNDING_MARGIN, looks_are_cheap, nearest_bins
 from .spectra import named_spectrum
 from .spectral_blocks import BLOCK_SIZE, EqualBlocks, spectral_blocks
 from .white_rows import unit_scale, white_rows
@@ -54,20 +54,30 @@ def _project_blocks_(y: torch.Tensor, group: EqualBlocks, rounding: torch.Tensor
     tie = rounding[:, None, None] + ROUNDING_MARGIN * torch.finfo(w.dtype).eps * mean
     keeps_all = group.one_norm / length + (smallest - mean) * gain > 0
     near_tie = spread <= math.sqrt(length) * torch.maximum(tie, _NEAR_TIE * mean)
-    again = (~keeps_all | near_tie | (smallest <= tie)).squeeze(-1)
-    sample, block = torch.nonzero(again, as_tuple=True)
-    kept = (a[sample, block] > 0) | near_tie[sample, block]
-    index = group.start + block[:, None] * length + torch.arange(length, device=y.device)
-    special = nearest_bins(re[sample, block], im[sample, block], kept, index, y.shape[-1], group, tie[sample, block])
-
-    ratio = a.div_(w)
-    for part, projected in zip((re, im), special, strict=True):
-        part.mul_(ratio)
-        part[sample, block] = projected
+    again = ~keeps_all | near_tie | (smallest <= tie)
+    bins = torch.arange(length, device=y.device)
+    if looks_are_cheap(y.device):
+        sample, block = torch.nonzero(again.squeeze(-1), as_tuple=True)
+        kept = (a[sample, block] > 0) | near_tie[sample, block]
+        index = group.start + block[:, None] * length + bins
+        special = nearest_bins(
+            re[sample, block], im[sample, block], kept, index, y.shape[-1], group, tie[sample, block]
+        )
+        ratio = a.div_(w)
+        for part, projected in zip((re, im), special, strict=True):
+            part.mul_(ratio)
+            part[sample, block] = projected
+    else:  # with care for all blocks: less than the wait for their number
+        index = group.start + torch.arange(group.count, device=y.device)[:, None] * length + bins
+        special = nearest_bins(re, im, (a > 0) | near_tie, index, y.shape[-1], group, tie)
+        ratio = a.div_(w)
+        for part, projected in zip((re, im), special, strict=True):
+            part.copy_(torch.where(again, projected, part * ratio))
 
 
 @torch.no_grad()
-def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectrum: str = "flat") -> torch.Tensor:
+def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectrum: str = "flat",
+                           check_finite: bool = True) -> torch.Tensor:
     """Nearest vector that looks like white Gaussian noise, for each sample: argmin_z ||z - x|| s.t. z in G.
 
     Each sample is projected alone onto the set G of the module docstring. Its spectrum (`spectra`,
@@ -87,6 +97,8 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectr
         block_size: bins per block, at least 2. The paper uses 16.
         spectrum: "flat" (the paper's), "per channel" or "volume", see `spectra`; "per channel" needs
             (batch, ..., height, width).
+        check_finite: refuse NaN and infinite values, for which the host waits for an accelerator. Without the
+            check such a row becomes NaN.
 
     Returns:
         new tensor of the shape, dtype and device of `x`. float16 and bfloat16 are worked on in float32, and
@@ -101,7 +113,7 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectr
         Intersection of a One-Norm Ball or Sphere and a Two-Norm Ball or Sphere", JOTA 2020 (arXiv 1911.03946).
     """
     kind = named_spectrum(spectrum)
-    rows = unit_scale(white_rows(x, block_size, kind), kind)
+    rows = unit_scale(white_rows(x, block_size, kind), kind, check_finite)
     rms = torch.linalg.vector_norm(rows.flatten(1), dim=-1) / math.sqrt(math.prod(rows.shape[1:]))
     rounding = ROUNDING_MARGIN * torch.finfo(rows.dtype).eps * rms
     y, back = kind.bins(rows)

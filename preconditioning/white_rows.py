@@ -32,19 +32,21 @@ def white_rows(x: torch.Tensor, block_size: int, spectrum: Spectrum) -> torch.Te
     return rows.to(torch.float64 if x.dtype == torch.float64 else torch.float32)
 
 
-def unit_scale(rows: torch.Tensor, spectrum: Spectrum) -> torch.Tensor:
+def unit_scale(rows: torch.Tensor, spectrum: Spectrum, check_finite: bool = True) -> torch.Tensor:
     """Divide each row by its mean magnitude, so that nothing over- or underflows later.
+
+    Raises ValueError for rows that are not finite; where that is not checked, they become NaN.
 
     Rows of zeros, or of magnitudes below the smallest normal number, become zero.
     """
     magnitudes = rows.abs()
     scale = magnitudes.flatten(1).mean(1)
     finite = torch.isfinite(scale)
-    if not finite.all():
+    if check_finite and not finite.all():
         bad = ", ".join(map(str, torch.nonzero(~finite).flatten().tolist()))
         raise ValueError(f"{spectrum.row} {bad} of the batch holds NaN, infinite or overflowing values, which "
                          "have no nearest white noise; lower the step size or compute in a higher precision")
-    scale = torch.where(scale < torch.finfo(rows.dtype).tiny, math.inf, scale)
+    scale = torch.where(scale < torch.finfo(rows.dtype).tiny, math.inf, torch.where(finite, scale, math.nan))
     return torch.div(rows, scale.view(-1, *[1] * (rows.dim() - 1)), out=magnitudes)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from optimization import Stopping, ascend
-from preconditioning import Unconstrained, WhiteGaussianProjector
+from preconditioning import Unconstrained, WhiteGaussianProjector, project_white_gaussian
 
 from .far_device import FarDevice
 
@@ -41,14 +41,16 @@ def test_one_wait_per_step():
     assert waits_per_step() == 1
 
 
-def test_the_projector_waits_a_few_times_whatever_the_batch():
-    """For each of its two projections: is it finite, which blocks need care, and do those need more."""
-    assert waits_per_step(preconditioner=WhiteGaussianProjector(), batch=9) <= 1 + 2 * 4
+@pytest.mark.parametrize("block_size", [2, 4, 16, 17, 64])
+def test_no_further_wait_for_the_projector(block_size):
+    assert waits_per_step(preconditioner=WhiteGaussianProjector(block_size), batch=9) == 1
 
 
-def test_the_pretended_device_computes_the_same():
-    _, far = ascent(4, preconditioner=WhiteGaussianProjector())
-    near = ascend(noise(), as_picture, brightness, WhiteGaussianProjector(), stopping=Stopping(4))
+@pytest.mark.parametrize("block_size", [4, 16, 200])
+def test_the_pretended_device_computes_the_same(block_size):
+    projector = WhiteGaussianProjector(block_size)
+    _, far = ascent(4, preconditioner=projector)
+    near = ascend(noise(), as_picture, brightness, projector, stopping=Stopping(4))
     assert torch.equal(far.reward_history(), near.reward_history())
     assert torch.equal(far.best_noise.near, near.best_noise)
 
@@ -90,3 +92,26 @@ def test_no_loop_over_the_batch():
             ascend(noise(batch), as_picture, brightness, WhiteGaussianProjector(), stopping=Stopping(3))
         counts.append(operations.counts)
     assert counts[0] == counts[1]
+
+
+def _awkward(name):
+    x = torch.zeros(2, 1024, dtype=torch.float64)
+    if name == "impulse":
+        x[:, 7] = 3.0
+    elif name == "constant":
+        x += 2.0
+    elif name == "one frequency":
+        x += torch.cos(torch.arange(1024) * 0.3)
+    elif name == "outliers":
+        x = torch.randn(2, 1024, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) ** 5
+    return x.float()
+
+
+@pytest.mark.parametrize("name", ["zero", "impulse", "constant", "one frequency", "outliers"])
+@pytest.mark.parametrize("block_size", [2, 16, 200])
+def test_awkward_noise_projects_alike_on_the_pretended_device(name, block_size):
+    """There every block takes the path that only special ones take on the CPU."""
+    x = _awkward(name)
+    with FarDevice() as device:
+        far = project_white_gaussian(device.to(x), block_size, check_finite=False)
+    torch.testing.assert_close(far.near, project_white_gaussian(x, block_size))

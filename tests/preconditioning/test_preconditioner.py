@@ -49,3 +49,15 @@ def test_unconstrained_changes_nothing() -> None:
     gradient, noise = pair()
     assert torch.equal(Unconstrained().precondition(gradient, noise), gradient)
     assert torch.equal(Unconstrained().retract(noise), noise)
+
+
+def test_a_sample_that_is_not_finite_spoils_no_other():
+    x = torch.randn(3, 64, generator=torch.Generator().manual_seed(0))
+    broken = x.clone()
+    broken[1, 5], projector = torch.nan, WhiteGaussianProjector()
+    for found, expected in (
+        (projector.retract(broken), projector.retract(x)),
+        (projector.precondition(broken, x), projector.precondition(x, x)),
+    ):
+        assert torch.isnan(found[1]).all()
+        assert torch.equal(found[[0, 2]], expected[[0, 2]])
