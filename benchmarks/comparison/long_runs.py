@@ -88,6 +88,7 @@ def ablations(report: "Report") -> str:
                      *(said(findings.interval(key, curves.values[key][-1])) for key in keys),
                      f"{curves.values['cosine_to_start'][-1].mean():.2f}",
                      *_at_level(report, curves, findings.ABLATION_LEVEL)])
+    by_batch = ", ".join(f"{batch}: {seconds:.4f}" for batch, seconds in comparison.seconds_by_batch().items())
     head = ("GPER with", "optimizer", "step size", "target", *(key.split(": ")[1] for key in keys[1:]), "cosine",
             f"steps to target {findings.ABLATION_LEVEL:g}", "held out there", "autoencoder there")
     return f"""## Ablations
@@ -95,7 +96,11 @@ def ablations(report: "Report") -> str:
 GPER with one thing changed, {comparison.plan.steps} steps on the tuning noises. A change that slows the ascent looks
 better at the end than it is: the last three columns compare at one level of the target.
 
-{table(head, rows)}"""
+{table(head, rows)}
+
+A batch changes no result, since every noise is optimized on its own, only the time. Seconds of a step per noise, with
+so many noises at once: {by_batch}.
+"""
 
 
 def _at_level(report: "Report", curves: Curves, level: float) -> list[str]:

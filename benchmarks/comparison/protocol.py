@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from .subject import Subject
 
 logger = logging.getLogger(__name__)
 
+BATCHES = (1, 4, 16)
 CHOSEN_BY = "held out"  # on which held-out reward step sizes are chosen; the first one where it has another name
 
 
@@ -113,6 +114,18 @@ class Comparison:
         return self._run(contender, contender.step_sizes[0], TUNING_SEED, self.plan.tuning_noises, self.plan.steps,
                          self.step_seconds[REFERENCE])
 
+    def seconds_by_batch(self) -> dict[int, float]:
+        """Seconds of a step of the paper's method for one noise, by how many are optimized at once; kept in a file."""
+        path = self.folder / "seconds_by_batch.json"
+        if not path.exists():
+            reference = self.contenders[REFERENCE]
+            measured = {
+                batch: seconds_per_step([reference], self.climbed, replace(self.plan, batch=batch, noises=batch))
+                for batch in BATCHES
+            }
+            path.write_text(json.dumps({batch: by_name[REFERENCE] for batch, by_name in measured.items()}) + "\n")
+        return {int(batch): seconds for batch, seconds in json.loads(path.read_text()).items()}
+
     def _run(self, contender: Contender, size: float | None, seed: int, count: int, steps: int,
              step_seconds: float) -> Curves:
         key = (contender.name, size, seed, count, steps)
@@ -175,9 +188,7 @@ def choose(scores: dict[float, Tensor]) -> float:
 
 
 def seconds_per_step(contenders: Sequence[Contender], subject: Subject, plan: Plan) -> dict[str, float]:
-    """Seconds of one step for one noise, by method: the least of some rounds in which the methods take turns.
-
-    """
+    """Seconds of one step for one noise, by method: the least of some rounds in which the methods take turns."""
     clock = step_clock()
     seeds = tuple(range(TUNING_SEED, TUNING_SEED + min(plan.batch, plan.noises)))
     noise, prompts = noises(subject, seeds)

@@ -123,6 +123,12 @@ def test_a_search_gets_as_many_evaluations_as_fit(comparison):
     assert comparison.steps("gper", PLAN.steps) == PLAN.steps
 
 
+def test_batches_are_timed_once(comparison):
+    seconds = comparison.seconds_by_batch()
+    assert list(seconds) == [1, 4, 16] and min(seconds.values()) > 0
+    assert comparison.seconds_by_batch() == seconds
+
+
 def test_the_largest_step_size_within_one_standard_error():
     scores = {0.1: torch.tensor([1.0, 3.0]), 0.2: torch.tensor([2.0, 4.0]), 0.4: torch.tensor([1.5, 2.7]),
               0.8: torch.tensor([1.0, 2.0])}
