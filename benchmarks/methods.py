@@ -43,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--tuning-steps", type=int, help=f"of trials that are left running ({PLAN.tuning_steps})")
     arguments.add_argument("--batch", type=int, help=f"noises at once ({PLAN.batch}; 1 in ComfyUI)")
     arguments.add_argument("--no-ablations", action="store_true")
-    arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md", help="the document")
+    arguments.add_argument("--out", type=Path,
+                           help="the document (docs/benchmarks.md; with --quick benchmark_results/quick.md)")
     arguments.add_argument("--results", type=Path, default=ROOT / "benchmark_results", help="folder of the runs")
     arguments.add_argument("--threads", type=int, default=1, help="of the CPU (1)")
     arguments.add_argument("--decoder-dtype", choices=("float32", "bfloat16"), default="float32",

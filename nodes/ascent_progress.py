@@ -64,8 +64,6 @@ class AscentProgress:
         comfy.model_management.throw_exception_if_processing_interrupted()
         self.record = step.record
         watched_fell = self.scores.read(step)
-        if step.index == 0:
-            self.live.history.clear()
         self._note(step)
         self._pictures_due |= self.pictures.add(step)
         preview = None

@@ -20,7 +20,7 @@ class KeptPictures:
         self.best: Tensor | None = None
 
     def add(self, step: Step) -> bool:
-        """Look at an evaluation; returns whether a best picture changed. A step 0 begins anew."""
+        """Look at an evaluation; returns whether a best picture changed."""
         if step.index > 0 and not step.improved.any():
             return False
         pictures = _small(step.images)

@@ -13,6 +13,7 @@ from .ascent_progress import AscentProgress
 from .ascent_report import ascent_report
 from .differentiable.ascent_sampler import optimize_noise
 from .differentiable.memory import MODES
+from .differentiable.model_path import check_model_path
 from .differentiable.model_presets import preset_for
 from .differentiable.search_sampler import search_noise
 from .differentiable.weight_formats import check_weight_format
@@ -197,7 +198,7 @@ class NoiseOptimizer(io.ComfyNode):
         stopping = Stopping(
             steps, time_budget or None, None if target_reward >= NO_TARGET else target_reward, patience or None
         )
-        optimizer_inputs.check_sigmas(sigmas)
+        optimizer_inputs.check_sigmas(sigmas, method.needs_gradient)
         prompts = optimizer_inputs.check_prompt(prompt, reward.model)
         latent = latent_image.copy()
         latent["samples"] = optimizer_inputs.check_latent(
@@ -207,6 +208,7 @@ class NoiseOptimizer(io.ComfyNode):
             guider.model_patcher,
         )
         optimizer_inputs.check_vae(vae, guider.model_patcher)
+        check_model_path(guider, method.needs_gradient)
         if method.needs_gradient:
             check_weight_format(guider.model_patcher, vae.patcher)
         start = optimizer_inputs.check_noise(noise.generate_noise(latent))

@@ -21,7 +21,7 @@ def check_settings(learning_rate: float, gradient_clip: float, memory: str) -> N
         raise ValueError(f"memory is {memory!r}: choose one of {', '.join(MODES)}.")
 
 
-def check_sigmas(sigmas: Tensor) -> None:
+def check_sigmas(sigmas: Tensor, needs_gradient: bool = True) -> None:
     steps = sigmas.shape[-1] - 1
     if steps < 1:
         raise ValueError(
@@ -33,7 +33,7 @@ def check_sigmas(sigmas: Tensor) -> None:
             f"sigmas must fall to 0, so that a finished picture can be scored, but they are {_listed(sigmas)}: use a "
             "scheduler's whole output, not a part of it (Split Sigmas)."
         )
-    if steps > MAX_SAMPLING_STEPS:
+    if needs_gradient and steps > MAX_SAMPLING_STEPS:
         raise ValueError(
             f"sigmas has {steps} steps: the gradient goes through every one, which is practical up to "
             f"{MAX_SAMPLING_STEPS}. Use a few-step model and set the scheduler to {MAX_SAMPLING_STEPS} steps or fewer."

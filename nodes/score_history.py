@@ -40,8 +40,6 @@ class ScoreHistory:
 
     def read(self, step: Step) -> str | None:
         """Note the parts of the last evaluation; returns why a watched reward ends the run, if one does."""
-        if step.index == 0:  # also when a run is started again
-            self.parts.clear()
         for name, scores in self._latest.items():
             self.parts.setdefault(name, []).append(scores.float().cpu())
         for index, limit in self.limits.items():

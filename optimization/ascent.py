@@ -115,6 +115,7 @@ def _read(rewards: Tensor, gradient: Tensor | None, wanted: bool) -> tuple[Tenso
     checks = [rewards.float()]
     if gradient is not None:
         flat = gradient.flatten(1)
+        checks = [rewards.float().to(flat.device)]  # a VAE may stand on another device than the noise
         checks += [torch.isfinite(flat).all(1).float(), (flat != 0).any(1).float()]
     rewards_read, *gradient_checks = torch.stack(checks).cpu()
     finite_reward = torch.isfinite(rewards_read)

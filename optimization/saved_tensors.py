@@ -45,6 +45,8 @@ class _SavedTensors:
         self._by_storage: dict[int, WeakValueDictionary] = {}
 
     def pack(self, tensor: Tensor) -> _Saved:
+        # An operation's own result knows the operation, which would hold it: a circle that Python cannot free.
+        tensor = tensor.detach()
         if tensor.layout != torch.strided:
             return _Saved(tensor)
         group = self._by_storage.setdefault(_storage(tensor), WeakValueDictionary())

@@ -14,7 +14,7 @@ from ...optimization import AscentRecord
 from .backward_plan import BackwardPlan
 from .cast_again import cast_again
 from .euler_rollout import EulerRollout
-from .host_state import gradients_enabled, with_differentiable_attention
+from .host_state import gradients_enabled, operations_without_backward_named, with_differentiable_attention
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary, unwrap_attributes
 from .streaming_check import check_streamed_gradient
 from .vae_decode import decode
@@ -108,11 +108,9 @@ class _AscentSampler(comfy.samplers.Sampler):
             return decode(self.vae, latent)
 
         models = [patcher.model for patcher in (model_wrap.model_patcher, *self._companions(model_wrap))]
-        with cast_again(*models):
+        with cast_again(*models), operations_without_backward_named():
             check_streamed_gradient(noise, generate, models, plan.evaluation, plan.retry)
-            self.record = self.ascent(
-                noise, generate, self.score, graph_context=plan.evaluation, retry=plan.retry
-            )
+            self.record = self.ascent(noise, generate, self.score, graph_context=plan.evaluation, retry=plan.retry)
         with torch.no_grad():
             return rollout(self.record.best_noise)
 

@@ -36,3 +36,18 @@ def with_differentiable_attention(model_options: dict) -> dict:
         "optimized_attention_override": differentiable_attention,
     }
     return {**model_options, "transformer_options": transformer_options}
+
+
+@contextmanager
+def operations_without_backward_named() -> Iterator[None]:
+    """Say in the user's words that a model uses an operation that PyTorch cannot go backward through."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "no autograd formula was registered" not in str(error):
+            raise
+        raise ValueError(
+            f"This model computes pictures but no gradients, it uses an operation without a backward pass ({error}) "
+            "Use one of the models that the README lists, or let an Optimization Method search without gradients "
+            "(best of seeds, local search)."
+        ) from error

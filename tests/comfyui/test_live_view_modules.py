@@ -88,7 +88,6 @@ HEAR = """(m, [known, events]) => {
         ([[1]], [dict(step=1, values=[2]), dict(step=2, values=[3])], [[[1], [2]], [[1], [2], [3]]], 0),
         (None, [dict(step=4, values=[2])], [], 1),  # a page that knows nothing
         ([[1]], [dict(step=3, values=[2])], [], 1),  # a step was missed
-        ([[1], [2], [3]], [dict(step=0, values=[1])], [], 1),  # the run began anew
         ([[1], [2]], [dict(step=1, values=[2], state="done")], [[[1], [2]]], 0),  # its end
         ([], [dict(step=-1, values=[], state="failed")], [[]], 0),  # cancelled while the models load
     ],

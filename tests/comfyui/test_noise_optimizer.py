@@ -164,6 +164,48 @@ def test_refused_before_the_model_is_loaded(optimize, wires, monkeypatch, change
     assert "\n" not in str(error.value)
 
 
+def test_a_cache_of_earlier_steps_is_refused(optimize, wires, tiny):
+    from comfy_extras.nodes_easycache import EasyCacheNode
+    from gper_pack.nodes.methods import METHODS
+
+    patched = EasyCacheNode.execute(wires["guider"].model_patcher, 0.2, 0.15, 0.95, False).args[0]
+    for method in (None, METHODS["best of seeds"]):
+        with pytest.raises(ValueError, match="EasyCache"):
+            optimize(guider=tiny.guider(patched), method=method)
+
+
+def test_a_model_split_over_gpus_is_refused(optimize, wires, tiny):
+    patched = wires["guider"].model_patcher.clone()
+    patched.set_additional_models("multigpu", [wires["guider"].model_patcher])
+    with pytest.raises(ValueError, match="MultiGPU CFG Split"):
+        optimize(guider=tiny.guider(patched))
+
+
+def test_attention_without_a_backward_is_refused_where_it_cannot_be_replaced(optimize, monkeypatch):
+    import comfy.ldm.modules.attention
+    from gper_pack.nodes.differentiable import model_presets
+
+    def attention_sage(*args, **kwargs):
+        raise AssertionError("no model may get here")
+
+    monkeypatch.setattr(comfy.ldm.modules.attention, "optimized_attention", attention_sage)
+    optimize()
+    monkeypatch.setattr(model_presets, "PRESETS", ())
+    with pytest.raises(ValueError, match="--use-sage-attention"):
+        optimize()
+
+
+def test_an_operation_without_a_backward_is_named(optimize, wires, monkeypatch):
+    @torch.library.custom_op("gper_test::forward_only", mutates_args=())
+    def forward_only(x: torch.Tensor) -> torch.Tensor:
+        return x * 1
+
+    block = wires["guider"].model_patcher.model.diffusion_model.final_layer
+    monkeypatch.setattr(block, "forward", lambda *args, forward=block.forward, **kw: forward_only(forward(*args, **kw)))
+    with pytest.raises(ValueError, match="no gradients.*forward_only.*best of seeds"):
+        optimize()
+
+
 def test_a_compiled_model_is_refused_unless_no_gradient_is_wanted(optimize, wires, monkeypatch):
     monkeypatch.setitem(
         wires["guider"].model_patcher.object_patches, "diffusion_model.img_in", torch.compile(torch.nn.Identity())
@@ -178,6 +220,12 @@ def test_a_target_ends_the_run_and_the_default_is_none(optimize):
     reward = PictureStatisticsNode.execute("sharpness")[0]
     assert "all 2 steps done" in optimize(reward=reward).args[2]
     assert "reached the target reward -5" in optimize(reward=reward, target_reward=-5.0).args[2]
+
+
+def test_a_search_may_take_many_sampling_steps(optimize):
+    from gper_pack.nodes.methods import METHODS
+
+    assert "best of seeds" in optimize(sigmas=torch.linspace(1, 0, 13), method=METHODS["best of seeds"]).args[2]
 
 
 def test_learning_rate_0_is_the_preset_of_the_model(optimize, wires):

@@ -1,6 +1,7 @@
 """Models that change saved tensors in place have the gradient of the same models without in-place operations."""
 
 import gc
+import weakref
 
 import pytest
 import torch
@@ -147,6 +148,25 @@ def test_contexts_may_be_nested():
             torch.testing.assert_close(gradient(slice_of_it, x), gradient(OUT_OF_PLACE[slice_of_it], x))
             h[2:] *= 3
         torch.testing.assert_close(torch.autograd.grad(y.sum(), a)[0], 8 * x)
+
+
+@pytest.mark.parametrize("operation", [torch.exp, torch.tanh, torch.rsqrt, lambda h: h.softmax(0)])
+def test_a_forward_pass_that_failed_leaves_nothing(operation):
+    """These operations save their own results."""
+    left = []
+
+    def fails():
+        x = torch.rand(8, requires_grad=True)
+        with saved_before_mutation():
+            kept = operation(x * 2)
+            left.append(weakref.ref(kept))
+            (kept * kept).sum()
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError):
+        fails()
+    gc.collect()
+    assert left[0]() is None
 
 
 def test_what_nobody_changes_is_not_copied():

@@ -19,7 +19,8 @@ a one-step model. *steps* 2 in *Flux2Scheduler* halves that; use the same schedu
 - models/diffusion_models: flux-2-klein-4b.safetensors
 - models/text_encoders: qwen_3_4b.safetensors
 - models/vae: flux2-vae.safetensors
-- models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors"""
+- models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
+  (OpenAI's model.safetensors: rename it so if your browser saved it)"""
 
 FLUX2_KLEIN = Workflow(
     columns=[

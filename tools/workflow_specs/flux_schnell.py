@@ -27,6 +27,7 @@ The noise is optimized for 60 steps against the LAION aesthetic score; then the 
 **Files** (the page offers what is missing):
 - models/checkpoints: flux1-schnell-fp8.safetensors
 - models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
+  (OpenAI's model.safetensors: rename it so if your browser saved it)
 
 **Knobs:** *steps* 20 shows a change, 60 is good, 200 is the paper's. *learning_rate* 0 takes what suits the model.
 Out of memory: *memory* = recompute, a smaller picture, or a TAESD (taef1) as the optimizer's VAE."""

@@ -5,15 +5,18 @@ from .parts import Column, Node, Workflow, note, optimizer_links, ours, sampling
 from .reward_files import aesthetic
 
 NOTE_TEXT = """## Image to image with optimized noise
-The picture is encoded and only partly noised again: *denoise* 0.7 keeps its composition. The optimizer gets the **same
+The picture is encoded and only partly noised again: of three steps the schedule takes the last two (*denoise* 0.6), so the
+picture's composition stays. The optimizer gets the **same
 latent and schedule** as the sampler, so it looks for the noise that repaints *this* picture best. A noise mask on the
 latent (*Set Latent Noise Mask*) limits it to a part.
 
-*denoise* more: more freedom, less of the picture. *steps* of the schedule: each costs as much as the first.
+*denoise* 0.4 keeps more of the picture, 1 nothing; with few steps it works in jumps. *steps* of the schedule: each costs as
+much as the first.
 
 **Files** (the page offers what is missing):
 - models/checkpoints: flux1-schnell-fp8.safetensors
 - models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
+  (OpenAI's model.safetensors: rename it so if your browser saved it)
 - input: example.png comes with ComfyUI; choose a picture of yours"""
 
 IMAGE_TO_IMAGE = Workflow(
@@ -37,7 +40,7 @@ IMAGE_TO_IMAGE = Workflow(
             400,
             [
                 Node("guider", "BasicGuider"),
-                schedule(steps=2, denoise=0.7),
+                schedule(steps=2, denoise=0.6),
                 aesthetic(),
                 ours("optimizer", "NoiseOptimizer", {"steps": 60}),
             ],

@@ -27,7 +27,8 @@ as the first, paint siblings of the picture.
 - another *seed* of Noise Variations: another family.
 
 **Tomorrow, or on another computer:** switch **Load Noise** on (Ctrl+M), choose the file (R shows new ones), and connect
-its *noise* and *latent* in place of the optimizer's. Same file, same workflow: the same pictures, no optimizing."""
+its *noise* in place of the optimizer's, and mute **Noise Optimizer**, **Save Noise** and **Report** (Ctrl+M). Same file,
+same workflow: the same pictures, no optimizing."""
 
 KEEP_AND_VARY = Workflow(
     columns=[

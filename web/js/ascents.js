@@ -17,6 +17,8 @@ export class Ascents {
     try {
       const answer = await api.fetchApi("/gper/ascents", { cache: "no-store" });
       if (answer.ok) this.runs = new Map((await answer.json()).map((told) => [told.run, this.newer(told)]));
+    } catch (error) {
+      console.warn("Noise Optimizer: the server does not answer; the next step asks again.", error);
     } finally {
       this.asking = false;
     }
@@ -30,11 +32,10 @@ export class Ascents {
     return known && known.history.length > told.history.length ? known : told;
   }
 
-  // Asks for the history again where a run is new, a step was missed, or a run has begun anew.
+  // Asks for the history again where a run is new or a step was missed.
   hear(event) {
     const ascent = this.runs.get(event.run);
     const ahead = ascent ? event.step - ascent.history.length : NaN;
-    if (ahead < -1) this.runs.delete(event.run);
     if (ahead !== 0 && ahead !== -1) return this.ask();
     const { values, ...rest } = event;
     if (ahead === 0) ascent.history.push(values);
@@ -55,4 +56,6 @@ export async function stopAndKeep(ascent) {
     body: JSON.stringify({ node_id: ascent.node }),
   });
   if (!answer.ok) throw new Error(await answer.text());
+  const { stopping, message } = await answer.json();
+  if (!stopping.length) throw new Error(message);
 }
