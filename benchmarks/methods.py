@@ -6,7 +6,7 @@
         --prompts animals --target aesthetic.safetensors,clip_vision/clip-l.safetensors \\
         --held-out pickscore.safetensors               # a real model and real rewards
 
-Writes --out (docs/benchmarks.md) with its pictures beside it. Runs are kept in --results: a stopped comparison goes
+Writes --out with its pictures beside it. Runs are kept in --results: a stopped comparison goes
 on where it was, and a document is made again in a minute.
 """
 
@@ -131,9 +131,10 @@ def main(arguments: list[str] | None = None) -> None:
         for contender in ABLATIONS.values():
             comparison.ablation(contender)
     said = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    Report(comparison, options.out, with_ablations, f"python -m benchmarks.methods {said}".strip()).write()
-    logger.info("wrote %s", os.path.relpath(options.out))
+    out = options.out or ROOT / ("benchmark_results/quick.md" if options.quick else "docs/benchmarks.md")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    Report(comparison, out, with_ablations, f"python -m benchmarks.methods {said}".strip()).write()
+    logger.info("wrote %s", os.path.relpath(out))
 
 
 if __name__ == "__main__":

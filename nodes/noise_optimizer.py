@@ -79,7 +79,7 @@ class NoiseOptimizer(io.ComfyNode):
                     "learning_rate",
                     default=0.0,
                     min=0.0,
-                    max=10.0,
+                    max=1000.0,
                     step=0.001,
                     round=False,
                     tooltip="Size of a step. More climbs faster and leaves the start picture sooner. 0: what suits the "

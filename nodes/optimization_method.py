@@ -56,7 +56,7 @@ class OptimizationMethod(io.ComfyNode):
                     max=1.41,
                     step=0.01,
                     tooltip="How far local search looks from the best noise so far, in lengths of the noise. Smaller: "
-                    "more often better, by less. Useful: 0.1 to 0.5. The others do not use it.",
+                    "more often better, by less. Useful: 0.1 to 0.8. The others do not use it.",
                     advanced=True,
                 ),
             ],

@@ -23,14 +23,14 @@ class WhiteGaussianProjectorNode(io.ComfyNode):
                     min=2,
                     max=4096,
                     tooltip="Frequencies that share one energy budget. Smaller holds the spectrum flatter and gives "
-                    "the optimizer less freedom; larger gives it more. The paper uses 16; useful: 8 to 64.",
+                    "the optimizer less freedom; larger gives it more. The paper uses 16; useful: 4 to 32.",
                     advanced=True,
                 ),
                 io.Boolean.Input(
                     "project_gradient",
                     default=True,
-                    tooltip="Project each gradient before the step. On: steps point where noise can go, so progress "
-                    "is faster. Off: the raw gradient.",
+                    tooltip="Project each gradient before the step. On: every step has the size and the spread of "
+                    "noise. Off: the raw gradient.",
                 ),
                 io.Boolean.Input(
                     "project_latent",

@@ -122,6 +122,7 @@ class Comparison:
             measured = {
                 batch: seconds_per_step([reference], self.climbed, replace(self.plan, batch=batch, noises=batch))
                 for batch in BATCHES
+                if batch <= self.plan.batch
             }
             path.write_text(json.dumps({batch: by_name[REFERENCE] for batch, by_name in measured.items()}) + "\n")
         return {int(batch): seconds for batch, seconds in json.loads(path.read_text()).items()}

@@ -85,10 +85,10 @@ def test_cancel_stops_within_a_step_and_the_next_run_is_unharmed(server, finishe
     optimizer = key_of(long, "GPER_NoiseOptimizer")
     interrupted_at = None
     for event in server.follow(changed(long, "RandomNoise", noise_seed=12), seconds=400):
-        if isinstance(event, dict) and event["type"] == "progress" and event["data"]["node"] == optimizer:
-            if event["data"]["value"] >= 2 and interrupted_at is None:  # not every step is announced
-                interrupted_at = event["data"]["value"]
-                server.interrupt()
+        progress = isinstance(event, dict) and event["type"] == "progress" and event["data"]["node"] == optimizer
+        if progress and event["data"]["value"] >= 2 and interrupted_at is None:  # not every step is announced
+            interrupted_at = event["data"]["value"]
+            server.interrupt()
     (ascent,) = server.get("/gper/ascents")
     assert ascent["state"] == "failed" and interrupted_at <= ascent["step"] <= interrupted_at + 3
     again = server.run(changed(prompt, "KSamplerSelect", sampler_name="euler"), seconds=400)

@@ -5,13 +5,12 @@ from .parts import Column, Node, Workflow, note, optimizer_links, ours, sampling
 from .reward_files import aesthetic
 
 NOTE_TEXT = """## Image to image with optimized noise
-The picture is encoded and only partly noised again: of three steps the schedule takes the last two (*denoise* 0.6), so the
-picture's composition stays. The optimizer gets the **same
-latent and schedule** as the sampler, so it looks for the noise that repaints *this* picture best. A noise mask on the
-latent (*Set Latent Noise Mask*) limits it to a part.
+The picture is encoded and only partly noised again: of three steps the schedule takes the last two (*denoise* 0.6),
+so the picture's composition stays. The optimizer gets the **same latent and schedule** as the sampler, so it looks for
+the noise that repaints *this* picture best. A noise mask on the latent (*Set Latent Noise Mask*) limits it to a part.
 
-*denoise* 0.4 keeps more of the picture, 1 nothing; with few steps it works in jumps. *steps* of the schedule: each costs as
-much as the first.
+*denoise* 0.4 keeps more of the picture, 1 nothing; with few steps it works in jumps. *steps* of the schedule: each
+costs as much as the first.
 
 **Files** (the page offers what is missing):
 - models/checkpoints: flux1-schnell-fp8.safetensors

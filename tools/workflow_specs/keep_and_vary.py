@@ -26,8 +26,8 @@ as the first, paint siblings of the picture.
 - *distance* 0.1: twins. 0.3: siblings. 0.6: cousins. 1: strangers.
 - another *seed* of Noise Variations: another family.
 
-**Tomorrow, or on another computer:** switch **Load Noise** on (Ctrl+M), choose the file (R shows new ones), and connect
-its *noise* in place of the optimizer's, and mute **Noise Optimizer**, **Save Noise** and **Report** (Ctrl+M). Same file,
+**Tomorrow, or on another computer:** switch **Load Noise** on (Ctrl+M), choose the file (R shows new ones), connect its
+*noise* in place of the optimizer's, and mute **Noise Optimizer**, **Save Noise** and **Report** (Ctrl+M). Same file,
 same workflow: the same pictures, no optimizing."""
 
 KEEP_AND_VARY = Workflow(
