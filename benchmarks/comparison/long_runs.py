@@ -97,7 +97,6 @@ GPER with one thing changed, {comparison.plan.steps} steps on the tuning noises.
 better at the end than it is: the last three columns compare at one level of the target.
 
 {table(head, rows)}
-
 A batch changes no result, since every noise is optimized on its own, only the time. Seconds of a step per noise, with
 so many noises at once: {by_batch}.
 """
