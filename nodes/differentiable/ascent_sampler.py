@@ -16,8 +16,8 @@ from .cast_again import cast_again
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, operations_without_backward_named, with_differentiable_attention
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary, unwrap_attributes
+from .pictures import pictures_of
 from .streaming_check import check_streamed_gradient
-from .vae_decode import decode
 
 Ascent = Callable[..., AscentRecord]
 
@@ -100,13 +100,7 @@ class _AscentSampler(comfy.samplers.Sampler):
             denoise_mask,
             self.max_denoise(model_wrap, sigmas),
         )
-
-        def generate(x: Tensor) -> Tensor:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            latent = model_wrap.inner_model.process_latent_out(rollout(x))
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            return decode(self.vae, latent)
-
+        generate = pictures_of(rollout, model_wrap, self.vae)
         models = [patcher.model for patcher in (model_wrap.model_patcher, *self._companions(model_wrap))]
         with cast_again(*models), operations_without_backward_named():
             check_streamed_gradient(noise, generate, models, plan.evaluation, plan.retry)

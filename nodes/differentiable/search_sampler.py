@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...optimization import AscentRecord
 from .euler_rollout import EulerRollout
-from .vae_decode import decode
+from .pictures import pictures_of
 
 
 def search_noise(
@@ -74,12 +74,5 @@ class _SearchSampler(comfy.samplers.Sampler):
         rollout = EulerRollout(
             model_wrap, sigmas, extra_args, latent_image, denoise_mask, self.max_denoise(model_wrap, sigmas)
         )
-
-        def generate(x: Tensor) -> Tensor:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            latent = model_wrap.inner_model.process_latent_out(rollout(x))
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            return decode(self.vae, latent)
-
-        self.record = self.search(noise, generate, self.score)
+        self.record = self.search(noise, pictures_of(rollout, model_wrap, self.vae), self.score)
         return rollout(self.record.best_noise)

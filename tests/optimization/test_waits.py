@@ -46,6 +46,16 @@ def test_no_further_wait_for_the_projector(block_size):
     assert waits_per_step(preconditioner=WhiteGaussianProjector(block_size), batch=9) == 1
 
 
+def test_pictures_may_stand_on_another_device_than_the_noise():
+    """As with --cpu-vae: a transfer of the pictures is added, and one of the rewards to where the gradient is."""
+    with FarDevice() as device:
+        far = ascend(
+            device.to(noise()), lambda x: as_picture(x).to("cpu"), brightness, Unconstrained(), stopping=Stopping(3)
+        )
+    near = ascend(noise(), as_picture, brightness, Unconstrained(), stopping=Stopping(3))
+    assert torch.equal(far.reward_history(), near.reward_history())
+
+
 @pytest.mark.parametrize("block_size", [4, 16, 200])
 def test_the_pretended_device_computes_the_same(block_size):
     projector = WhiteGaussianProjector(block_size)
