@@ -1,9 +1,9 @@
-"""The demo's picture: start, without, with; the reward curves; the spectra of the noises."""
+"""The demo's picture: start, without, with; the reward curves; the noises' spectra, and what is said of them."""
 
 import numpy as np
 from PIL import Image
 
-from figures import draw_curves
+from figures import describe_whiteness, draw_curves
 from figures.canvas import Canvas
 from figures.noise_measures import band_power, compact_power, flat_samples
 
@@ -12,15 +12,24 @@ from .run import Run
 LABEL_WIDTH, GAP, HEADER = 250, 8, 90
 PICTURE = 192  # three times 64
 PLOT_HEIGHT = 420
+VERDICT_SIZE, LINE = 18, 26
 BANDS = 32
 
 
 def draw(runs: list[Run]) -> Image.Image:
-    """One row of pictures per run, two plots below. Everything in it comes from ``runs``."""
+    """One row of pictures per run, two plots below, a verdict on each noise. All of it comes from ``runs``."""
     columns = len(runs[0].pictures)
     width = LABEL_WIDTH + columns * (PICTURE + GAP) + GAP
     plots_top = HEADER + len(runs) * (PICTURE + GAP) + GAP
-    canvas = Canvas(width, plots_top + PLOT_HEIGHT)
+    verdicts_top = plots_top + PLOT_HEIGHT + GAP
+    verdicts = [
+        line
+        for run in runs
+        for line in Canvas(1, 1).wrap(f"{run.name}: {_verdict(run)}", VERDICT_SIZE, width - 4 * GAP)
+    ]
+    canvas = Canvas(width, verdicts_top + len(verdicts) * LINE + 2 * GAP)
+    for row, line in enumerate(verdicts):
+        canvas.text((GAP * 2, verdicts_top + row * LINE), line, VERDICT_SIZE)
     canvas.text((GAP * 2, 18), "The same noises, optimized for the same reward", 30)
     canvas.text((GAP * 2, 58), "realism error: lower is better; the judge has only seen true pictures", 18)
     for row, run in enumerate(runs):
@@ -52,3 +61,8 @@ def _spectrum(run: Run) -> list[float]:
     """Mean power per band of the flattened noise's spectrum."""
     power = compact_power(flat_samples(np.asarray(run.noise)))
     return band_power(power, BANDS)[1].tolist()
+
+
+def _verdict(run: Run) -> str:
+    """What Noise Statistics says of the first noise."""
+    return f"the noise of the first picture: {describe_whiteness(np.asarray(run.noise[:1]))}"
