@@ -38,17 +38,17 @@ def backbone_names() -> list[str]:
 
 
 def reward_path(name: str) -> str:
-    """Full path of a listed reward file. Raises FileNotFoundError, and ValueError when nothing was chosen."""
+    """Full path of a listed reward file. Raises ValueError when nothing was chosen or the file is gone."""
     if name == NO_FILE:
         raise ValueError(
             f"There is no reward model yet: put one into {folder_paths.get_folder_paths(FOLDER)[0]} and press R. "
             "The node's help lists where to get them."
         )
-    return folder_paths.get_full_path_or_raise(FOLDER, name)
+    return _existing(FOLDER, name)
 
 
 def backbone_path(name: str) -> str | None:
-    """Full path of a listed backbone, None for "none". Raises FileNotFoundError, and ValueError for another folder."""
+    """Full path of a listed backbone, None for "none". Raises ValueError for another folder or a file that is gone."""
     if name == NO_BACKBONE:
         return None
     if name == NO_ENCODER:
@@ -56,7 +56,18 @@ def backbone_path(name: str) -> str | None:
     folder, _, file = name.partition("/")
     if folder not in BACKBONE_FOLDERS:
         raise ValueError(f"The backbone {name!r} is not in {' or '.join(BACKBONE_FOLDERS)}: choose one from the list.")
-    return folder_paths.get_full_path_or_raise(folder, file)
+    return _existing(folder, file)
+
+
+def _existing(folder: str, name: str) -> str:
+    # ComfyUI lists links without looking where they lead, and a file may go while its prompt waits in the queue.
+    path = folder_paths.get_full_path(folder, name)
+    if path is None:
+        raise ValueError(
+            f"{name} is not in models/{folder} any more, or is a link that leads nowhere: put the file back, or press R "
+            "and choose another."
+        )
+    return path
 
 
 def modification_times(*paths: str | None) -> list[tuple[str, float]]:

@@ -1,11 +1,14 @@
 """Node: score pictures, rank them, pass the best on."""
 
 from comfy_api.latest import io
+from comfy_execution.graph import ExecutionBlocker
 from torch import Tensor
 
 from .image_layout import to_channels_first
 from .scoring import score_pictures, score_table
 from .types import CATEGORY, RewardModel
+
+NO_LATENT = "Score Images passes latents on only when they come in: connect the pictures' latent to it."
 
 
 class ScoreImages(io.ComfyNode):
@@ -84,9 +87,9 @@ def _prompts(prompt: str, count: int, reward) -> str | list[str] | None:
     return lines
 
 
-def _chosen(latent: dict | None, best: Tensor) -> dict | None:
+def _chosen(latent: dict | None, best: Tensor) -> dict | ExecutionBlocker:
     if latent is None:
-        return None
+        return ExecutionBlocker(NO_LATENT)
     chosen = {**latent, "samples": latent["samples"][best]}
     if "batch_index" in latent:
         chosen["batch_index"] = [latent["batch_index"][i] for i in best.tolist()]

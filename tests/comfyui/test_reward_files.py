@@ -51,5 +51,18 @@ def test_a_backbone_from_elsewhere_is_refused(files, name):
 
 
 def test_a_missing_file_is_named(files):
-    with pytest.raises(FileNotFoundError, match="gone.pth"):
+    with pytest.raises(ValueError, match="gone.pth is not in models/reward_models .* choose another"):
         files.reward_path("gone.pth")
+    with pytest.raises(ValueError, match="gone.pth is not in models/clip_vision"):
+        files.backbone_path("clip_vision/gone.pth")
+
+
+def test_a_listed_link_that_leads_nowhere_is_named(files, host, tmp_path, node_classes):
+    link = host / "models" / "reward_models" / "linked.pth"
+    link.symlink_to(tmp_path / "moved_away.pth")
+    try:
+        assert files.reward_file_names() == ["linked.pth"]
+        with pytest.raises(ValueError, match="linked.pth .* a link that leads nowhere"):
+            node_classes["GPER_RewardModelLoader"].execute("linked.pth")
+    finally:
+        link.unlink()

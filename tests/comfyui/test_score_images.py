@@ -20,11 +20,17 @@ def grey(*values, channels=3, size=32):
 
 def test_every_picture_is_scored(score, brightness):
     images = grey(0.2, 0.8, 0.5)
-    best, latent, table, scores = score(images, brightness, keep=2).args
-    assert latent is None
+    best, _, table, scores = score(images, brightness, keep=2).args
     assert scores == pytest.approx([0.2, 0.8, 0.5])
     assert torch.equal(best, images[[1, 2]])
     assert [line.split()[1] for line in table.splitlines()[1:]] == ["2", "3", "1"]
+
+
+def test_a_latent_that_does_not_come_in_blocks_what_needs_it(score, brightness):
+    from comfy_execution.graph import ExecutionBlocker
+
+    blocked = score(grey(0.2), brightness).args[1]
+    assert isinstance(blocked, ExecutionBlocker) and "connect the pictures' latent" in blocked.message
 
 
 def test_latents_masks_and_indices_follow_the_pictures(score, brightness):
