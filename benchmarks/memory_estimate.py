@@ -1,13 +1,14 @@
 """What the backward pass of a FLUX run needs beside weights: counted on small models, scaled to full size.
 
-    COMFYUI_PATH=... python -m benchmarks.memory_estimate
+    COMFYUI_PATH=... python -m benchmarks.memory_estimate [--json docs/memory_estimate.json]
 
 Blocks of ComfyUI's FLUX, the whole KL decoder and a TAESD run forward and backward on the CPU while the bytes of live
 tensors are counted, kept and recomputed. What a block takes grows in proportion to tokens x width, what a decoder takes
-to pixels; the script checks both by doubling the size. Results go to docs/memory_estimate.json. Not counted: what a
-kernel allocates inside itself, and the reward.
+to pixels; the script checks both by doubling the size. Not counted: what a kernel allocates inside itself, and the
+reward.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -21,7 +22,6 @@ from optimization import frozen_convolutions, recompute, saved_before_mutation
 
 from .live_memory import LiveMemory
 
-RESULT = Path(__file__).parent.parent / "docs" / "memory_estimate.json"
 DOUBLE_BLOCKS, SINGLE_BLOCKS, WIDTH, TEXT_TOKENS = 19, 38, 3072, 256
 SIDES = (512, 768, 1024)
 GIB = 2**30
@@ -112,7 +112,10 @@ def _per_pixel(model: torch.nn.Module, side: int) -> tuple[float, float]:
     return kept / (4 * side**2), (peak - kept) / (4 * side**2)
 
 
-def main() -> int:
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory_estimate", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    options = parser.parse_args()
     comfyui = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
     sys.path.insert(0, str(comfyui))
     from comfy.cli_args import args
@@ -147,11 +150,10 @@ def main() -> int:
             kept, working = row[run[0]]
             row[" + ".join(run)] = kept + max(working, sum(row[run[1]]))
             print(f"{row['picture']:>7} {' + '.join(run):<48} {row[' + '.join(run)]:>6.1f} GiB")
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps({"elements": {name: unit[1] for name, unit in units.items()}, "gib": rows}, indent=1)
-                      + "\n")
-    return 0
+    if options.json:
+        counts = {"elements": {name: unit[1] for name, unit in units.items()}, "gib": rows}
+        options.json.write_text(json.dumps(counts, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

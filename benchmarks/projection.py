@@ -1,6 +1,6 @@
 """Time of the projection onto the white Gaussian set against one rfft + irfft of the same tensor.
 
-    python -m benchmarks.projection [--threads 1 2] [--repeats 15] [--json projection.json]
+    python -m benchmarks.projection [--threads 1 2] [--repeats 15] [--json docs/projection.json]
 
 The two are timed in turn, and the table gives the least of the repeats, in milliseconds of processor time with
 one thread, so that what else runs on the machine hardly counts, and of elapsed time otherwise. `noise` is white
