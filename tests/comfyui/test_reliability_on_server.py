@@ -151,8 +151,8 @@ def still_the_same(server, before):
     assert live_bytes(server) == pytest.approx(before.memory, rel=0.01)
 
 
-@every_stage
-def test_a_stage_that_fails(server, before, stage):
+@pytest.mark.parametrize("stage", ["reward", "backward"])
+def test_a_reward_that_fails(server, before, stage):
     with pytest.raises(PromptFailed, match=f"the {stage} is broken"):
         server.run(graph("fails", stage))
     still_the_same(server, before)
