@@ -55,7 +55,8 @@ class ComfyUISubject:
         self._sigmas = comfy.samplers.calculate_sigmas(sampling, SCHEDULER, steps)
         optimizer_inputs.check_sigmas(self._sigmas)
         self._plan = BackwardPlan(
-            memory, model, vae, target.patchers, [], (batch, *self.latent_shape), len(self._sigmas) - 1)
+            memory, model, vae, target.patchers, [], (batch, *self.latent_shape), {"positive": [{}]},
+            len(self._sigmas) - 1)
         self._rollouts: dict[str, EulerRollout] = {}
         self.held_out = {name: _scorer(handle) for name, handle in held_out.items()}
         self.judges = {"autoencoder": self._reconstruction_error}

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...optimization import AscentRecord
 from .backward_plan import BackwardPlan
 from .cast_again import cast_again
+from .conditionings import evaluated_conditionings
 from .euler_rollout import EulerRollout
 from .host_state import gradients_enabled, operations_without_backward_named, with_differentiable_attention
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary, unwrap_attributes
@@ -91,7 +92,8 @@ class _AscentSampler(comfy.samplers.Sampler):
         denoise_mask=None,
         disable_pbar=False,
     ):
-        plan = self._load(model_wrap, tuple(noise.shape), evaluations=(len(sigmas) - 1) * len(model_wrap.conds))
+        conditionings = evaluated_conditionings(model_wrap, extra_args["model_options"])
+        plan = self._load(model_wrap, tuple(noise.shape), conditionings, steps=len(sigmas) - 1)
         rollout = EulerRollout(
             model_wrap,
             sigmas,
@@ -112,7 +114,9 @@ class _AscentSampler(comfy.samplers.Sampler):
         """What must be on its device beside the diffusion model: ControlNets and the like, VAE and reward."""
         return [*model_wrap.loaded_models, self.vae.patcher, *self.reward_patchers]
 
-    def _load(self, model_wrap, noise_shape: tuple[int, ...], evaluations: int) -> BackwardPlan:
+    def _load(
+        self, model_wrap, noise_shape: tuple[int, ...], conditionings: dict[str, list[dict]], steps: int
+    ) -> BackwardPlan:
         """Put diffusion model, VAE and reward on their devices together, with weights autograd can use.
 
         Returns what the run keeps and recomputes.
@@ -120,7 +124,14 @@ class _AscentSampler(comfy.samplers.Sampler):
         model = model_wrap.model_patcher
         companions = self._companions(model_wrap)
         plan = BackwardPlan(
-            self.memory, model, self.vae, self.reward_patchers, model_wrap.loaded_models, noise_shape, evaluations
+            self.memory,
+            model,
+            self.vae,
+            self.reward_patchers,
+            model_wrap.loaded_models,
+            noise_shape,
+            conditionings,
+            steps,
         )
         comfy.model_management.load_models_gpu([model, *companions], memory_required=plan.memory_required)
         for patcher in (model, *companions):

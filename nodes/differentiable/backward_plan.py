@@ -8,38 +8,40 @@ from dataclasses import dataclass
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
+from torch import nn
 
 from ...optimization import frozen_convolutions, saved_before_mutation
 from .block_recompute import recomputed_blocks
 from .decoder_blocks import decoder_blocks
 from .memory import available_memory, decoder_stage, generator_stage, peak, reward_stage
-from .model_presets import repeated_blocks
+from .model_presets import preset_for, repeated_blocks
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recomputed:
-    """Which stages compute their blocks again in the backward pass; the others keep everything."""
+    """What is computed again in the backward pass; the rest is kept. generator: share of its blocks."""
 
-    generator: bool
+    generator: float
     decoder: bool
 
     def __str__(self) -> str:
-        stages = [name for name in ("generator", "decoder") if getattr(self, name)]
-        return f"recomputing the blocks of the {' and the '.join(stages)}" if stages else "keeping everything"
+        stages = [f"{self.generator:.0%} of the generator"] if self.generator else []
+        stages += ["the decoder"] if self.decoder else []
+        return f"recomputing {' and '.join(stages)}" if stages else "keeping everything"
 
 
-# From fastest to smallest: a decoder costs less to compute again than the model that made its latent.
-CHOICES = [Recomputed(*flags) for flags in ((False, False), (False, True), (True, False), (True, True))]
+GENERATOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+NEXT_NEEDS = 0.8  # at most, of what the choice needs that ran out of memory: each attempt costs up to a step
 
 
 class BackwardPlan:
     """How the evaluations of one run remember: which blocks are recomputed, and the memory that takes.
 
     mode: one of ``memory.MODES``. "auto" takes the fastest choice that fits into the memory of the model's device, and
-    after an out-of-memory error the next smaller one. evaluations: of the model per picture. others: models that are
-    loaded beside diffusion model, VAE and rewards.
+    after an out-of-memory error a smaller one. others: models that are loaded beside diffusion model, VAE and rewards.
+    conditionings, steps: what the model is evaluated with, and how often, per picture.
 
     chosen: the present choice.
     """
@@ -52,24 +54,27 @@ class BackwardPlan:
         rewards: list[comfy.model_patcher.ModelPatcher],
         others: list[comfy.model_patcher.ModelPatcher],
         noise_shape: tuple[int, ...],
-        evaluations: int,
+        conditionings: dict[str, list[dict]],
+        steps: int,
     ):
         self._model, self._vae = model, vae
         self._rewards = rewards
         self._noise_shape = noise_shape
-        self._evaluations = evaluations
+        self._conditionings = conditionings
+        self._steps = steps
         self._short_of_memory = False
         self._patchers = [model, vae.patcher, *rewards, *others]
-        can = Recomputed(bool(repeated_blocks(model.model.diffusion_model)), bool(decoder_blocks(vae)))
-        if mode == "recompute" and not can.generator:
+        most = Recomputed(float(bool(repeated_blocks(model.model.diffusion_model))), bool(decoder_blocks(vae)))
+        if mode == "recompute" and not most.generator:
             name = type(model.model.diffusion_model).__name__
             log.warning("The blocks of %s are not known here: they are kept for the backward pass.", name)
         if mode == "auto":
-            self._choices = self._falling(can)
+            self._choices = self._falling(most)
         else:
-            self._choices = [can if mode == "recompute" else CHOICES[0]]
+            self._choices = [most if mode == "recompute" else Recomputed(0.0, False)]
         while len(self._choices) > 1 and not self._fits():
             self._choices.pop(0)
+        log.info("For gradients, beside weights: about %.2f GiB, %s.", self.memory_required / 2**30, self.chosen)
 
     @property
     def chosen(self) -> Recomputed:
@@ -90,9 +95,9 @@ class BackwardPlan:
             stack.enter_context(frozen_convolutions(self._model.model.diffusion_model, self._vae.first_stage_model))
             if self.chosen.decoder:
                 stack.enter_context(recomputed_blocks(decoder_blocks(self._vae), changes_inputs=False))
-            if self.chosen.generator:
-                stack.enter_context(recomputed_blocks(repeated_blocks(self._model.model.diffusion_model)))
-            else:  # kept blocks change their inputs in place after autograd saved them
+            blocks = repeated_blocks(self._model.model.diffusion_model)
+            stack.enter_context(recomputed_blocks(_spread(blocks, self.chosen.generator)))
+            if self.chosen.generator < 1:  # kept blocks change their inputs in place after autograd saved them
                 stack.enter_context(saved_before_mutation())
             yield
 
@@ -100,17 +105,25 @@ class BackwardPlan:
         """After an error in an evaluation: whether there was too little memory and a smaller choice is left."""
         if not _out_of_memory(error) or len(self._choices) == 1:
             return False
-        self._choices.pop(0)
+        enough = NEXT_NEEDS * self._bytes(self._choices.pop(0))
+        while len(self._choices) > 1 and self._bytes(self.chosen) > enough:
+            self._choices.pop(0)
         self._short_of_memory = True
         log.warning("Out of memory: going on from the same noise, %s.", self.chosen)
         return True
 
-    def _falling(self, can: Recomputed) -> list[Recomputed]:
-        """The choices that are possible, without those that need more than a faster one."""
+    def _falling(self, most: Recomputed) -> list[Recomputed]:
+        """From fastest to smallest, without choices that need no less than a faster one."""
+        possible = [
+            Recomputed(share, decoder)
+            for share in GENERATOR_SHARES
+            for decoder in (False, True)
+            if share <= most.generator and decoder <= most.decoder
+        ]
+        decoding = preset_for(self._model).decoding / (self._steps * sum(map(len, self._conditionings.values())))
         falling: list[Recomputed] = []
-        for choice in CHOICES:
-            possible = (can.generator or not choice.generator) and (can.decoder or not choice.decoder)
-            if possible and (not falling or self._bytes(choice) < self._bytes(falling[-1])):
+        for choice in sorted(possible, key=lambda choice: choice.generator + decoding * choice.decoder):
+            if not falling or self._bytes(choice) < self._bytes(falling[-1]):
                 falling.append(choice)
         return falling
 
@@ -122,11 +135,18 @@ class BackwardPlan:
     def _bytes(self, choice: Recomputed) -> float:
         return peak(
             [
-                generator_stage(choice.generator, self._model, self._noise_shape, self._evaluations),
+                generator_stage(
+                    choice.generator, self._model, self._noise_shape, self._conditionings, self._steps
+                ),
                 decoder_stage(choice.decoder, self._vae, self._noise_shape),
                 reward_stage(self._rewards, self._noise_shape[0]),
             ]
         )
+
+
+def _spread(blocks: list[nn.Module], share: float) -> list[nn.Module]:
+    """So many of the blocks, evenly spread: they differ in size along the model."""
+    return [block for index, block in enumerate(blocks) if int((index + 1) * share) > int(index * share)]
 
 
 def _out_of_memory(error: Exception) -> bool:

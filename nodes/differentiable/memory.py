@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import comfy.model_management
 import comfy.model_patcher
+import comfy.sampler_helpers
 import comfy.sd
 import comfy.taesd.taesd
 import torch
@@ -44,12 +45,21 @@ def peak(stages: Iterable[Stage]) -> float:
 
 
 def generator_stage(
-    recomputed: bool, patcher: comfy.model_patcher.ModelPatcher, noise_shape: tuple[int, ...], evaluations: int
+    recomputed: float,
+    patcher: comfy.model_patcher.ModelPatcher,
+    noise_shape: tuple[int, ...],
+    conditionings: dict[str, list[dict]],
+    steps: int,
 ) -> Stage:
-    """evaluations: of the model per picture, sampling steps times conditionings. No cast weight outlives its block."""
+    """recomputed: share of the blocks. conditionings: what each of the sampling steps evaluates the model with.
+
+    No cast weight outlives its block.
+    """
     blocks = len(repeated_blocks(patcher.model.diffusion_model)) or BLOCKS_OF_AN_UNKNOWN_MODEL
-    per_block = INPUT_OF_A_BLOCK if recomputed else KEPT_BLOCK
-    unit = patcher.memory_required(noise_shape)
+    per_block = recomputed * INPUT_OF_A_BLOCK + (1 - recomputed) * KEPT_BLOCK
+    evaluations = steps * sum(map(len, conditionings.values()))
+    # For one of the conditionings. A patcher's own memory_required adds a reserve under dynamic VRAM.
+    _, unit = comfy.sampler_helpers.estimate_memory(patcher, noise_shape, conditionings)
     return Stage(per_block * unit * blocks * evaluations, ONE_BLOCK * unit)
 
 

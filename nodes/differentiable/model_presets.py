@@ -14,7 +14,8 @@ class ModelPreset:
     name: what the user calls it. transformer: class of ComfyUI's ``diffusion_model``. base_model: class of
     ComfyUI's model around it. learning_rate: Adam's step size on unit-variance noise; the paper (arXiv 2602.08646)
     uses 0.02 for FLUX-schnell and 0.1 for SDXL-Turbo. blocks: classes of the modules that can be recomputed in the
-    backward pass, none of them inside another. known: whether the model is in the table.
+    backward pass, none of them inside another. decoding: a picture by the full VAE, in operations of one evaluation of
+    the model at the same size. known: whether the model is in the table.
     """
 
     name: str
@@ -22,6 +23,7 @@ class ModelPreset:
     base_model: str
     learning_rate: float
     blocks: tuple[str, ...]
+    decoding: float = 0.2
     known: bool = True
 
 
@@ -30,14 +32,14 @@ FLUX_BLOCKS = ("DoubleStreamBlock", "SingleStreamBlock")
 UNET_BLOCKS = ("ResBlock", "BasicTransformerBlock", "Downsample", "Upsample")
 
 PRESETS = (
-    ModelPreset("FLUX.1", "Flux", "Flux", 0.02, FLUX_BLOCKS),
+    ModelPreset("FLUX.1", "Flux", "Flux", 0.02, FLUX_BLOCKS, 0.15),
     ModelPreset("FLUX.2", "Flux", "Flux2", 0.02, FLUX_BLOCKS),
     ModelPreset("Chroma", "Chroma", "Chroma", 0.02, FLUX_BLOCKS),
     ModelPreset("Z-Image, Lumina 2", "NextDiT", "Lumina2", 0.02, ("JointTransformerBlock",)),
     ModelPreset("Qwen-Image", "QwenImageTransformer2DModel", "QwenImage", 0.02, ("QwenImageTransformerBlock",)),
     ModelPreset("Krea 2", "SingleStreamDiT", "Krea2", 0.02, ("SingleStreamBlock",)),
-    ModelPreset("SDXL", "UNetModel", "SDXL", 0.1, UNET_BLOCKS),
-    ModelPreset("SD 1 and 2", "UNetModel", "BaseModel", 0.1, UNET_BLOCKS),
+    ModelPreset("SDXL", "UNetModel", "SDXL", 0.1, UNET_BLOCKS, 1.55),
+    ModelPreset("SD 1 and 2", "UNetModel", "BaseModel", 0.1, UNET_BLOCKS, 3.1),
 )
 
 

@@ -1,5 +1,7 @@
 """How much is kept for the backward pass, what free memory makes of it, and what happens when it runs out."""
 
+import dataclasses
+import itertools
 import json
 import weakref
 from pathlib import Path
@@ -13,6 +15,7 @@ from .ascents import Ramp, optimize
 from .breakdowns import At, out_of_memory
 
 SHAPE = (1, 16, 64, 64)
+ONE_PROMPT = {"positive": [{}]}
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +50,10 @@ def plan(flux, vaes, monkeypatch):
 
     monkeypatch.setattr(memory, "repeated_blocks", lambda model: [None] * 57)  # as deep as FLUX.1
 
-    def make(mode, free, model=flux, vae="kl", rewards=(), evaluations=1):
+    def make(mode, free, model=flux, vae="kl", rewards=(), conditionings=ONE_PROMPT, steps=1):
         monkeypatch.setattr(comfy.model_management, "current_loaded_models", [])
         monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda device: free)
-        return BackwardPlan(mode, model, vaes[vae], list(rewards), [], SHAPE, evaluations)
+        return BackwardPlan(mode, model, vaes[vae], list(rewards), [], SHAPE, conditionings, steps)
 
     return make
 
@@ -59,22 +62,108 @@ def flags(plan):
     return plan.chosen.generator, plan.chosen.decoder
 
 
-ALL, NOTHING = (True, True), (False, False)
+ALL, NOTHING = (1.0, True), (0.0, False)
 PLENTY = 1e15
 
 
-def test_auto_recomputes_only_what_does_not_fit(plan, flux):
-    """From plenty of memory to none: the fastest choice that fits, and what it needs never grows."""
+@pytest.mark.parametrize("decoding", [0.15, 3.1])
+def test_auto_recomputes_only_what_does_not_fit(plan, flux, monkeypatch, decoding):
+    """From plenty of memory to none: the fastest choice that fits, so what it needs falls and what it costs rises."""
+    from gper_pack.nodes.differentiable import backward_plan, model_presets
+
+    preset = dataclasses.replace(model_presets.preset_for(flux), decoding=decoding)
+    monkeypatch.setattr(backward_plan, "preset_for", lambda model: preset)
     everything = plan("keep", 0).memory_required
     seen, needed = [], []
-    for free in torch.linspace(3 * everything, 0, 200).tolist():
+    for free in torch.linspace(3 * everything, 0, 300).tolist():
         made = plan("auto", free)
         if flags(made) not in seen:
             seen.append(flags(made))
             needed.append(made.memory_required)
         assert made.memory_required < free or flags(made) == ALL
-    assert seen[0] == NOTHING and seen[-1] == ALL and len(seen) >= 3
+    assert seen[0] == NOTHING and seen[-1] == ALL and len(seen) >= 5
     assert needed == sorted(needed, reverse=True)
+    costs = [share + decoding * decoder for share, decoder in seen]
+    assert costs == sorted(costs)
+    assert seen.index((0.0, True)) == 1 if decoding < 0.25 else (0.25, False) in seen[:2]
+
+
+def test_out_of_memory_takes_a_choice_that_needs_much_less(plan):
+    made = plan("auto", PLENTY)
+    needed = [made.memory_required]
+    while made.retry(torch.OutOfMemoryError()):
+        needed.append(made.memory_required)
+    assert flags(made) == ALL and len(needed) >= 4
+    assert all(less <= 0.8 * more for more, less in itertools.pairwise(needed[:-1]))
+
+
+def test_the_reserve_of_dynamic_vram_is_no_measure(plan, flux, monkeypatch):
+    """With it, ComfyUI's patcher adds a GiB to what an evaluation needs; per kept block that would be 57 too many."""
+    expected = plan("keep", 0).memory_required
+    stock = flux.memory_required
+    monkeypatch.setattr(flux, "memory_required", lambda shape: 1.3 * stock(shape) + 2**30, raising=False)
+    assert plan("keep", 0).memory_required == expected
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_share_of_the_blocks_recomputed_gives_the_same_gradient(tiny, flux, vaes, noise, monkeypatch, share):
+    from gper_pack.nodes.differentiable import backward_plan
+
+    found = {}
+    for shares in ((0.0,), (share,)):
+        monkeypatch.setattr(backward_plan, "GENERATOR_SHARES", shares)
+        found[shares] = []
+        optimize(tiny.guider(flux), noise, vaes["taesd"], Ramp(), "auto", seen=found[shares])
+    kept, some = found.values()
+    assert torch.equal(some[0], kept[0])
+
+
+@pytest.mark.parametrize("count", [1, 5, 57])
+def test_recomputed_blocks_are_spread_over_the_model(pack, count):
+    from gper_pack.nodes.differentiable.backward_plan import GENERATOR_SHARES, _spread
+
+    blocks = list(range(count))
+    for share in GENERATOR_SHARES:
+        chosen = _spread(blocks, share)
+        assert len(chosen) == int(share * count)
+        gaps = {after - before for before, after in itertools.pairwise(chosen)}
+        assert not gaps or max(gaps) - min(gaps) <= 1
+    assert _spread(blocks, 1.0) == blocks
+
+
+@pytest.mark.parametrize("cfg, optional, prompts", [(1.0, True, 1), (1.0, False, 2), (3.0, True, 2)])
+def test_prompts_that_are_evaluated(tiny, flux, vaes, noise, monkeypatch, cfg, optional, prompts):
+    """As many conditionings are reckoned with as pass through the model."""
+    from gper_pack.nodes.differentiable import ascent_sampler
+
+    model = flux.clone()
+    if not optional:
+        model.disable_model_cfg1_optimization()
+    counted, passed = [], set()
+    stock = ascent_sampler.evaluated_conditionings
+
+    def note(guider, model_options):
+        counted.append(stock(guider, model_options))
+        return counted[-1]
+
+    monkeypatch.setattr(ascent_sampler, "evaluated_conditionings", note)
+    handle = model.model.diffusion_model.img_in.register_forward_hook(lambda _, args, __: passed.add(len(args[0])))
+    optimize(tiny.guider(model, cfg), noise, vaes["taesd"], Ramp(), "keep")
+    handle.remove()
+    assert passed == {prompts} and sum(map(len, counted[0].values())) == prompts
+
+
+def test_a_guider_of_its_own_kind_evaluates_all_its_prompts(tiny, flux):
+    import comfy.samplers
+    from gper_pack.nodes.differentiable.conditionings import evaluated_conditionings
+
+    class Dual(comfy.samplers.CFGGuider):
+        def predict_noise(self, *args, **kwargs):
+            raise NotImplementedError
+
+    guider = Dual(flux)
+    guider.conds = {"positive": [{}], "middle": [{}], "negative": [{}]}
+    assert evaluated_conditionings(guider, {}) == guider.conds
 
 
 def test_the_setting_is_obeyed(plan):
@@ -82,18 +171,19 @@ def test_the_setting_is_obeyed(plan):
 
 
 def test_what_cannot_be_recomputed_is_kept(plan, monkeypatch):
-    assert flags(plan("recompute", PLENTY, vae="taesd")) == (True, False)
-    assert flags(plan("auto", 0, vae="taesd")) == (True, False)
+    assert flags(plan("recompute", PLENTY, vae="taesd")) == (1.0, False)
+    assert flags(plan("auto", 0, vae="taesd")) == (1.0, False)
     from gper_pack.nodes.differentiable import backward_plan
 
     monkeypatch.setattr(backward_plan, "repeated_blocks", lambda model: [])
-    assert flags(plan("recompute", PLENTY)) == (False, True)
-    assert flags(plan("auto", 0)) == (False, True)
+    assert flags(plan("recompute", PLENTY)) == (0.0, True)
+    assert flags(plan("auto", 0)) == (0.0, True)
 
 
 def test_more_work_needs_more_memory(plan, flux):
     least = plan("keep", 0).memory_required
-    assert plan("keep", 0, evaluations=4).memory_required > 2 * least
+    assert plan("keep", 0, steps=4).memory_required > 2 * least
+    assert plan("keep", 0, conditionings=ONE_PROMPT | {"negative": [{}, {}]}).memory_required > 1.5 * least
     assert plan("keep", 0, rewards=[flux]).memory_required > least
     assert plan("recompute", 0).memory_required < least / 2
 
@@ -218,7 +308,7 @@ def test_the_generators_estimate_covers_the_count(flux, monkeypatch, side):
     monkeypatch.setattr(flux.model, "get_dtype_inference", lambda: torch.bfloat16, raising=False)
     monkeypatch.setattr(memory, "repeated_blocks", lambda model: [None] * (19 + 38))
     for name, recomputed in (("transformer, keep", False), ("transformer, recompute", True)):
-        stage = memory.generator_stage(recomputed, flux, (1, 16, side // 8, side // 8), 1)
+        stage = memory.generator_stage(recomputed, flux, (1, 16, side // 8, side // 8), ONE_PROMPT, 1)
         assert 1 < stage.kept / 2**30 / row[name][0] < 2
         assert 1 < stage.working / 2**30 / row[name][1] < 4
 
@@ -254,6 +344,5 @@ def test_comfyui_makes_room_for_what_the_run_needs_and_for_nothing_else(tiny, fl
         optimize(tiny.guider(flux), torch.randn(shape), vaes["kl"], Ramp(), "recompute")
         models, asked = calls[-1]
         assert models == {id(flux.model), id(vaes["kl"].first_stage_model)}
-        both_prompts = 2
-        expected = BackwardPlan("recompute", flux, vaes["kl"], [], [], shape, both_prompts).memory_required
+        expected = BackwardPlan("recompute", flux, vaes["kl"], [], [], shape, ONE_PROMPT, 1).memory_required
         assert asked["memory_required"] == expected > 0

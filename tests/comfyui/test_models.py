@@ -47,6 +47,46 @@ def test_the_readme_lists_the_table_of_models(pack):
     assert {name for _, _, name in FAMILIES.values()} == {preset.name for preset in PRESETS}, "each is tested"
 
 
+@pytest.mark.parametrize("name", ["FLUX.1", "SDXL"])
+def test_the_cost_of_decoding_is_counted(pack, name):
+    """Multiplications at full size, on the meta device; the table decides by them what is recomputed first."""
+    from diffusers import AutoencoderKL, FluxTransformer2DModel, UNet2DConditionModel
+    from gper_pack.nodes.differentiable.model_presets import PRESETS
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def count(model, *args, **kwargs):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(*args, **kwargs)
+        return counter.get_total_flops()
+
+    with torch.device("meta"):
+        vae = AutoencoderKL(
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=(128, 256, 512, 512),
+            layers_per_block=2,
+            latent_channels=16,
+        )
+        decoding = count(vae.decode, torch.empty(1, 16, 128, 128))
+        time = torch.empty(1)
+        if name == "FLUX.1":
+            transformer, texts = FluxTransformer2DModel(), (torch.empty(1, 256, 4096), torch.empty(1, 768))
+            positions = torch.empty(4096, 3), torch.empty(256, 3)
+            evaluation = count(transformer, torch.empty(1, 4096, 64), *texts, time, *positions)
+        else:
+            unet = UNet2DConditionModel(
+                down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+                up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+                block_out_channels=(320, 640, 1280),
+                transformer_layers_per_block=[1, 2, 10],
+                attention_head_dim=[5, 10, 20],
+                cross_attention_dim=2048,
+                use_linear_projection=True,
+            )
+            evaluation = count(unet, torch.empty(1, 4, 128, 128), time, torch.empty(1, 77, 2048))
+    preset = next(preset for preset in PRESETS if preset.name == name)
+    assert preset.decoding == pytest.approx(decoding / evaluation, rel=0.1)
+
+
 @pytest.fixture(params=FAMILIES)
 def family(request, load):
     return load(request.param)
