@@ -100,7 +100,6 @@ def test_development_files_do_not_ship():
         "tools",
         "benchmarks",
         "demo",
-        "media",
         "run.py",
         "requirements-dev.txt",
         ".ci",
@@ -115,6 +114,13 @@ def test_development_files_do_not_ship():
         "preconditioning",
         "nodes",
     } <= tops
+
+
+@pytest.mark.parametrize("path", [path for path in SHIPPED_TEXTS if path.suffix == ".md"], ids=str)
+def test_links_of_a_shipped_page_lead_to_shipped_files(path):
+    links = re.findall(r"\]\((?!https?:|#)([^)\s#]+)", (ROOT / path).read_text(encoding="utf-8"))
+    shipped = {(ROOT / file).resolve() for file in shipped_files()}
+    assert [link for link in links if (ROOT / path.parent / link).resolve() not in shipped] == []
 
 
 def test_archive_is_all_but_what_comfyignore_names(tmp_path):
@@ -150,7 +156,7 @@ def test_nothing_in_a_shipped_file_alarms_the_registry(path):
 
 def test_nothing_ships_but_texts_pictures_and_safetensors():
     kinds = {path.suffix for path in shipped_files()}
-    assert kinds - {path.suffix for path in SHIPPED_TEXTS} <= {"", ".jpg", ".safetensors"}
+    assert kinds - {path.suffix for path in SHIPPED_TEXTS} <= {"", ".jpg", ".png", ".safetensors"}
     assert {path.name for path in shipped_files() if not path.suffix} == {"LICENSE"}
 
 
