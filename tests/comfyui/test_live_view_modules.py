@@ -94,3 +94,19 @@ HEAR = """(m, [known, events]) => {
 )
 def test_events_continue_the_history_or_ask_for_it(call, known, events, shown, asked):
     assert call("ascents.js", HEAR, [known, events]) == [shown, asked]
+
+
+ASK = """async (m, known) => {
+    const shown = [], ascents = new m.Ascents(ascent => shown.push([ascent.run, ascent.state, ascent.ended]));
+    known.forEach(ascent => ascents.runs.set(ascent.run, ascent));
+    await ascents.ask();
+    return [shown.filter(([run]) => known.some(ascent => ascent.run === run)), ascents.runs.has(known[0].run)];
+}"""
+
+
+def test_a_run_that_the_server_no_longer_knows_is_shown_as_lost(call):
+    """As after a restart of the server; what was over before stays as it was shown."""
+    running, done = (dict(run=f"before {state}", state=state, ended="", history=[[1]]) for state in ("running", "done"))
+    shown, kept = call("ascents.js", ASK, [running, done])
+    ((run, state, ended),) = shown
+    assert run == running["run"] and state == "failed" and "server was restarted" in ended and not kept

@@ -1,5 +1,7 @@
 import { api } from "../../../scripts/api.js";
 
+const LOST = "lost: the server was restarted, or is at another prompt";
+
 // The ascents of the latest prompt, by run, as the server tells them: first the whole history, then an event a step.
 // `changed` is called with each ascent that is new or has moved.
 export class Ascents {
@@ -16,7 +18,7 @@ export class Ascents {
     this.asking = true;
     try {
       const answer = await api.fetchApi("/gper/ascents", { cache: "no-store" });
-      if (answer.ok) this.runs = new Map((await answer.json()).map((told) => [told.run, this.newer(told)]));
+      if (answer.ok) this.take(await answer.json());
     } catch (error) {
       console.warn("Noise Optimizer: the server does not answer; the next step asks again.", error);
     } finally {
@@ -24,6 +26,14 @@ export class Ascents {
     }
     this.runs.forEach((ascent) => this.changed(ascent));
     if (this.askAgain) await this.ask();
+  }
+
+  take(all) {
+    const before = this.runs;
+    this.runs = new Map(all.map((told) => [told.run, this.newer(told)]));
+    for (const [run, ascent] of before) {
+      if (ascent.state === "running" && !this.runs.has(run)) this.changed({ ...ascent, state: "failed", ended: LOST });
+    }
   }
 
   // Events may have arrived while the answer was on its way.
