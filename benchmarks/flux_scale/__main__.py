@@ -6,7 +6,8 @@ A step is forward, decode, reward, backward, projection and update. It is compar
 without gradients, and with the loop that a user would write on diffusers with its own gradient checkpointing: same
 weights, size, decoder and reward, in the same run. Sizes: tiny (to try the script), small (0.3 billion parameters),
 full (FLUX.1-schnell). On the CPU the variants take turns and seconds are those of one thread of this process; on a GPU
-ComfyUI's side is measured first and unloaded. --caps measures the full model in float8 within so many GB of a GPU.
+ComfyUI's side is measured first and unloaded. --caps measures the model in float8 where ComfyUI believes that there are
+so many GB of memory; a GPU's allocator gives no more, on the CPU only the choice of what is kept follows it.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from pathlib import Path
 import torch
 
 from . import geometry as flux
-from .measuring import Samples, matmul_peak
+from .measuring import Samples, matmul_peak, memory_cap
 from .ours import Ours, import_host
 from .peer import Peer
 from .report import Result, write
@@ -37,7 +38,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, nargs="+", default=[1])
     parser.add_argument("--rounds", type=int, default=3, help="repeats of everything")
     parser.add_argument("--steps", type=int, default=2, help="measured steps per round and variant")
-    parser.add_argument("--caps", type=float, nargs="*", default=[], help="GB of a GPU to stay within, in float8")
+    parser.add_argument("--caps", type=float, nargs="*", default=[], help="GB of memory to plan for, in float8")
     parser.add_argument("--json", type=Path, help="write the numbers to this file, and the page beside it (.md)")
     options = parser.parse_args()
 
@@ -60,7 +61,7 @@ def main() -> int:
         for side in options.side:
             for batch in options.batch:
                 results += compare(geometry, side, batch, files, device, dtype, options.rounds, options.steps)
-        for cap in options.caps if device.type == "cuda" else []:
+        for cap in options.caps:
             for side in options.side:
                 results.append(within(cap, geometry, side, files, device, dtype, options.steps))
     peak = matmul_peak(device, dtype, 512 if options.size == "tiny" else 2048 if device.type == "cpu" else 8192)
@@ -131,25 +132,17 @@ def compare(geometry, side, batch, files, device, dtype, rounds, steps) -> list[
 
 
 def within(cap: float, geometry, side: int, files, device, dtype, steps: int) -> Result:
-    """A step with weights in float8 and no more than ``cap`` GB of the GPU."""
-    import comfy.model_management as management
-
-    total = torch.cuda.get_device_properties(device).total_memory
+    """A step with weights in float8 and no more than ``cap`` GB of the device."""
     row = Result(f"float8, auto, within {cap:g} GB", side, 1, (side // 16) ** 2 + geometry.text_tokens, 3, Samples())
-    before = management.EXTRA_RESERVED_VRAM
-    torch.cuda.set_per_process_memory_fraction(cap * 1e9 / total)
-    management.EXTRA_RESERVED_VRAM = before + total - cap * 1e9
-    try:
-        side_a = Ours(
-            files["transformer"], flux.reward(geometry, device, dtype), flux.inputs(geometry, side, 1),
-            torch.float8_e4m3fn,
-        )  # fmt: skip
-        side_a.measure(side_a.load_vae(files["vae"]), "auto", steps + 1, row.samples, True)
-    except torch.OutOfMemoryError:
-        row.samples.seconds.clear()
-    finally:
-        management.EXTRA_RESERVED_VRAM = before
-        torch.cuda.set_per_process_memory_fraction(1.0)
+    with memory_cap(device, cap * 1e9):
+        try:
+            side_a = Ours(
+                files["transformer"], flux.reward(geometry, device, dtype), flux.inputs(geometry, side, 1),
+                torch.float8_e4m3fn,
+            )  # fmt: skip
+            side_a.measure(side_a.load_vae(files["vae"]), "auto", steps, row.samples, True)
+        except torch.OutOfMemoryError:
+            row.samples.seconds.clear()
     _unload()
     return row
 

@@ -13,10 +13,15 @@ from ..live_memory import LiveMemory
 
 @dataclass
 class Samples:
-    """seconds of each measured step; peak_bytes: beside the weights, of the tensors of one step."""
+    """seconds of each measured step; peak_bytes: beside the weights, of the tensors of one step.
+
+    estimated_bytes: what the pack reckoned with. kept: what it kept for the backward pass, in words.
+    """
 
     seconds: list[float] = field(default_factory=list)
     peak_bytes: int = 0
+    estimated_bytes: float = 0.0
+    kept: str = ""
 
     @property
     def median(self) -> float:
@@ -44,6 +49,26 @@ def peak_memory(device: torch.device, samples: Samples) -> Iterator[None]:
         with LiveMemory() as memory:
             yield
         samples.peak_bytes = memory.peak
+
+
+@contextmanager
+def memory_cap(device: torch.device, size: float) -> Iterator[None]:
+    """Let ComfyUI believe that the device has ``size`` bytes, and let a GPU's allocator give no more."""
+    import comfy.model_management as management
+
+    before = management.EXTRA_RESERVED_VRAM
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(size / total)
+    else:
+        total = management.get_free_memory(device)
+    management.EXTRA_RESERVED_VRAM = before + total - size
+    try:
+        yield
+    finally:
+        management.EXTRA_RESERVED_VRAM = before
+        if device.type == "cuda":
+            torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int) -> float:

@@ -24,6 +24,10 @@ def import_host(comfyui: Path, base: Path, device: torch.device) -> None:
     args.cpu = device.type == "cpu"
     args.base_directory = str(base)
     args.disable_dynamic_vram = True
+    import comfy.model_management
+
+    # On a CPU, ComfyUI's estimates reckon with attention matrices; gradients go through PyTorch's attention, without.
+    comfy.model_management.pytorch_attention_flash_attention = lambda: True
     import folder_paths  # noqa: F401
     import utils.extra_config  # noqa: F401  as main.py does: later something else may be found as `utils`
 
@@ -86,6 +90,8 @@ class Ours:
 
                 record = _ascend(noise, generate, reward, graph_context, retry, steps + 1, callback=note)
             samples.seconds += [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+            plan = graph_context.__self__
+            samples.estimated_bytes, samples.kept = plan.memory_required, str(plan.chosen)
             return record
 
         self._run(vae, memory, ascent)

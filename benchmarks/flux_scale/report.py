@@ -83,6 +83,8 @@ def _row(result: Result, results: list[Result], token_weights: int, peak: float)
         "seconds": seconds,
         "repeats": result.samples.seconds,
         "peak_gib": result.samples.peak_bytes / GIB or None,
+        "estimate_of_peak": _ratio(result.samples.estimated_bytes, result.samples.peak_bytes),
+        "kept": result.samples.kept,
         "times_plain": _ratio(seconds, same["plain"].seconds if "plain" in same else None),
     }
     peer = same.get(PEERS.get(result.name, ""))
@@ -103,16 +105,17 @@ def _ratio(value: float | None, base: float | None) -> float | None:
 
 def _table(rows: list[dict]) -> str:
     lines = [
-        "| picture | variant | s / step | times plain | peak beside weights | time / peer | memory / peer | of peak |",
-        "|---|---|---|---|---|---|---|---|",
+        "| picture | variant | s / step | times plain | memory | estimate | time / peer | memory / peer | of peak |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         cells = [
             f"{row['batch']} x {row['side']}²",
-            NAMES.get(row["variant"], row["variant"]),
+            NAMES.get(row["variant"], f"{row['variant']}: {row['kept'] or 'nothing fits'}"),
             _text(row["seconds"], ".3g") if row["seconds"] else "out of memory",
             _text(row["times_plain"], ".4f" if row["variant"] == "projection" else ".2f"),
             _text(row["peak_gib"], ".2f", " GiB"),
+            _text(row["estimate_of_peak"], ".2f"),
             _text(row.get("seconds_of_peer"), ".2f"),
             _text(row.get("peak_of_peer"), ".2f"),
             _text(row.get("share_of_matmul_peak"), ".0%"),
@@ -161,8 +164,9 @@ forward, decode, reward, backward, projection and update.
 - *peer*: the loop of ReNO on diffusers' `FluxTransformer2DModel` and `AutoencoderKL`, with the same weights, size and
   reward, and for *recompute* with their own gradient checkpointing. The two gradients differ by {difference:.1g}
   (relative L2).
-- *peak beside weights*: the most bytes that the tensors of one step take,
-  {counted}.
+- *memory*: the most bytes that the tensors of one step take beside the weights of the models,
+  {counted}. *estimate*: what the pack reckons
+  with when it decides what to keep, as a share of that.
 - *of peak*: 2 x weights x tokens for each pass of the transformer (2 when kept, 3 when recomputed; only the weights
   that every token meets) over the time of the whole step, decoder and reward included, against the
   {matmul_peak_tflops:.3g} TFLOP/s of a plain matrix product.

@@ -130,7 +130,8 @@ class BackwardPlan:
     def _fits(self) -> bool:
         device = self._model.load_device
         arriving = sum(patcher.model_size() - patcher.loaded_size() for patcher in self._patchers)
-        return self._bytes(self.chosen) + arriving < available_memory(device, self._patchers)
+        others = comfy.model_management.extra_reserved_memory()  # of other programs: --reserve-vram
+        return self._bytes(self.chosen) + arriving + others < available_memory(device, self._patchers)
 
     def _bytes(self, choice: Recomputed) -> float:
         return peak(

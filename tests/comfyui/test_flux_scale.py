@@ -16,12 +16,13 @@ def rows(comfyui, tmp_path_factory):
     path = tmp_path_factory.mktemp("scale") / "numbers.json"
     command = [sys.executable, "-m", "benchmarks.flux_scale", "--device", "cpu", "--size", "tiny", "--side", "64"]
     environment = {**os.environ, "COMFYUI_PATH": str(comfyui)}
-    subprocess.run([*command, "--rounds", "1", "--steps", "1", "--json", path], cwd=ROOT, env=environment, check=True)
+    command += ["--rounds", "1", "--steps", "1", "--caps", "100", "0.001", "--json", path]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return {row["variant"]: row for row in json.loads(path.read_text())["rows"]}
 
 
 def test_every_variant_is_measured(rows):
-    assert len(rows) == 7 and all(row["seconds"] > 0 for row in rows.values())
+    assert len(rows) == 9 and all(row["seconds"] > 0 for row in rows.values())
     assert rows["recompute"]["gradient_differs_from_peer"] < 1e-4
 
 
@@ -29,3 +30,16 @@ def test_memory_is_less_than_the_peers(rows):
     """Counted, so it does not depend on the machine; seconds do."""
     assert rows["recompute"]["peak_gib"] < rows["keep"]["peak_gib"]
     assert rows["keep"]["peak_of_peer"] < 1 and rows["recompute"]["peak_of_peer"] < 1
+
+
+@pytest.mark.parametrize("variant", ["keep", "recompute"])
+def test_the_estimate_covers_the_peak_and_is_no_wild_guess(rows, variant):
+    assert 1 < rows[variant]["estimate_of_peak"] < 3
+
+
+def test_less_memory_keeps_less(rows):
+    """In float8, planned for more memory than there can be needed, and for next to none."""
+    plenty, none = (rows[f"float8, auto, within {size} GB"] for size in ("100", "0.001"))
+    assert plenty["kept"] == "keeping everything"
+    assert none["kept"] == "recomputing 100% of the generator and the decoder"
+    assert none["peak_gib"] < plenty["peak_gib"]

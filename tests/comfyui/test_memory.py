@@ -105,6 +105,16 @@ def test_the_reserve_of_dynamic_vram_is_no_measure(plan, flux, monkeypatch):
     assert plan("keep", 0).memory_required == expected
 
 
+def test_memory_reserved_for_other_programs_is_left_alone(plan, monkeypatch):
+    import comfy.model_management as management
+
+    monkeypatch.setattr(management, "EXTRA_RESERVED_VRAM", 0)
+    room = 2 * plan("keep", 0).memory_required
+    assert flags(plan("auto", room)) == NOTHING
+    monkeypatch.setattr(management, "EXTRA_RESERVED_VRAM", room)  # as --reserve-vram sets it
+    assert flags(plan("auto", room)) == ALL
+
+
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 def test_a_share_of_the_blocks_recomputed_gives_the_same_gradient(tiny, flux, vaes, noise, monkeypatch, share):
     from gper_pack.nodes.differentiable import backward_plan
