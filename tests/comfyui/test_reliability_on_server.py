@@ -148,7 +148,7 @@ def still_the_same(server, before):
     assert same(painted(server, entry), before.plain)
     assert json.loads(text(entry)) == before.state
     assert same(pictures(server, graph()), before.optimized)
-    assert live_bytes(server) == pytest.approx(before.memory, rel=0.01)
+    assert live_bytes(server) == pytest.approx(before.memory, rel=0.001)
 
 
 @pytest.mark.parametrize("stage", ["reward", "backward"])
