@@ -4,6 +4,7 @@ from .ascent import ascend
 from .best_of_seeds import best_of_seeds
 from .evaluations import Step
 from .frozen_convolution import frozen_convolutions
+from .gradient_scaling import with_scaled_gradient
 from .local_search import local_search
 from .recompute import recompute
 from .record import AscentRecord, Incident
@@ -21,4 +22,5 @@ __all__ = [
     "local_search",
     "recompute",
     "saved_before_mutation",
+    "with_scaled_gradient",
 ]

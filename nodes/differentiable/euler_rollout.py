@@ -3,6 +3,8 @@
 import comfy.samplers
 from torch import Tensor
 
+from ...optimization import with_scaled_gradient
+
 
 class EulerRollout:
     """Noise -> denoised latent in the model's own space, both (B, C, ...) float32, through a prepared guider.
@@ -33,6 +35,7 @@ class EulerRollout:
         x = self.model_sampling.noise_scaling(self.sigmas[0], noise, self.model.latent_image, self.max_denoise)
         ones = x.new_ones([x.shape[0]])
         for sigma, next_sigma in zip(self.sigmas[:-1], self.sigmas[1:], strict=True):
-            denoised = self.model(x, sigma * ones, **self.extra_args)
+            sigmas = sigma * ones
+            denoised = with_scaled_gradient(lambda x, sigmas=sigmas: self.model(x, sigmas, **self.extra_args))(x)
             x = x + (x - denoised) / sigma * (next_sigma - sigma)
         return self.model_sampling.inverse_noise_scaling(self.sigmas[-1], x)
