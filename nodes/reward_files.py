@@ -64,8 +64,8 @@ def _existing(folder: str, name: str) -> str:
     path = folder_paths.get_full_path(folder, name)
     if path is None:
         raise ValueError(
-            f"{name} is not in models/{folder} any more, or is a link that leads nowhere: put the file back, or press R "
-            "and choose another."
+            f"{name} is not in models/{folder} any more, or is a link that leads nowhere: put the file back, or "
+            "press R and choose another."
         )
     return path
 
