@@ -1,6 +1,7 @@
 """Promises of the project as a whole: one version, a lean archive, imports that point one way."""
 
 import ast
+import json
 import re
 import sys
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.memory_tables import card_table, estimate_table
 from tools.archive import build_archive, shipped_files
 
 if sys.version_info >= (3, 11):
@@ -91,6 +93,16 @@ def test_requirements_never_replace_what_the_host_brings(name):
 
 def test_requirements_are_loose():
     assert [line for line in requirements("requirements.txt") if "==" in line or "@" in line] == []
+
+
+def test_memory_tables_are_those_of_the_numbers():
+    estimates = json.loads((ROOT / "docs" / "memory_estimate.json").read_text(encoding="utf-8"))["gib"]
+    cards = json.loads((ROOT / "docs" / "cards.json").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert estimate_table(estimates) in readme and estimate_table(estimates) in page
+    assert card_table(cards) in page
+    assert card_table([row for row in cards if row["weights"] == "fp8"]) in readme
 
 
 def test_development_files_do_not_ship():

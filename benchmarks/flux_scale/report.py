@@ -9,10 +9,12 @@ from pathlib import Path
 
 import torch
 
+from ..memory_tables import card_table, estimate_table
 from .geometry import Geometry
 from .measuring import Samples
 
 GIB = 2**30
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 NAMES = {
     "plain": "forward, decode, reward; no gradient",
     "projection": "of which the projector, per step",
@@ -143,9 +145,15 @@ def _page(facts: dict, rows: list[dict], table: str) -> str:
         missing="" if facts["clock"] == "wall" else NO_GPU,
         counted="by the allocator" if facts["clock"] == "wall" else COUNTED,
         scatter=max(_scatter(row["repeats"]) for row in rows if row["variant"] != "projection"),
+        estimates=estimate_table(_numbers("memory_estimate.json")["gib"]),
+        cards=card_table(_numbers("cards.json")),
         difference=max(row.get("gradient_differs_from_peer", 0.0) for row in rows),
         **facts,
     )
+
+
+def _numbers(name: str):
+    return json.loads((DOCS / name).read_text(encoding="utf-8"))
 
 
 def _scatter(repeats: list[float]) -> float:
@@ -178,7 +186,26 @@ Made on {date} on {machine}, torch {torch}, by
 ```
 {command}
 ```
-{missing}"""
+{missing}
+## Memory at FLUX.1's size
+
+Counted on small models and scaled up, in 16 bit, beside the weights:
+
+{estimates}
+
+```
+python -m benchmarks.memory_estimate
+```
+
+What *memory* = auto chooses by its estimates, with CLIP L/14 in bfloat16 as the reward, where 1 GiB of the card is in
+use. Weights that do not fit beside are offloaded by ComfyUI and come back for each layer:
+
+{cards}
+
+```
+python -m benchmarks.cards
+```
+"""
 NO_GPU = """
 Numbers from a graphics card are missing. This makes them, at FLUX.1-schnell's size in bfloat16, and in float8 within
 the memory of smaller cards:

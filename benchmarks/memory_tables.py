@@ -1,0 +1,43 @@
+"""The tables of memory in README and docs, from the numbers that memory_estimate and cards wrote."""
+
+CARDS = (8, 12, 16, 24)  # GiB
+SIDES = (512, 768, 1024)
+
+
+def estimate_table(rows: list[dict]) -> str:
+    """rows: "gib" of docs/memory_estimate.json."""
+    kept, recomputed = "transformer, keep", "transformer, recompute"
+    parts = (kept, recomputed, "VAE, keep", "VAE, recompute", "TAESD")
+    runs = (f"{kept} + VAE, keep", f"{recomputed} + VAE, recompute", f"{recomputed} + TAESD")
+    lines = [
+        "| FLUX.1, 16 bit, batch 1 | transformer: *keep* | *recompute* | full VAE: *keep* | *recompute* | TAESD | "
+        "a run, all kept | all recomputed | recomputed, TAESD |",
+        "|" + "---|" * 9,
+    ]
+    for row in rows:
+        sizes = [sum(row[part]) for part in parts] + [row[run] for run in runs]
+        cells = [f"{row['picture']} x {row['picture']}", *(f"{size:.1f} GiB" for size in sizes)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def card_table(rows: list[dict]) -> str:
+    """rows: of docs/cards.json."""
+    lines = ["| weights | card | " + " | ".join(f"{side} x {side}" for side in SIDES) + " |", "|" + "---|" * 5]
+    for weights in dict.fromkeys(row["weights"] for row in rows):
+        for gib in CARDS:
+            cells = [_choice(row) for row in rows if (row["weights"], row["card_gib"]) == (weights, gib)]
+            lines.append(f"| {weights} | {gib} GB | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _choice(row: dict) -> str:
+    if not row["fits"]:
+        return "too small"
+    if row["generator"] == 1:
+        text = "all recomputed"
+    else:
+        stages = [f"{row['generator']:.0%} of the model"] * (row["generator"] > 0) + ["VAE"] * row["decoder"]
+        text = f"recomputed: {', '.join(stages)}" if stages else "all kept"
+    offloaded = row["offloaded_gib"]
+    return text + (f", {offloaded:.0f} GiB offloaded" if offloaded >= 0.5 else "")
