@@ -45,7 +45,7 @@ class _Enlarge(torch.autograd.Function):
         largest = gradient.flatten(1).abs().amax(1)
         exponent = torch.frexp(largest).exponent.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
         ctx.exponents[:] = [exponent]
-        return torch.ldexp(gradient, -_per_sample(exponent, gradient)), None
+        return _times_power_of_two(gradient, -exponent), None
 
 
 class _Reduce(torch.autograd.Function):
@@ -58,8 +58,10 @@ class _Reduce(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient):
         (exponent,) = ctx.exponents
-        return torch.ldexp(gradient, _per_sample(exponent, gradient)), None
+        return _times_power_of_two(gradient, exponent), None
 
 
-def _per_sample(exponent: Tensor, gradient: Tensor) -> Tensor:
-    return exponent.to(gradient.device).view(-1, *[1] * (gradient.dim() - 1))
+def _times_power_of_two(gradient: Tensor, exponent: Tensor) -> Tensor:
+    """gradient: (B, ...). exponent: (B,) int32. Exact: ``ldexp`` goes through pow, which a GPU may round."""
+    factor = ((exponent + 127) << 23).view(torch.float32).to(gradient.device)
+    return (gradient * factor.view(-1, *[1] * (gradient.dim() - 1))).to(gradient.dtype)
