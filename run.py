@@ -5,7 +5,8 @@ installs requirements-dev.txt into it. `--here` uses the current interpreter as 
 Further arguments go on to the demo or to pytest.
 
 `test` runs the unit tests, then tests/comfyui once for every ComfyUI that it finds: those named by
-COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI.
+COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI. As many of
+these runs go side by side as the processor has cores; each has its share of them.
 
 On Linux the package index serves torch with CUDA; UV_TORCH_BACKEND=cpu installs the much smaller CPU build.
 """
@@ -18,6 +19,7 @@ import tempfile
 import venv
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from tools.comfyui_installs import (
@@ -74,9 +76,19 @@ def run_tests(here, arguments):
         runs.append(("integration tests", ["tests/comfyui"], None))
 
     totals, reasons, closing, broken = Counter(), Counter(), [], False
-    for title, targets, comfyui in runs:
-        say(f"{title}: pytest {' '.join([*targets, *arguments])}")
-        code, counts, skip_reasons = run_pytest(python, [*targets, *arguments], comfyui, frontends)
+    jobs = min(len(runs), os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        logs = [Path(folder) / f"{index}.log" for index in range(len(runs))]
+        started = [
+            pool.submit(run_pytest, python, [*targets, *arguments], comfyui, frontends, log, jobs)
+            for (_, targets, comfyui), log in zip(runs, logs, strict=True)
+        ]
+        results = []
+        for (title, targets, _), log, run in zip(runs, logs, started, strict=True):
+            say(f"{title}: pytest {' '.join([*targets, *arguments])}")
+            results.append(follow(run, log))
+
+    for (title, _, _), (code, counts, skip_reasons) in zip(runs, results, strict=True):
         broken = broken or code not in (0, NO_TESTS_COLLECTED)
         totals.update(counts)
         reasons.update(skip_reasons)
@@ -95,19 +107,38 @@ def summary(counts):
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
 
 
-def run_pytest(python, arguments, comfyui, frontends):
-    """Run one pytest process; return its exit code, its totals and the count of each reason to skip."""
+def follow(run, log):
+    """Print what a run in another thread writes to its log as it comes; return the run's result."""
+    printed, finished = 0, False
+    while not finished:
+        finished = bool(wait([run], timeout=0.5).done)
+        text = log.read_bytes() if log.is_file() else b""
+        sys.stdout.buffer.write(text[printed:])
+        sys.stdout.flush()
+        printed = len(text)
+    return run.result()
+
+
+def run_pytest(python, arguments, comfyui, frontends, log, jobs):
+    """Run one pytest process; return its exit code, its totals and the count of each reason to skip.
+
+    jobs: how many such processes share the processor's cores.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in (COMFYUI, FRONTEND)}
     if comfyui is not None:
         environment[COMFYUI] = str(comfyui)
     if comfyui in frontends:
         environment[FRONTEND] = str(frontends[comfyui])
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [python, "-m", "pytest", *arguments, f"--junitxml={report}", "--durations=5"]
-        code = subprocess.call(command, cwd=ROOT, env=environment)
+        command += ["--color=yes"] if sys.stdout.isatty() else []
+        with open(log, "wb") as output:
+            code = subprocess.call(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            if not report.is_file():
+                output.write(f"pytest ended with exit code {code} and wrote no report\n".encode())
         if not report.is_file():
-            say(f"pytest ended with exit code {code} and wrote no report")
             return code or 1, Counter(failed=1), Counter()
         suites = ElementTree.parse(report).getroot().findall("testsuite")
     counts, reasons = Counter(), Counter()
