@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import comfy.ops
+import comfy_aimdo.model_vbar
 import torch
 from comfy.quant_ops import QuantizedTensor
 from torch import Tensor, nn
@@ -188,12 +189,17 @@ def _casts_that_last() -> Iterator[None]:
     """While open, a cast that autograd may save gets memory of its own.
 
     Some models cast a layer's weight themselves, past its forward, and layers that are recomputed run theirs with
-    gradients on. What they would get may lie in a buffer that the next cast fills.
+    gradients on. What they would get may lie in a buffer that the next cast fills. A cast that runs out of memory
+    leaves nothing behind that the next attempt could take for a weight.
     """
     stock = comfy.ops.cast_bias_weight
 
     def cast_bias_weight(layer, *args, **kwargs):
-        weight, bias, *handle = stock(layer, *args, **kwargs)
+        try:
+            weight, bias, *handle = stock(layer, *args, **kwargs)
+        except Exception:
+            _forget_started_cast(layer)
+            raise
         if torch.is_grad_enabled():
             weight, bias = (
                 cast if cast is None or cast is parameter else cast.clone()
@@ -206,3 +212,13 @@ def _casts_that_last() -> Iterator[None]:
         yield
     finally:
         comfy.ops.cast_bias_weight = stock
+
+
+def _forget_started_cast(layer: nn.Module) -> None:
+    """Let the next cast under dynamic VRAM begin anew: ComfyUI would go on with a half-made weight, without a LoRA."""
+    if not hasattr(layer, "_v"):
+        return
+    layer._v_signature = None
+    started = layer.__dict__.pop("_prefetch", None)
+    if started is not None and started["signature"] is not None:
+        comfy_aimdo.model_vbar.vbar_unpin(layer._v)
