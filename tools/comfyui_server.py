@@ -1,4 +1,4 @@
-"""A real ComfyUI server on the CPU with this pack installed, for tests, conversions and pictures.
+"""A real ComfyUI server with this pack installed, on the CPU unless told, for tests, conversions and pictures.
 
     with ComfyServer(Path("~/ComfyUI").expanduser()) as server:
         result = server.run({"1": {"class_type": "EmptyImage", "inputs": {...}}, ...})
@@ -67,20 +67,27 @@ class PromptFailed(ServerError):
 class ComfyServer:
     """Start `comfyui` (its folder) on a free port; `arguments` are added to its command line.
 
-    `settings` are the frontend's user settings. Everything is removed on exit. `base` is the scratch base
-    directory, `pack_folder` the name of the pack's folder in it, `log_file` where the server prints.
+    `settings` are the frontend's user settings; without `cpu` ComfyUI takes the graphics card. Everything is removed
+    on exit. `base` is the scratch base directory, `pack_folder` the name of the pack's folder in it, `log_file`
+    where the server prints.
     """
 
     pack_folder = "gper-noise-optimizer"  # the registry installs a pack under its project name
 
-    def __init__(self, comfyui: Path, arguments: tuple[str, ...] = (), settings: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        comfyui: Path,
+        arguments: tuple[str, ...] = (),
+        settings: dict[str, Any] | None = None,
+        cpu: bool = True,
+    ) -> None:
         self.comfyui = Path(comfyui)
         self.base = Path(tempfile.mkdtemp(prefix="comfyui-base-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.client_id = uuid.uuid4().hex
         self.log_file = self.base / "server.log"
-        self._arguments = arguments
+        self._arguments = ("--cpu", *arguments) if cpu else arguments
         self._settings = settings or {}
         self._server: subprocess.Popen[bytes] | None = None
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -112,7 +119,7 @@ class ComfyServer:
         user.mkdir()
         (user / "comfy.settings.json").write_text(json.dumps(self._settings), encoding="utf-8")
         command = [
-            sys.executable, str(self.comfyui / "main.py"), "--cpu",
+            sys.executable, str(self.comfyui / "main.py"),
             "--base-directory", str(self.base), "--port", str(self.port),
             "--database-url", f"sqlite:///{self.base / 'comfyui.db'}",
             "--disable-auto-launch", "--disable-api-nodes",

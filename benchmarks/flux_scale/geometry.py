@@ -37,7 +37,7 @@ GEOMETRIES = {
 
 
 def transformer(geometry: Geometry, device: torch.device, dtype: torch.dtype) -> FluxTransformer2DModel:
-    with _building(0, device, dtype):
+    with building(0, device, dtype):
         model = FluxTransformer2DModel(
             num_layers=geometry.double_blocks,
             num_single_layers=geometry.single_blocks,
@@ -54,17 +54,19 @@ def token_weights(model: FluxTransformer2DModel) -> int:
     return sum(p.numel() for name, p in model.named_parameters() if "blocks." in name and ".linear." not in name)
 
 
-def autoencoder(device: torch.device, dtype: torch.dtype) -> AutoencoderKL:
-    """FLUX.1's VAE."""
-    with _building(1, device, dtype):
+def autoencoder(
+    device: torch.device, dtype: torch.dtype, latent_channels: int = LATENT_CHANNELS, quant_conv: bool = False
+) -> AutoencoderKL:
+    """FLUX.1's VAE; SDXL's has 4 latent channels and the two convolutions."""
+    with building(1, device, dtype):
         model = AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * 4,
             up_block_types=("UpDecoderBlock2D",) * 4,
             block_out_channels=(128, 256, 512, 512),
             layers_per_block=2,
-            latent_channels=LATENT_CHANNELS,
-            use_quant_conv=False,
-            use_post_quant_conv=False,
+            latent_channels=latent_channels,
+            use_quant_conv=quant_conv,
+            use_post_quant_conv=quant_conv,
         )
     return model.requires_grad_(False).eval()
 
@@ -108,7 +110,7 @@ class ClipReward(nn.Module):
 
 
 def reward(geometry: Geometry, device: torch.device, dtype: torch.dtype) -> ClipReward:
-    with _building(3, device, dtype):
+    with building(3, device, dtype):
         model = ClipReward(*geometry.reward)
     return model.requires_grad_(False).eval()
 
@@ -132,7 +134,7 @@ def inputs(geometry: Geometry, side: int, batch: int) -> Inputs:
 
 
 @contextmanager
-def _building(seed: int, device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+def building(seed: int, device: torch.device, dtype: torch.dtype) -> Iterator[None]:
     """Models made inside have the same random weights each time, and never exist in another dtype."""
     torch.manual_seed(seed)
     before = torch.get_default_dtype()
