@@ -77,7 +77,7 @@ class ClipBackbone(nn.Module):
     def embed_prompts(self, prompts: list[str]) -> Tensor:
         """B prompts to (B, D), unit length, without a graph; each prompt is encoded once."""
         embeddings = self._prompt_cache.embed(prompts, self.weight_dtype, self._encode_prompts)
-        return embeddings.to(next(self.parameters()).device)
+        return embeddings.to(next(self.parameters()).device, non_blocking=True)
 
     def _encode_prompts(self, prompts: list[str]) -> Tensor:
         # open_clip takes seconds to import, so only rewards that read prompts pay for it.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .base import RewardModel, at_least_float32, check_images, check_range
+from .constants import constant
 from .preprocess import resize, triangle
 
 # Both pictures are reduced to 64 x 64 colours: two distributions of equally many samples.
@@ -72,8 +73,8 @@ def srgb_to_lab(images: Tensor) -> Tensor:
     """
     dark = images <= 0.04045
     linear = torch.where(dark, images / 12.92, ((torch.where(dark, 1.0, images) + 0.055) / 1.055) ** 2.4)
-    xyz = torch.einsum("rc,bchw->brhw", images.new_tensor(_SRGB_TO_XYZ), linear)
-    ratio = xyz / images.new_tensor(_D65)[:, None, None]
+    xyz = torch.einsum("rc,bchw->brhw", constant(_SRGB_TO_XYZ, images), linear)
+    ratio = xyz / constant(_D65, images)[:, None, None]
     small = ratio <= (6 / 29) ** 3
     curve = torch.where(small, ratio * (29 / 6) ** 2 / 3 + 4 / 29, torch.where(small, 1.0, ratio) ** (1 / 3))
     x, y, z = curve.unbind(dim=1)

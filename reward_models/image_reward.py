@@ -93,7 +93,7 @@ class ImageReward(RewardModel):
         pixels = normalise(crop, CLIP_MEAN, CLIP_STD).to(next(self.vision.parameters()).dtype)
         # Not `pooler_output`, which passes the final layer norm twice.
         patches = self.vision(pixel_values=pixels).last_hidden_state
-        tokens, mask = (part.to(pixels.device) for part in self._tokenize(prompts))
+        tokens, mask = (part.to(pixels.device, non_blocking=True) for part in self._tokenize(prompts))
         states = self.text(
             input_ids=tokens,
             attention_mask=mask,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .base import RewardModel
+from .constants import constant
 
 # Luma of Rec. ITU-R BT.709, applied to the gamma-encoded values as displays and photo tools do.
 _LUMA = (0.2126, 0.7152, 0.0722)
@@ -89,7 +90,7 @@ class PictureStatistic(RewardModel):
 
 
 def _luma(images: Tensor) -> Tensor:
-    return torch.einsum("bchw,c->bhw", images, images.new_tensor(_LUMA))
+    return torch.einsum("bchw,c->bhw", images, constant(_LUMA, images))
 
 
 def _sqrt(x: Tensor) -> Tensor:

@@ -8,10 +8,13 @@ antialias=True)`, but with a deterministic gradient on every device.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .constants import constant
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -32,9 +35,9 @@ def triangle(distance: Tensor) -> Tensor:
 def resize(images: Tensor, height: int, width: int, kernel: Callable[[Tensor], Tensor] = cubic) -> Tensor:
     """Antialiased resize of (B, C, H, W) to (B, C, height, width)."""
     if images.shape[-2] != height:
-        images = _resampling_matrix(images.shape[-2], height, kernel).to(images) @ images
+        images = _resampling_matrix(images.shape[-2], height, kernel, images.device, images.dtype) @ images
     if images.shape[-1] != width:
-        images = images @ _resampling_matrix(images.shape[-1], width, kernel).to(images).T
+        images = images @ _resampling_matrix(images.shape[-1], width, kernel, images.device, images.dtype).T
     return images
 
 
@@ -72,13 +75,17 @@ def squash(images: Tensor, size: int) -> Tensor:
 
 def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """Subtract the mean and divide by the standard deviation of each channel."""
-    return (images - images.new_tensor(mean)[:, None, None]) / images.new_tensor(std)[:, None, None]
+    return (images - constant(mean, images)[:, None, None]) / constant(std, images)[:, None, None]
 
 
-def _resampling_matrix(length: int, new_length: int, kernel: Callable[[Tensor], Tensor]) -> Tensor:
-    """(new_length, length) float64 weights of the antialiased kernel; each row sums to 1."""
-    scale = length / new_length
-    centres = (torch.arange(new_length, dtype=torch.float64) + 0.5) * scale
-    samples = torch.arange(length, dtype=torch.float64) + 0.5
-    weights = kernel((samples - centres[:, None]).abs() / max(scale, 1.0))
-    return weights / weights.sum(dim=1, keepdim=True)
+@lru_cache(maxsize=16)
+def _resampling_matrix(
+    length: int, new_length: int, kernel: Callable[[Tensor], Tensor], device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """(new_length, length) weights of the antialiased kernel, made in float64; each row sums to 1."""
+    with torch.inference_mode(False), torch.no_grad():  # a later backward saves it
+        scale = length / new_length
+        centres = (torch.arange(new_length, dtype=torch.float64) + 0.5) * scale
+        samples = torch.arange(length, dtype=torch.float64) + 0.5
+        weights = kernel((samples - centres[:, None]).abs() / max(scale, 1.0))
+        return (weights / weights.sum(dim=1, keepdim=True)).to(device=device, dtype=dtype)

@@ -33,7 +33,7 @@ class FarTensor(Tensor):
 
 
 class FarDevice(TorchDispatchMode):
-    """While open, counts in ``waits`` how often the host needs a value of a far tensor."""
+    """While open, counts in ``waits`` how often the host needs a value of a far tensor, or waits for an upload."""
 
     def __init__(self):
         super().__init__()
@@ -49,6 +49,9 @@ class FarDevice(TorchDispatchMode):
         target = kwargs.get("device")
         stays = bool(far) if target is None else torch.device(target) == FAR
         if far and (func in READS or func in SIZED_BY_VALUES or _masks(func, args) or not stays):
+            self.waits += 1
+        uploaded = func is torch.ops.aten._to_copy.default and not far and target is not None
+        if uploaded and torch.device(target) == FAR and not kwargs.get("non_blocking"):
             self.waits += 1
         if far and stays and any(not isinstance(leaf, FarTensor) and leaf.dim() for leaf in leaves):
             raise RuntimeError(f"{func} of tensors on two devices")

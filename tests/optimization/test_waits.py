@@ -8,6 +8,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from optimization import Stopping, ascend
 from preconditioning import Unconstrained, WhiteGaussianProjector, project_white_gaussian
+from reward_models.colour_palette import srgb_to_lab
+from reward_models.picture_statistics import sharpness
+from reward_models.preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 
 from .far_device import FarDevice
 
@@ -39,6 +42,17 @@ def waits_per_step(*settings, **more):
 def test_one_wait_per_step():
     """To read the reward; whether the gradient is finite comes with it."""
     assert waits_per_step() == 1
+
+
+def test_no_further_wait_for_what_rewards_do_to_pictures():
+    """Resizing and normalising; the numbers for it are uploaded in the first step."""
+
+    def prepared(images):
+        pixels = normalise(shorter_edge_crop(images, 5), CLIP_MEAN, CLIP_STD)
+        return pixels.square().mean((1, 2, 3)) + sharpness(images) + srgb_to_lab(images).mean((1, 2, 3))
+
+    ascent(1, prepared)
+    assert waits_per_step(prepared) == 1
 
 
 @pytest.mark.parametrize("block_size", [2, 4, 16, 17, 64])
@@ -73,6 +87,7 @@ def test_the_pretended_device_computes_the_same(block_size):
         lambda images: images.nonzero(),
         lambda images: images.cpu(),
         lambda images: bool((images > 2).any()),
+        lambda images: torch.ones(2).to(images.device),
     ],
 )
 def test_other_waits_are_noticed(read):
