@@ -1,0 +1,85 @@
+"""When two gradients are the same."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+LIMITS = {"float32": 1e-5, "bfloat16": 1e-3}
+# With the card's fastest kernels, which round differently each time. A weight that was replaced shows near 1.
+AS_RUN_LIMIT = 0.1
+# Of weights in 16 bit with those numbers in 32 bit, both computing in 32 bit.
+COSINE_LIMIT = 0.9999
+
+
+@dataclass
+class Run:
+    """One run of the pack in a server started with ``flags``.
+
+    gradient: with repeatable arithmetic; as_run: as a user's run computes it. facts: what the server noted.
+    failure: why there is no gradient, or nothing.
+    """
+
+    layout: str
+    dtype: str
+    flags: tuple[str, ...]
+    memory: str
+    gradient: Tensor | None = None
+    as_run: Tensor | None = None
+    facts: dict = field(default_factory=dict)
+    failure: str = ""
+
+    @property
+    def computes_in_32_bit(self) -> bool:
+        return self.facts["compute_dtype"] == "float32" == self.facts["vae_dtype"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """difference, as_run: relative L2 to the reference's gradient. cosine_32_bit: to the same numbers in 32 bit."""
+
+    difference: float
+    limit: float
+    cosine: float
+    as_run: float
+    cosine_32_bit: float | None
+    cosine_limit: float | None
+
+    @property
+    def same(self) -> bool:
+        """Also False where something is not a number."""
+        close = self.difference <= self.limit and self.as_run <= AS_RUN_LIMIT
+        return close and (self.cosine_limit is None or self.cosine_32_bit >= self.cosine_limit)
+
+
+def compare(run: Run, reference: Run, in_32_bit: Run | None) -> Comparison:
+    """in_32_bit: the reference of the same model in float32, where there is one.
+
+    Computing in 16 bit, a deep model turns the order of a sum into differences as large as its rounding. So there the
+    limit is not below the distance of the reference itself from the gradient in 32 bit.
+    """
+    limit, cosine_limit = LIMITS[run.dtype], None
+    if in_32_bit is not None and run.dtype != "float32":
+        if reference.computes_in_32_bit and run.computes_in_32_bit:
+            cosine_limit = COSINE_LIMIT
+        else:
+            limit = max(limit, relative_difference(reference.gradient, in_32_bit.gradient))
+    return Comparison(
+        relative_difference(run.gradient, reference.gradient),
+        limit,
+        cosine(run.gradient, reference.gradient),
+        relative_difference(run.as_run, reference.gradient),
+        None if in_32_bit is None else cosine(run.gradient, in_32_bit.gradient),
+        cosine_limit,
+    )
+
+
+def relative_difference(found: Tensor, expected: Tensor) -> float:
+    """L2 distance over the norm of what is expected; not a number where that is zero."""
+    found, expected = found.double(), expected.double()
+    return float((found - expected).norm() / expected.norm())
+
+
+def cosine(found: Tensor, expected: Tensor) -> float:
+    found, expected = found.double().flatten(), expected.double().flatten()
+    return float(torch.dot(found, expected) / (found.norm() * expected.norm()))

@@ -1,0 +1,61 @@
+"""The models under measurement: random weights in bfloat16, in files that ComfyUI's stock loaders read."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from ..flux_scale import geometry as flux
+from . import sdxl
+from .gradient_node.sdxl_geometry import GEOMETRIES as UNETS
+
+CPU = torch.device("cpu")
+SIZES = tuple(flux.GEOMETRIES)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model and its VAE, by their names in the models folder, and the sizes of its conditioning."""
+
+    layout: str
+    model: str
+    vae: str
+    text_tokens: int
+    text_width: int
+    pooled_width: int
+
+
+def write_flux(size: str, folder: Path) -> Subject:
+    geometry = flux.GEOMETRIES[size]
+    flux.save(flux.transformer(geometry, CPU, torch.bfloat16), folder / "diffusion_models" / "flux.safetensors")
+    flux.save(flux.autoencoder(CPU, torch.bfloat16), folder / "vae" / "flux_vae.safetensors")
+    return Subject(
+        "flux", "flux.safetensors", "flux_vae.safetensors",
+        geometry.text_tokens, geometry.text_width, geometry.pooled_width,
+    )  # fmt: skip
+
+
+def write_sdxl(size: str, folder: Path) -> Subject:
+    geometry = UNETS[size]
+    weights = sdxl.checkpoint_weights(sdxl.unet(geometry, torch.bfloat16), geometry.layout)
+    save_file(weights, folder / "diffusion_models" / "sdxl.safetensors")
+    vae = flux.autoencoder(CPU, torch.bfloat16, latent_channels=4, quant_conv=True)
+    flux.save(vae, folder / "vae" / "sdxl_vae.safetensors")
+    return Subject("sdxl", "sdxl.safetensors", "sdxl_vae.safetensors", 77, geometry.text_width, geometry.pooled_width)
+
+
+LAYOUTS: dict[str, Callable[[str, Path], Subject]] = {"flux": write_flux, "sdxl": write_sdxl}
+
+
+def write_models(layouts: list[str], size: str, folder: Path, comfyui: Path) -> list[Subject]:
+    """Write what the servers load into ``folder``, a models folder."""
+    sys.path.insert(0, str(comfyui))  # for the names of weights that it knows
+    from comfy.cli_args import args
+
+    args.cpu = True  # the card belongs to the servers
+    for name in ("diffusion_models", "vae"):
+        (folder / name).mkdir()
+    return [LAYOUTS[layout](size, folder) for layout in layouts]
