@@ -9,6 +9,20 @@ from torch import nn
 from .score_history import WatchLimit
 
 
+class WholeModelPatcher(comfy.model_patcher.ModelPatcher):
+    """Loads and unloads a model as a whole.
+
+    Where memory is short, ComfyUI loads a part of a model and casts what its own layers lack when they run. Layers of
+    other libraries cannot, so such a model would be left on two devices.
+    """
+
+    def partially_load(self, device_to, extra_memory=0, force_patch_weights=False):
+        return super().partially_load(device_to, self.model_size() + 1, force_patch_weights)
+
+    def partially_unload(self, device_to, memory_to_free=0, force_patch_weights=False):
+        return 0  # too little for ComfyUI, which then unloads all of it
+
+
 @dataclass(frozen=True)
 class RewardHandle:
     """A reward and the patchers through which ComfyUI loads, offloads and counts its weights.
@@ -25,7 +39,7 @@ class RewardHandle:
     def managed(cls, model: nn.Module) -> "RewardHandle":
         """Hand a reward with weights to ComfyUI's model management."""
         # The classic patcher moves any module; the dynamic one expects layers made by comfy.ops.
-        patcher = comfy.model_patcher.ModelPatcher(
+        patcher = WholeModelPatcher(
             model,
             load_device=comfy.model_management.get_torch_device(),
             offload_device=comfy.model_management.unet_offload_device(),
