@@ -7,7 +7,8 @@ without gradients, and with the loop that a user would write on diffusers with i
 weights, size, decoder and reward, in the same run. Sizes: tiny (to try the script), small (0.3 billion parameters),
 full (FLUX.1-schnell). On the CPU the variants take turns and seconds are those of one thread of this process; on a GPU
 ComfyUI's side is measured first and unloaded. --caps measures the model in float8 where ComfyUI believes that there are
-so many GB of memory; a GPU's allocator gives no more, on the CPU only the choice of what is kept follows it.
+so many GB of memory; a GPU's allocator gives no more, on the CPU only the choice of what is kept follows it. The
+comparison at full size wants a card of 80 GB; on a smaller one give --batch no number, which leaves the --caps.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,10 +26,12 @@ from . import geometry as flux
 from .measuring import Samples, matmul_peak, memory_cap
 from .ours import Ours, import_host
 from .peer import Peer
-from .report import Result, write
+from .report import Result, table, write
 
 # Relative L2 between the gradients of the two sides: above it the comparison would mean nothing.
 SAME_GRADIENT = {torch.float32: 1e-4, torch.bfloat16: 0.1}
+CPU = torch.device("cpu")
+ROOM_FOR_THE_FULL_MODEL = 40e9  # bytes
 
 
 def main() -> int:
@@ -35,7 +39,7 @@ def main() -> int:
     parser.add_argument("--size", choices=flux.GEOMETRIES, default="small")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--side", type=int, nargs="+", default=[256], help="pixels")
-    parser.add_argument("--batch", type=int, nargs="+", default=[1])
+    parser.add_argument("--batch", type=int, nargs="*", default=[1], help="none: measure only --caps")
     parser.add_argument("--rounds", type=int, default=3, help="repeats of everything")
     parser.add_argument("--steps", type=int, default=2, help="measured steps per round and variant")
     parser.add_argument("--caps", type=float, nargs="*", default=[], help="GB of memory to plan for, in float8")
@@ -43,29 +47,36 @@ def main() -> int:
     options = parser.parse_args()
 
     device = torch.device(options.device)
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        if any(cap * 1e9 > total for cap in options.caps):
+            parser.error(f"--caps: this card has {total / 1e9:.1f} GB")
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     if device.type == "cpu":
         torch.set_num_threads(1)
     geometry = flux.GEOMETRIES[options.size]
+    peak = matmul_peak(device, dtype, 512 if options.size == "tiny" else 2048 if device.type == "cpu" else 8192)
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         comfyui = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
         import_host(comfyui, Path(folder), device)
         files = {name: Path(folder) / f"{name}.safetensors" for name in ("transformer", "vae", "taesd")}
-        model = flux.transformer(geometry, device, dtype)
+        roomy = device.type == "cuda" and total > ROOM_FOR_THE_FULL_MODEL
+        model = flux.transformer(geometry, device if roomy else CPU, dtype)
         weights = {"parameters": sum(p.numel() for p in model.parameters()), "token_weights": flux.token_weights(model)}
         flux.save(model, files["transformer"])
         flux.save(flux.autoencoder(device, dtype), files["vae"])
         flux.save_tiny_autoencoder(files["taesd"])
         del model
-        for side in options.side:
-            for batch in options.batch:
-                results += compare(geometry, side, batch, files, device, dtype, options.rounds, options.steps)
-        for cap in options.caps:
-            for side in options.side:
-                results.append(within(cap, geometry, side, files, device, dtype, options.steps))
-    peak = matmul_peak(device, dtype, 512 if options.size == "tiny" else 2048 if device.type == "cpu" else 8192)
-    write(results, weights, peak, geometry, dtype, device, options.json)
+        sizes = [(side, batch) for side in options.side for batch in options.batch]
+        capped = [(cap, side) for cap in options.caps for side in options.side]
+        for size in sizes:
+            results += compare(geometry, *size, files, device, dtype, options.rounds, options.steps)
+            write(results, weights, peak, geometry, dtype, device, options.json)
+        for cap, side in capped:
+            results.append(within(cap, geometry, side, files, device, dtype, options.steps))
+            write(results, weights, peak, geometry, dtype, device, options.json)
+    print(table(results, weights, peak))
     return 0
 
 
@@ -100,9 +111,8 @@ def compare(geometry, side, batch, files, device, dtype, rounds, steps) -> list[
         ]
 
     def peer() -> list[Callable[[bool], None]]:
-        side_b = Peer(
-            flux.transformer(geometry, device, dtype), flux.autoencoder(device, dtype), reward, inputs
-        )
+        transformer = flux.load(partial(flux.transformer, geometry), files["transformer"], device, dtype)
+        side_b = Peer(transformer, flux.load(flux.autoencoder, files["vae"], device, dtype), reward, inputs)
         gradients["peer"] = side_b.gradient().cpu()
 
         def step(name: str, checkpointing: bool) -> Callable[[bool], None]:
@@ -118,10 +128,12 @@ def compare(geometry, side, batch, files, device, dtype, rounds, steps) -> list[
             for variant in variants:
                 try:
                     variant(repeat == 0)
+                    continue
                 except torch.OutOfMemoryError:
-                    gc.collect()
-                    torch.cuda.empty_cache()
-        del variants
+                    pass
+                gc.collect()  # not before the traceback, which holds the graph, is gone
+                torch.cuda.empty_cache()
+        del variants, variant
         _unload()
     difference = float((gradients["ours"] - gradients["peer"]).norm() / gradients["peer"].norm())
     if not difference < SAME_GRADIENT[dtype]:
@@ -141,6 +153,7 @@ def within(cap: float, geometry, side: int, files, device, dtype, steps: int) ->
                 torch.float8_e4m3fn,
             )  # fmt: skip
             side_a.measure(side_a.load_vae(files["vae"]), "auto", steps, row.samples, True)
+            row.passes = 2 + row.samples.recomputed
         except torch.OutOfMemoryError:
             row.samples.seconds.clear()
     _unload()

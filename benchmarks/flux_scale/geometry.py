@@ -1,13 +1,13 @@
 """FLUX.1's architecture at several sizes, with random weights, as diffusers saves them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, FluxTransformer2DModel
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -81,6 +81,13 @@ def save_tiny_autoencoder(path: Path) -> None:
             _, index, rest = key.split(".", 2)
             weights[f"taesd_{part}.{int(index) + offset}.{rest}"] = value.contiguous()
     save_file(weights, path)
+
+
+def load(make: Callable[..., nn.Module], path: Path, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """A model made by ``make(device, dtype)``, with the weights that ``save`` wrote."""
+    model = make(torch.device("meta"), dtype)
+    model.load_state_dict(load_file(path, device=str(device)), assign=True)
+    return model.requires_grad_(False).eval()
 
 
 def save(model: nn.Module, path: Path) -> None:

@@ -15,13 +15,16 @@ from ..live_memory import LiveMemory
 class Samples:
     """seconds of each measured step; peak_bytes: beside the weights, of the tensors of one step.
 
-    estimated_bytes: what the pack reckoned with. kept: what it kept for the backward pass, in words.
+    estimated_bytes: what the pack reckoned with. kept: what it kept for the backward pass, in words. recomputed: share
+    of the transformer that it did not keep. resident: share of the transformer's weights that were on the device.
     """
 
     seconds: list[float] = field(default_factory=list)
     peak_bytes: int = 0
     estimated_bytes: float = 0.0
     kept: str = ""
+    recomputed: float = 0.0
+    resident: float = 1.0
 
     @property
     def median(self) -> float:

@@ -92,6 +92,9 @@ class Ours:
             samples.seconds += [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
             plan = graph_context.__self__
             samples.estimated_bytes, samples.kept = plan.memory_required, str(plan.chosen)
+            samples.recomputed = plan.chosen.generator
+            model = self.guider.model_patcher
+            samples.resident = model.loaded_size() / model.model_size()
             return record
 
         self._run(vae, memory, ascent)

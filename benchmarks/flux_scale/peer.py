@@ -41,15 +41,19 @@ class Peer:
         latent = (noise - nn.functional.pixel_shuffle(velocity, 2)) / SCALE + SHIFT
         return ((self.vae.decode(latent.to(self.dtype)).sample.float() + 1) / 2).clamp(0, 1)
 
+    def set_checkpointing(self, on: bool) -> None:
+        for part in (self.transformer, self.vae):
+            (part.enable_gradient_checkpointing if on else part.disable_gradient_checkpointing)()
+
     def gradient(self) -> Tensor:
-        """Of the reward at the start noise."""
+        """Of the reward at the start noise, with checkpointing."""
+        self.set_checkpointing(True)
         x = self.noise.clone().requires_grad_(True)
         return torch.autograd.grad(self.reward(self.pictures(x)).sum(), x)[0]
 
     def measure(self, checkpointing: bool, steps: int, samples: Samples, count_memory: bool) -> None:
         """Time ``steps`` steps after a first one, whose memory may be counted instead."""
-        for part in (self.transformer, self.vae):
-            (part.enable_gradient_checkpointing if checkpointing else part.disable_gradient_checkpointing)()
+        self.set_checkpointing(checkpointing)
         x = self.noise.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([x], lr=LEARNING_RATE)
 

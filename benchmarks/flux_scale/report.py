@@ -29,13 +29,13 @@ PEERS = {"keep": "diffusers, keep", "recompute": "diffusers, checkpointing"}
 
 @dataclass
 class Result:
-    """One variant at one size. passes: of the transformer per step, in forward passes."""
+    """One variant at one size. passes: through the transformer per step, in forward passes."""
 
     name: str
     side: int
     batch: int
     tokens: int
-    passes: int
+    passes: float
     samples: Samples
     gradient_difference: float = 0.0
 
@@ -53,12 +53,10 @@ def write(
     device: torch.device,
     path: Path | None,
 ) -> None:
-    """Print the table; with a path also write the JSON there, and the page beside it."""
-    rows = [_row(result, results, weights["token_weights"], peak) for result in results]
-    table = _table(rows)
-    print(table)
+    """Write the JSON to ``path``, and the page beside it; nothing without a path."""
     if path is None:
         return
+    rows = [_row(result, results, weights["token_weights"], peak) for result in results]
     cuda = device.type == "cuda"
     facts = {
         "command": "python -m benchmarks.flux_scale " + " ".join(sys.argv[1:]),
@@ -72,7 +70,12 @@ def write(
         "matmul_peak_tflops": peak / 1e12,
     }
     path.write_text(json.dumps({**facts, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(_page(facts, rows, table), encoding="utf-8")
+    path.with_suffix(".md").write_text(_page(facts, rows), encoding="utf-8")
+
+
+def table(results: list[Result], weights: dict[str, int], peak: float) -> str:
+    """As on the page, in Markdown."""
+    return _table([_row(result, results, weights["token_weights"], peak) for result in results])
 
 
 def _row(result: Result, results: list[Result], token_weights: int, peak: float) -> dict:
@@ -87,7 +90,8 @@ def _row(result: Result, results: list[Result], token_weights: int, peak: float)
         "peak_gib": result.samples.peak_bytes / GIB or None,
         "estimate_of_peak": _ratio(result.samples.estimated_bytes, result.samples.peak_bytes),
         "kept": result.samples.kept,
-        "times_plain": _ratio(seconds, same["plain"].seconds if "plain" in same else None),
+        "times_plain": _ratio(seconds, same["plain"].seconds) if result.name in NAMES and "plain" in same else None,
+        "weights_resident": result.samples.resident,
     }
     peer = same.get(PEERS.get(result.name, ""))
     if peer:
@@ -113,7 +117,7 @@ def _table(rows: list[dict]) -> str:
     for row in rows:
         cells = [
             f"{row['batch']} x {row['side']}²",
-            NAMES.get(row["variant"], f"{row['variant']}: {row['kept'] or 'nothing fits'}"),
+            NAMES.get(row["variant"], f"{row['variant']}: {row['kept'] or 'nothing fits'}") + _resident(row),
             _text(row["seconds"], ".3g") if row["seconds"] else "out of memory",
             _text(row["times_plain"], ".4f" if row["variant"] == "projection" else ".2f"),
             _text(row["peak_gib"], ".2f", " GiB"),
@@ -124,6 +128,11 @@ def _table(rows: list[dict]) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _resident(row: dict) -> str:
+    share = row["weights_resident"]
+    return f" ({share:.0%} of the transformer on the device)" if share < 0.995 else ""
 
 
 def _text(value: float | None, form: str, unit: str = "") -> str:
@@ -138,12 +147,14 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def _page(facts: dict, rows: list[dict], table: str) -> str:
+def _page(facts: dict, rows: list[dict]) -> str:
+    cuda = facts["clock"] == "wall"
     return PAGE.format(
         billions=facts["parameters"] / 1e9,
-        table=table,
-        missing="" if facts["clock"] == "wall" else NO_GPU,
-        counted="by the allocator" if facts["clock"] == "wall" else COUNTED,
+        table=_table(rows),
+        missing="" if cuda else NO_GPU,
+        counted="by the allocator" if cuda else COUNTED,
+        order=ONE_SIDE_AFTER_THE_OTHER if cuda else "in which the variants took turns",
         scatter=max(_scatter(row["repeats"]) for row in rows if row["variant"] != "projection"),
         estimates=estimate_table(_numbers("memory_estimate.json")["gib"]),
         cards=card_table(_numbers("cards.json")),
@@ -160,6 +171,8 @@ def _scatter(repeats: list[float]) -> float:
     return (max(repeats) - min(repeats)) / min(repeats) if repeats else 0.0
 
 
+ONE_SIDE_AFTER_THE_OTHER = """in which the variants of each side took turns, with PyTorch's own allocator and
+  without ComfyUI's dynamic VRAM"""
 COUNTED = "counted operation by operation, without what a kernel needs inside itself"
 PAGE = """# Speed and memory of one ascent step
 
@@ -178,7 +191,7 @@ forward, decode, reward, backward, projection and update.
 - *of peak*: 2 x weights x tokens for each pass of the transformer (2 when kept, 3 when recomputed; only the weights
   that every token meets) over the time of the whole step, decoder and reward included, against the
   {matmul_peak_tflops:.3g} TFLOP/s of a plain matrix product.
-- Seconds are medians of repeats in which the variants took turns; clock: {clock}.
+- Seconds are medians of repeats {order}; clock: {clock}.
   Repeats of one variant lie up to {scatter:.0%} apart.
 
 Made on {date} on {machine}, torch {torch}, by
@@ -207,8 +220,8 @@ python -m benchmarks.cards
 ```
 """
 NO_GPU = """
-Numbers from a graphics card are missing. This makes them, at FLUX.1-schnell's size in bfloat16, and in float8 within
-the memory of smaller cards:
+Numbers from a graphics card are missing. This makes them, on a card of 80 GB, at FLUX.1-schnell's size in bfloat16, and
+in float8 within the memory of smaller cards:
 
 ```
 python -m benchmarks.flux_scale --device cuda --size full --side 512 1024 --batch 1 4 --caps 24 16 12 --json FILE

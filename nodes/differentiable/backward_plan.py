@@ -150,7 +150,12 @@ def _spread(blocks: list[nn.Module], share: float) -> list[nn.Module]:
     return [block for index, block in enumerate(blocks) if int((index + 1) * share) > int(index * share)]
 
 
+# What CUDA's libraries say when there is no room for their handles and workspaces, beside PyTorch's own error.
+NO_ROOM = ("out of memory", "alloc_failed", "unable to find an engine")
+
+
 def _out_of_memory(error: Exception) -> bool:
-    if isinstance(error, comfy.model_management.OOM_EXCEPTION):
+    is_oom = getattr(comfy.model_management, "is_oom", None)  # newer ComfyUIs; it also clears CUDA's pending error
+    if isinstance(error, comfy.model_management.OOM_EXCEPTION) or (is_oom is not None and is_oom(error)):
         return True
-    return isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in NO_ROOM)

@@ -248,6 +248,20 @@ def test_a_setting_that_does_not_fit_is_an_error(tiny, flux, vaes, noise, memory
         optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, memory, steps=3)
 
 
+@pytest.mark.parametrize(
+    "error, short",
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), True),
+        (RuntimeError("The size of tensor a (4) must match the size of tensor b (5)"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_counts_as_out_of_memory(plan, error, short):
+    assert plan("auto", PLENTY).retry(error) is short
+
+
 def test_auto_gives_up_when_nothing_smaller_is_left(tiny, flux, vaes, noise, caplog):
     failing = At(flux, vaes["kl"], "reward", 2, out_of_memory, times=100)
     with failing, pytest.raises(torch.OutOfMemoryError):
