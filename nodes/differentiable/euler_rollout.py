@@ -1,4 +1,4 @@
-"""Euler's method over given sigmas, with gradients: what the stock ``euler`` sampler computes, bit for bit."""
+"""Euler's method over given sigmas, with gradients: what the stock ``euler`` sampler computes, on a CPU bit for bit."""
 
 import comfy.samplers
 from torch import Tensor
