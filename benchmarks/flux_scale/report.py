@@ -154,6 +154,7 @@ def _page(facts: dict, rows: list[dict]) -> str:
         table=_table(rows),
         missing="" if cuda else NO_GPU,
         counted="by the allocator" if cuda else COUNTED,
+        enforced="the allocator gives no more" if cuda else "on the CPU this only steers what is kept",
         order=ONE_SIDE_AFTER_THE_OTHER if cuda else "in which the variants took turns",
         scatter=max(_scatter(row["repeats"]) for row in rows if row["variant"] != "projection"),
         estimates=estimate_table(_numbers("memory_estimate.json")["gib"]),
@@ -188,6 +189,8 @@ forward, decode, reward, backward, projection and update.
 - *memory*: the most bytes that the tensors of one step take beside the weights of the models,
   {counted}. *estimate*: what the pack reckons
   with when it decides what to keep, as a share of that.
+- *float8, auto, within*: stored in float8 and cast for each layer, where ComfyUI believes that there is so much memory
+  for everything; {enforced}.
 - *of peak*: 2 x weights x tokens for each pass of the transformer (2 when kept, 3 when recomputed; only the weights
   that every token meets) over the time of the whole step, decoder and reward included, against the
   {matmul_peak_tflops:.3g} TFLOP/s of a plain matrix product.

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 def freeze_as_ordinary(module: nn.Module) -> None:
     """Replace inference parameters and buffers of ``module`` by ordinary, frozen ones of the same memory.
 
-    Values, dtypes, devices and addresses stay the same, so this needs no undoing. Call it outside inference mode.
+    So are the pinned buffers through which dynamic VRAM brings weights: ComfyUI writes into them again when it is short
+    of main memory, which inference tensors forbid here. Values, dtypes, devices and addresses stay the same, so this
+    needs no undoing. Call it outside inference mode.
     """
     for part in module.modules():
         for name, parameter in part._parameters.items():
@@ -25,6 +27,10 @@ def freeze_as_ordinary(module: nn.Module) -> None:
         for name, buffer in part._buffers.items():
             if buffer is not None and buffer.is_inference():
                 part._buffers[name] = _ordinary(buffer)
+        for holder in (part, *part.__dict__.values()):  # a LoRA that is applied on the fly is an attribute
+            for pinned in getattr(holder, "_pins", {}).values():
+                if "pin" in pinned:
+                    pinned["pin"] = _ordinary(pinned["pin"])
 
 
 def unwrap_attributes(holder: object) -> None:

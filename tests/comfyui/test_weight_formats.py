@@ -238,3 +238,25 @@ def test_where_a_weight_lies_in_its_file_is_still_known(pack):
     layer.weight.untyped_storage()._comfy_tensor_file_slice = "the place"
     freeze_as_ordinary(layer)
     assert layer.weight.untyped_storage()._comfy_tensor_file_slice == "the place"
+
+
+@pytest.mark.parametrize("of_a_lora", [False, True])
+def test_pinned_buffers_may_be_written_again(pack, of_a_lora):
+    """Dynamic VRAM gives one layer's buffer to another when main memory runs short, and keeps its own note on it."""
+    from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
+
+    layer = torch.nn.Linear(2, 2)
+    holder = layer
+    if of_a_lora:
+        holder = layer.weight_lowvram_function = type("Patch", (), {})()
+    with torch.inference_mode():
+        pin = torch.zeros(8, dtype=torch.uint8)
+    pin.untyped_storage()._comfy_hostbuf = "the buffer"
+    holder._pins = {"weights": {"pin": pin, "registered": True}, "weights-loaded": {}}
+    with pytest.raises(RuntimeError, match="inference tensor"):
+        pin.copy_(torch.ones(8))
+    freeze_as_ordinary(layer)
+    usable = holder._pins["weights"]["pin"]
+    usable.copy_(torch.ones(8))
+    assert usable.data_ptr() == pin.data_ptr() and pin.sum() == 8
+    assert usable.untyped_storage()._comfy_hostbuf == "the buffer"
