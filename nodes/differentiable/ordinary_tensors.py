@@ -28,7 +28,8 @@ def freeze_as_ordinary(module: nn.Module) -> None:
             if buffer is not None and buffer.is_inference():
                 part._buffers[name] = _ordinary(buffer)
         for holder in (part, *part.__dict__.values()):  # a LoRA that is applied on the fly is an attribute
-            for pinned in getattr(holder, "_pins", {}).values():
+            # not getattr: a model config answers None for what it does not have
+            for pinned in getattr(holder, "__dict__", {}).get("_pins", {}).values():
                 if "pin" in pinned:
                     pinned["pin"] = _ordinary(pinned["pin"])
 
