@@ -7,6 +7,7 @@ wrong gradient without an error. Here such a layer keeps at most its input, and 
 due.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -38,6 +39,7 @@ def cast_again(*models: nn.Module) -> Iterator[None]:
     layers = dict.fromkeys(part for model in models for part in model.modules() if hasattr(part, "comfy_cast_weights"))
     with ExitStack() as stack:
         stack.enter_context(_casts_that_last())
+        stack.enter_context(_nothing_cast_ahead())
         for layer in layers:
             name, differentiable = _replacement(layer)
             stack.enter_context(_replaced(layer, name, differentiable))
@@ -212,6 +214,24 @@ def _casts_that_last() -> Iterator[None]:
         yield
     finally:
         comfy.ops.cast_bias_weight = stock
+
+
+@contextmanager
+def _nothing_cast_ahead() -> Iterator[None]:
+    """While open, blocks of models that ComfyUI casts ahead under dynamic VRAM are cast when they run, as others are.
+
+    Newer ComfyUIs also record such blocks as CUDA graphs, which autograd would not see when they are replayed.
+    """
+    prefetching = sys.modules.get("comfy.model_prefetch")
+    if prefetching is None:
+        yield
+        return
+    stock = prefetching.make_prefetch_queue
+    prefetching.make_prefetch_queue = lambda *args, **kwargs: None
+    try:
+        yield
+    finally:
+        prefetching.make_prefetch_queue = stock
 
 
 def _forget_started_cast(layer: nn.Module) -> None:

@@ -148,6 +148,29 @@ def test_layers_are_as_before_afterwards(families, streamed):
     assert not any(replaced & set(part.__dict__) for model in models for part in model.modules())
 
 
+def test_no_block_is_cast_ahead(families, monkeypatch):
+    """A block that was prefetched may be replayed as a CUDA graph, of which autograd knows nothing."""
+    import comfy.model_management as management
+
+    prefetching = pytest.importorskip("comfy.model_prefetch", reason="this ComfyUI casts no block ahead")
+    monkeypatch.setattr(management, "NUM_STREAMS", 2)
+    monkeypatch.setattr(management, "is_device_cpu", lambda device: False)
+    monkeypatch.setattr(management, "device_supports_non_blocking", lambda device: True)
+    device, options = torch.device("cpu"), {"prefetch_dynamic_vbars": True}
+    queues = []
+
+    def look(*_):
+        queues.append(prefetching.make_prefetch_queue([], device, options))
+
+    handle = families["FLUX"].stock.model.diffusion_model.register_forward_hook(look)
+    gradient(families["FLUX"], "keep")
+    handle.remove()
+    *ascent, final_picture = queues  # the last one is sampled without gradients
+    assert len(ascent) >= 2 and all(queue is None for queue in ascent) and final_picture == [None, None]
+    assert prefetching.make_prefetch_queue([], device, options) == [None, None]
+    prefetching.PREFETCH_QUEUES.clear()
+
+
 @pytest.fixture(scope="module")
 def eight_bit(pack, tmp_path_factory):
     """FLUX with fp8 weights, of as many single blocks as asked."""
