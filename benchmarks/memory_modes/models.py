@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from ..flux_scale import geometry as flux
 from . import sdxl
@@ -28,9 +29,18 @@ class Subject:
     pooled_width: int
 
 
+def with_unit_gain(model: nn.Module) -> nn.Module:
+    """PyTorch's initial matrices shrink what they get by sqrt(3): a wrong layer would hardly show in the gradient."""
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.mul_(3**0.5)
+    return model
+
+
 def write_flux(size: str, folder: Path) -> Subject:
     geometry = flux.GEOMETRIES[size]
-    flux.save(flux.transformer(geometry, CPU, torch.bfloat16), folder / "diffusion_models" / "flux.safetensors")
+    model = with_unit_gain(flux.transformer(geometry, CPU, torch.bfloat16))
+    flux.save(model, folder / "diffusion_models" / "flux.safetensors")
     flux.save(flux.autoencoder(CPU, torch.bfloat16), folder / "vae" / "flux_vae.safetensors")
     return Subject(
         "flux", "flux.safetensors", "flux_vae.safetensors",
@@ -40,7 +50,8 @@ def write_flux(size: str, folder: Path) -> Subject:
 
 def write_sdxl(size: str, folder: Path) -> Subject:
     geometry = UNETS[size]
-    weights = sdxl.checkpoint_weights(sdxl.unet(geometry, torch.bfloat16), geometry.layout)
+    model = with_unit_gain(sdxl.unet(geometry, torch.bfloat16))
+    weights = sdxl.checkpoint_weights(model, geometry.layout)
     save_file(weights, folder / "diffusion_models" / "sdxl.safetensors")
     vae = flux.autoencoder(CPU, torch.bfloat16, latent_channels=4, quant_conv=True)
     flux.save(vae, folder / "vae" / "sdxl_vae.safetensors")

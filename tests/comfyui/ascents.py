@@ -4,17 +4,9 @@ from functools import partial
 
 import torch
 
+from benchmarks.memory_modes.gradient_node.ramp import Ramp
 
-class Ramp(torch.nn.Module):
-    """A reward whose pixel gradient differs from pixel to pixel."""
-
-    name = "ramp"
-    needs_prompt = False
-    typical_range = (0.0, 1.0)
-
-    def forward(self, images, prompts=None):
-        weights = torch.linspace(-1, 1, images.shape[-1]) * torch.linspace(0.5, 1, images.shape[-2])[:, None]
-        return (images * weights + 0.3 * images**2).mean((1, 2, 3))
+__all__ = ["Ramp", "optimize", "plain", "relative"]
 
 
 def optimize(guider, noise, vae, reward, memory, steps=1, sigmas=(1.0, 0.0), seen=None, latent=None, mask=None):

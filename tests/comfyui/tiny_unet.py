@@ -4,61 +4,37 @@ from pathlib import Path
 
 import comfy.sd
 import comfy.supported_models
-import comfy.utils
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.memory_modes.gradient_node.sdxl_geometry import GEOMETRIES
+from benchmarks.memory_modes.gradient_node.small_sdxl import SmallSDXL
+from benchmarks.memory_modes.sdxl import checkpoint_weights, unet
+
 from . import tiny_models
 from .tiny_family import Family, random_tensor, recognised
 
-TEXT, POOLED, SIDE = 48, 32, 8
-SIZE_EMBEDDINGS = 6 * 256
-
-
-class SmallSDXL(comfy.supported_models.SDXL):
-    """Detection knows SDXL by its sizes, 2.6 billion parameters; these are smaller."""
-
-    unet_config = {
-        **comfy.supported_models.SDXL.unet_config,
-        "model_channels": 32,
-        "transformer_depth": [0, 2],
-        "context_dim": TEXT,
-        "adm_in_channels": POOLED + SIZE_EMBEDDINGS,
-    }
+SDXL, SIDE = GEOMETRIES["tiny"], 8
+TEXT = SDXL.text_width
 
 
 class SmallSD20(comfy.supported_models.SD20):
-    """Likewise for Stable Diffusion 2, from 870 million parameters."""
+    """As `SmallSDXL`, for Stable Diffusion 2, from 870 million parameters."""
 
     unet_config = {**comfy.supported_models.SD20.unet_config, "model_channels": 64, "context_dim": TEXT}
 
 
 def sdxl_turbo(folder: Path) -> Family:
-    torch.manual_seed(0)
-    reference = UNet2DConditionModel(
-        sample_size=SIDE,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(32, 64),
-        layers_per_block=1,
-        transformer_layers_per_block=(1, 2),
-        attention_head_dim=(1, 1),
-        cross_attention_dim=TEXT,
-        use_linear_projection=True,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=256,
-        projection_class_embeddings_input_dim=POOLED + SIZE_EMBEDDINGS,
-    )
-    depth = {"transformer_depth": [0, 2], "transformer_depth_output": [0, 0, 2, 2], "transformer_depth_middle": 2}
-    pooled = random_tensor(1, POOLED, seed=4)
+    pooled = random_tensor(1, SDXL.pooled_width, seed=4)
     size = torch.tensor([[8.0 * SIDE, 8.0 * SIDE, 0, 0, 8.0 * SIDE, 8.0 * SIDE]])
 
     def added(batch):
         return {"text_embeds": pooled.clone().repeat(batch, 1), "time_ids": size.repeat(batch, 1)}
 
-    return _unet(folder, reference, depth, SmallSDXL, {"pooled_output": pooled}, added, scale=0.13025)
+    reference = unet(SDXL, torch.float32)
+    return _unet(folder, reference, SDXL.layout, SmallSDXL, {"pooled_output": pooled}, added, scale=0.13025)
 
 
 def sd_turbo(folder: Path) -> Family:
@@ -73,11 +49,17 @@ def sd_turbo(folder: Path) -> Family:
         cross_attention_dim=TEXT,
         use_linear_projection=True,
     )
-    depth = {"transformer_depth": [1, 0], "transformer_depth_output": [1, 1, 0, 0], "transformer_depth_middle": 1}
-    return _unet(folder, reference, depth, SmallSD20, {}, lambda batch: None, scale=0.18215)
+    layout = {
+        "num_res_blocks": [1, 1],
+        "channel_mult": [1, 2],
+        "transformer_depth": [1, 0],
+        "transformer_depth_output": [1, 1, 0, 0],
+        "transformer_depth_middle": 1,
+    }
+    return _unet(folder, reference, layout, SmallSD20, {}, lambda batch: None, scale=0.18215)
 
 
-def _unet(folder, reference, depth, small, condition, added, scale) -> Family:
+def _unet(folder, reference, layout, small, condition, added, scale) -> Family:
     reference.requires_grad_(False)
     for parameter in reference.parameters():
         parameter += 0.02 * torch.randn_like(parameter)
@@ -101,11 +83,8 @@ def _unet(folder, reference, depth, small, condition, added, scale) -> Family:
         return x
 
     vae = tiny_models.taesd(folder, channels=4, scale=scale, shift=0.0)
-    layout = {"num_res_blocks": [1, 1], "channel_mult": [1, 2], **depth}
-    names = comfy.utils.unet_to_diffusers(layout)
-    weights = {"model.diffusion_model." + names[key]: value for key, value in reference.state_dict().items()}
     path = folder / "checkpoint.safetensors"
-    save_file({name: value.contiguous() for name, value in weights.items()}, path)
+    save_file(checkpoint_weights(reference, layout), path)
     with recognised(small), torch.inference_mode():
         stock = comfy.sd.load_checkpoint_guess_config(str(path), output_vae=False, output_clip=False)[0]
     return Family(
