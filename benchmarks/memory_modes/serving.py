@@ -15,7 +15,7 @@ from .models import Subject
 from .ways import COMPUTING
 
 NODE_FOLDER = Path(__file__).parent / "gradient_node"
-LOG_LINES = 30
+LOG_LINES = 60
 SECONDS = 3600
 
 
@@ -59,10 +59,10 @@ def run_on_server(
                     kind = error.details.get("exception_type", error.kind)
                     run.failure = f"{kind}: {error.details.get('exception_message', '').strip()}"
                     _show(run, server.log())
-    except (ServerError, OSError) as error:  # it did not start, or is gone
+    except (ServerError, OSError) as error:  # it did not start, is gone, or does not know these models
         for run in runs:
             if run.gradient is None and not run.failure:
-                run.failure = str(error).splitlines()[0]
+                run.failure = f"{type(error).__name__}: {str(error).splitlines()[0]}"
                 _show(run, str(error))
     return runs
 
