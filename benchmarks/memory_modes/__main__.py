@@ -2,10 +2,11 @@
 
     COMFYUI_PATH=... python -m benchmarks.memory_modes [--device cuda] [--size small] [--layouts flux sdxl]
 
-To be run with the Python that runs ComfyUI, with diffusers and websocket-client beside. Random models are written into a
-temporary folder; for each way of placing weights a ComfyUI server is started, which loads them by its stock loaders and
-computes the gradient through the pack, with memory = keep and = recompute. Each gradient is compared with the one of a
-server that keeps every weight on the card. Models are measured in float32 and in bfloat16, from the same numbers.
+To be run with the Python that runs ComfyUI, with diffusers and websocket-client beside. Random models are written into
+a temporary folder; for each way of placing weights a ComfyUI server is started, which loads them by its stock loaders
+and computes the gradient through the pack, with memory = keep and = recompute. Each gradient is compared with that of a
+server which keeps every weight on the card, so the card must hold the model. Models are measured in float32 and in
+bfloat16, from the same numbers.
 
 Sizes: tiny (to try the script), small (FLUX of 0.3 billion parameters, SDXL of 1.2), full (FLUX.1-schnell and SDXL,
 12 and 2.6 billion; needs 50 GB of main memory). Exit status: 0 where every gradient is the same, 1 where one is not or

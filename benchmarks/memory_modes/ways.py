@@ -55,8 +55,8 @@ def with_half(way: tuple[str, ...], facts: dict) -> tuple[str, ...]:
     """The flags with GB in the place of HALF. facts: of a run in which everything was resident.
 
     As ComfyUI reckons: VAE first, then the model takes what is free but for the reserve and what a step needs, for
-    which it assumes 0.8 GiB or more.
+    which it assumes 0.8 GiB or more. free_bytes: without these models.
     """
     step = max(facts["required_bytes"], 0.8 * GIB)
     reserve = facts["free_bytes"] - facts["vae_bytes"] - step - facts["model_bytes"] / 2
-    return tuple(f"{max(0.0, reserve / GIB):.2f}" if flag == HALF else flag for flag in way)
+    return tuple(f"{max(0.0, reserve / GIB):.3f}" if flag == HALF else flag for flag in way)

@@ -81,17 +81,17 @@ class Gradient(io.ComfyNode):
         guider.set_cfg(1.0)
 
         device = model.load_device
-        free = comfy.model_management.get_free_memory(device) + model.loaded_size() + vae.patcher.loaded_size()
         (gradients, _, _), deterministic = repeatably(lambda: ascend(guider, noise, vae, memory, steps=1))
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         as_run, record, plan = ascend(guider, noise, vae, memory, steps + 1)
+        loaded = model.loaded_size() + vae.patcher.loaded_size()
         facts = {
             "deterministic": deterministic,
             "seconds": record.seconds[1 : steps + 1],
             "peak_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
             "required_bytes": plan.memory_required,
-            "free_bytes": free,
+            "free_bytes": comfy.model_management.get_free_memory(device) + loaded,
             "model_bytes": model.model_size(),
             "loaded_bytes": model.loaded_size(),
             "vae_bytes": vae.patcher.model_size(),
