@@ -57,4 +57,4 @@ def test_the_server_runs_the_archive_and_not_the_checkout(server):
     installed = {path for path in installed if "__pycache__" not in path.parts}
     with zipfile.ZipFile(server.base / "pack.zip") as archive:
         assert sorted(path.as_posix() for path in installed) == sorted(archive.namelist())
-    assert not {"tests", "tools", "benchmarks", "demo", "docs", "media"} & {path.parts[0] for path in installed}
+    assert not {"tests", "tools", "benchmarks", "demo"} & {path.parts[0] for path in installed}
