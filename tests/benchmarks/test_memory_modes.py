@@ -1,13 +1,15 @@
 """The gradient in every memory mode: when two gradients count as the same, and how a server is started."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from benchmarks.memory_modes.__main__ import read_options
+from benchmarks.memory_modes import __main__ as memory_modes
 from benchmarks.memory_modes.comparing import Run, compare, cosine, relative_difference
 from benchmarks.memory_modes.gradient_node.repeatable import repeatable_arithmetic, repeatably
+from benchmarks.memory_modes.models import Subject
 from benchmarks.memory_modes.report import all_same, compared, markdown
 from benchmarks.memory_modes.ways import GIB, HALF, WAYS, possible_ways, with_half
 
@@ -124,6 +126,29 @@ def test_a_model_of_which_half_does_not_fit_reserves_nothing():
     assert with_half((HALF,), facts) == ("0.000",)
 
 
+@pytest.mark.parametrize("reference_runs", [True, False])
+def test_half_is_reckoned_for_each_memory_mode(monkeypatch, reference_runs):
+    """From the reference's run in that mode; without one there is nothing to start."""
+    asked = []
+
+    def served(comfyui, paths, flags, subject, dtype, memories, side, steps):
+        asked.append((flags, tuple(memories)))
+        runs = [run(random() if reference_runs else None, dtype, flags, memory) for memory in memories]
+        for one in runs:
+            step = {"keep": 4, "recompute": 2}[one.memory] * GIB
+            one.facts = {"free_bytes": 20 * GIB, "vae_bytes": GIB, "model_bytes": 10 * GIB, "required_bytes": step}
+        return runs
+
+    monkeypatch.setattr(memory_modes, "run_on_server", served)
+    options = SimpleNamespace(comfyui=None, side=64, steps=1)
+    subject = Subject("flux", "model", "vae", 1, 1, 1)
+    runs = list(memory_modes.every_way(options, None, [("--highvram",), ("--reserve-vram", HALF)], subject, "float32"))
+    halves = [(("--reserve-vram", "10.000"), ("keep",)), (("--reserve-vram", "12.000"), ("recompute",))]
+    assert asked == [(("--highvram",), ("keep", "recompute")), *(halves if reference_runs else [])]
+    assert [one.memory for one in runs] == 2 * ["keep", "recompute"]
+    assert all(("the reference failed" in one.failure) is not reference_runs for one in runs[2:])
+
+
 def test_repeatable_arithmetic_puts_everything_back():
     def state():
         return (
@@ -157,5 +182,5 @@ def test_an_operation_without_a_deterministic_kernel_still_runs():
 def test_options_that_cannot_be(options, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["memory_modes", "--device", "cpu", *options])
     with pytest.raises(SystemExit) as ending:
-        read_options()
+        memory_modes.read_options()
     assert ending.value.code == 2 and options[0] in capsys.readouterr().err
