@@ -81,6 +81,8 @@ def read_options() -> argparse.Namespace:
         parser.error(f"--side is {options.side}: a multiple of 16")
     if options.steps < 1:
         parser.error(f"--steps is {options.steps}: 1 or more")
+    if options.json and not options.json.parent.is_dir():
+        parser.error(f"--json is {options.json}: its folder does not exist")
     try:
         options.comfyui = newest_comfyui()
     except ValueError as error:
@@ -102,6 +104,7 @@ def every_way(
                     yield Run(subject.layout, dtype, way, memories[0], failure="not tried: the reference failed")
                     continue
                 flags = with_half(way, resident[memories[0]])
+            print(f"{subject.layout}, {dtype}: {' '.join(flags) or 'no flags'}", file=sys.stderr)
             runs = run_on_server(
                 options.comfyui, paths, flags, subject, dtype, memories, options.side, options.steps
             )

@@ -177,7 +177,15 @@ def test_an_operation_without_a_deterministic_kernel_still_runs():
 
 
 @pytest.mark.parametrize(
-    "options", [("--side", "100"), ("--steps", "0"), ("--layouts", "sd3"), ("--dtypes", "float8"), ("--size", "huge")]
+    "options",
+    [
+        ("--side", "100"),
+        ("--steps", "0"),
+        ("--layouts", "sd3"),
+        ("--dtypes", "float8"),
+        ("--size", "huge"),
+        ("--json", "no such folder/numbers.json"),
+    ],
 )
 def test_options_that_cannot_be(options, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["memory_modes", "--device", "cpu", *options])
