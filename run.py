@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 COMFYUI, FRONTEND = "COMFYUI_PATH", "COMFYUI_FRONTEND_PATH"  # read by tests/comfyui
 NO_TESTS_COLLECTED = 5  # exit code of pytest
+TIME_TO_CLEAN_UP = 10  # seconds after Ctrl-C, which the tests are told of too
 
 
 def main():
@@ -79,14 +80,22 @@ def run_tests(here, arguments):
     jobs = min(len(runs), os.cpu_count() or 1)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         logs = [Path(folder) / f"{index}.log" for index in range(len(runs))]
+        processes = []
         started = [
-            pool.submit(run_pytest, python, [*targets, *arguments], comfyui, frontends, log, jobs)
+            pool.submit(run_pytest, python, [*targets, *arguments], comfyui, frontends, log, jobs, processes)
             for (_, targets, comfyui), log in zip(runs, logs, strict=True)
         ]
         results = []
-        for (title, targets, _), log, run in zip(runs, logs, started, strict=True):
-            say(f"{title}: pytest {' '.join([*targets, *arguments])}")
-            results.append(follow(run, log))
+        try:
+            for (title, targets, _), log, run in zip(runs, logs, started, strict=True):
+                say(f"{title}: pytest {' '.join([*targets, *arguments])}")
+                results.append(follow(run, log))
+        except BaseException:  # Ctrl-C: the runs that wait shall not begin, nor those that run go on unseen
+            pool.shutdown(wait=False, cancel_futures=True)
+            wait(started, timeout=TIME_TO_CLEAN_UP)
+            for process in processes:
+                process.terminate()
+            raise
 
     for (title, _, _), (code, counts, skip_reasons) in zip(runs, results, strict=True):
         broken = broken or code not in (0, NO_TESTS_COLLECTED)
@@ -109,33 +118,37 @@ def summary(counts):
 
 def follow(run, log):
     """Print what a run in another thread writes to its log as it comes; return the run's result."""
-    printed, finished = 0, False
-    while not finished:
-        finished = bool(wait([run], timeout=0.5).done)
-        text = log.read_bytes() if log.is_file() else b""
-        sys.stdout.buffer.write(text[printed:])
-        sys.stdout.flush()
-        printed = len(text)
+    log.touch()
+    with open(log, "rb") as written:
+        finished = False
+        while not finished:
+            finished = bool(wait([run], timeout=0.5).done)
+            sys.stdout.buffer.write(written.read())
+            sys.stdout.flush()
     return run.result()
 
 
-def run_pytest(python, arguments, comfyui, frontends, log, jobs):
+def run_pytest(python, arguments, comfyui, frontends, log, jobs, processes):
     """Run one pytest process; return its exit code, its totals and the count of each reason to skip.
 
-    jobs: how many such processes share the processor's cores.
+    jobs: how many such processes share the processor's cores. processes: gets the one that is started.
     """
     environment = {name: value for name, value in os.environ.items() if name not in (COMFYUI, FRONTEND)}
     if comfyui is not None:
         environment[COMFYUI] = str(comfyui)
     if comfyui in frontends:
         environment[FRONTEND] = str(frontends[comfyui])
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    environment.setdefault("PYTHONUTF8", "1")  # into a log a Windows Python writes in another encoding
+    if jobs > 1:
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [python, "-m", "pytest", *arguments, f"--junitxml={report}", "--durations=5"]
         command += ["--color=yes"] if sys.stdout.isatty() else []
-        with open(log, "wb") as output:
-            code = subprocess.call(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        with open(log, "ab") as output:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            processes.append(process)
+            code = process.wait()
             if not report.is_file():
                 output.write(f"pytest ended with exit code {code} and wrote no report\n".encode())
         if not report.is_file():

@@ -73,8 +73,8 @@ def on_card(model, vae, reward, side: int, gib: int) -> dict:
         "generator": plan.chosen.generator,
         "decoder": plan.chosen.decoder,
         "gib": plan.memory_required / 2**30,
-        "offloaded_gib": max(0.0, weights + needed - free) / 2**30,
-        "fits": needed < free,
+        "offloaded_gib": min(model.model_size(), max(0.0, weights + needed - free)) / 2**30,
+        "fits": needed + weights - model.model_size() < free,  # only the model is loaded in part
     }
 
 
@@ -83,7 +83,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    comfyui_host.start()
+    try:
+        comfyui_host.start()
+    except ValueError as error:
+        parser.error(str(error))
     import comfy.model_management as management
 
     management.pytorch_attention_flash_attention = lambda: True  # as on a graphics card

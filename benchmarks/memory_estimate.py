@@ -10,8 +10,6 @@ reward.
 
 import argparse
 import json
-import os
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,6 +18,7 @@ import torch
 
 from optimization import frozen_convolutions, recompute, saved_before_mutation
 
+from .comparison import comfyui_host
 from .live_memory import LiveMemory
 
 DOUBLE_BLOCKS, SINGLE_BLOCKS, WIDTH, TEXT_TOKENS = 19, 38, 3072, 256
@@ -116,11 +115,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory_estimate", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     options = parser.parse_args()
-    comfyui = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
-    sys.path.insert(0, str(comfyui))
-    from comfy.cli_args import args
-
-    args.cpu = True
+    try:
+        comfyui_host.start()
+    except ValueError as error:
+        parser.error(str(error))
     import comfy.model_management
 
     comfy.model_management.in_training = True

@@ -31,7 +31,11 @@ def read_pictures(folder: Path, side: int) -> list[Tensor]:
     files = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
     if len(files) < 2:
         raise ValueError(f"{folder} holds {len(files)} picture(s): name a folder with at least two (png, jpg, webp)")
-    return [to_tensor(ImageOps.fit(Image.open(path).convert("RGB"), (side, side)))[None] for path in files]
+    return [to_tensor(ImageOps.fit(_upright(path), (side, side)))[None] for path in files]
+
+
+def _upright(path: Path) -> Image.Image:
+    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 
 
 def load_vae(name: str):
@@ -141,7 +145,11 @@ def table(found: dict) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.tiny_decoder",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--vae", required=True, help="the full VAE, as ComfyUI's Load VAE lists it")
     parser.add_argument("--taesd", required=True, help="the TAESD for the same latents, as Load VAE lists it: taef1")
     parser.add_argument("--pictures", type=Path, required=True, help="a folder of pictures like those you make")

@@ -114,5 +114,5 @@ def checked_rewards(rewards: Tensor, batch: int) -> Tensor:
 
 def select(samples: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
     """`chosen` for the samples marked in `samples` (B,), `other` for the rest."""
-    mask = samples.to(chosen.device, non_blocking=True).view(-1, *[1] * (chosen.dim() - 1))
+    mask = samples.to(chosen.device, non_blocking=chosen.device.type != "mps").view(-1, *[1] * (chosen.dim() - 1))
     return torch.where(mask, chosen, other)

@@ -2,8 +2,8 @@
 
 The gradient of a score is 1e-4 to 1e-7 in each number of a latent. float16 loses digits below 6e-5 and everything
 below 6e-8, so the direction would be wrong without an error. Loss scaling (Micikevicius et al., "Mixed Precision
-Training", arXiv 1710.03740, section 3.2), but chosen anew at every stage and for every sample: there is no factor to
-tune, and powers of two change no bit in float32 and bfloat16.
+Training", arXiv 1710.03740, section 3.2), but chosen anew at every stage: there is no factor to tune, and powers of two
+change no bit in float32 and bfloat16, beyond numbers too small for them.
 """
 
 from collections.abc import Callable
@@ -16,19 +16,21 @@ from torch.autograd.function import once_differentiable
 LARGEST_EXPONENT = 100
 
 
-def with_scaled_gradient(stage: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """``stage``, (B, ...) -> (B, ...), whose backward pass runs on gradients of size 1.
+def with_scaled_gradient(stage: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """``stage``, tensors (B, ...) -> (B, ...), whose backward pass runs on gradients of size 1.
 
-    On entering the backward pass each sample's gradient is multiplied by the power of two that brings its largest
-    number into [0.5, 1), on leaving it is divided by the same. Samples must not depend on one another. Values are
-    those of ``stage``, and so are gradients up to rounding; zero, infinite and NaN stay what they are.
+    Every tensor that needs a gradient must be an argument: one that the stage reads past them would get its gradient
+    at another size. On entering the backward pass the gradient is multiplied by the power of two that brings its
+    largest finite number into [0.5, 1), on leaving it is divided by the same: one factor for the whole batch, whose
+    samples may depend on one another. Values are those of ``stage``, and so are gradients up to rounding; zero,
+    infinite and NaN stay what they are.
     """
 
-    def scaled(x: Tensor) -> Tensor:
-        if not (torch.is_grad_enabled() and x.requires_grad):
-            return stage(x)
+    def scaled(*inputs: Tensor) -> Tensor:
+        if not (torch.is_grad_enabled() and any(x.requires_grad for x in inputs)):
+            return stage(*inputs)
         exponents: list[Tensor] = []
-        return _Enlarge.apply(stage(_Reduce.apply(x, exponents)), exponents)
+        return _Enlarge.apply(stage(*(_Reduce.apply(x, exponents) for x in inputs)), exponents)
 
     return scaled
 
@@ -42,8 +44,9 @@ class _Enlarge(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        largest = gradient.flatten(1).abs().amax(1)
-        exponent = torch.frexp(largest).exponent.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
+        largest = torch.where(torch.isfinite(gradient), gradient, 0).abs().amax().float()
+        # From the bits: not every device has frexp.
+        exponent = (((largest.view(torch.int32) >> 23) & 255) - 126).clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
         ctx.exponents[:] = [exponent]
         return _times_power_of_two(gradient, -exponent), None
 
@@ -62,6 +65,6 @@ class _Reduce(torch.autograd.Function):
 
 
 def _times_power_of_two(gradient: Tensor, exponent: Tensor) -> Tensor:
-    """gradient: (B, ...). exponent: (B,) int32. Exact: ``ldexp`` goes through pow, which a GPU may round."""
+    """exponent: int32, a single number. Exact: ``ldexp`` goes through pow, which a GPU may round."""
     factor = ((exponent + 127) << 23).view(torch.float32).to(gradient.device)
-    return (gradient * factor.view(-1, *[1] * (gradient.dim() - 1))).to(gradient.dtype)
+    return (gradient * factor).to(gradient.dtype)

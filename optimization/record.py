@@ -60,7 +60,7 @@ class AscentRecord:
         improved = torch.isfinite(rewards) & (rewards > self.best_reward)
         self.best_reward = torch.where(improved, rewards, self.best_reward)
         self.best_step = torch.where(improved, len(self.rewards), self.best_step)
-        mask = improved.to(noise.device, non_blocking=True).view(-1, *[1] * (noise.dim() - 1))
+        mask = improved.to(noise.device, non_blocking=noise.device.type != "mps").view(-1, *[1] * (noise.dim() - 1))
         self.best_noise = torch.where(mask, noise.detach(), self.best_noise)
         self.rewards.append(rewards)
         return improved

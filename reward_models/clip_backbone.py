@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .base import at_least_float32
 from .checkpoint import Checkpoint
+from .constants import upload
 from .preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 from .prompt_cache import PromptCache
 
@@ -77,7 +78,7 @@ class ClipBackbone(nn.Module):
     def embed_prompts(self, prompts: list[str]) -> Tensor:
         """B prompts to (B, D), unit length, without a graph; each prompt is encoded once."""
         embeddings = self._prompt_cache.embed(prompts, self.weight_dtype, self._encode_prompts)
-        return embeddings.to(next(self.parameters()).device, non_blocking=True)
+        return upload(embeddings, next(self.parameters()).device)
 
     def _encode_prompts(self, prompts: list[str]) -> Tensor:
         # open_clip takes seconds to import, so only rewards that read prompts pay for it.

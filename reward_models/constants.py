@@ -1,4 +1,4 @@
-"""Numbers that every evaluation needs beside the images: uploaded once, because an upload makes the host wait."""
+"""What evaluations need on the device beside the images, brought there without making the host wait at each step."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+
+def upload(tensor: Tensor, device: torch.device) -> Tensor:
+    """``tensor`` on ``device`` without waiting, except for Apple's GPU, which may read it after it is gone."""
+    return tensor.to(device, non_blocking=device.type != "mps")
 
 
 def constant(values: tuple, like: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from .assembly import assemble, on_meta
 from .base import RewardModel, at_least_float32
 from .bert_tokens import BertTokens, find_vocabulary
 from .checkpoint import Checkpoint
+from .constants import upload
 from .preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class ImageReward(RewardModel):
         pixels = normalise(crop, CLIP_MEAN, CLIP_STD).to(next(self.vision.parameters()).dtype)
         # Not `pooler_output`, which passes the final layer norm twice.
         patches = self.vision(pixel_values=pixels).last_hidden_state
-        tokens, mask = (part.to(pixels.device, non_blocking=True) for part in self._tokenize(prompts))
+        tokens, mask = (upload(part, pixels.device) for part in self._tokenize(prompts))
         states = self.text(
             input_ids=tokens,
             attention_mask=mask,

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,38 @@ def test_one_process_for_each_comfyui_oldest_first(checkout, tmp_path):
     # side by side, but one after the other on the page
     events = [line for line in shown if line.startswith("[run.py]") or " in 0." in line]
     assert ["pytest" in line for line in events] == [True, False] * 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of another kind")
+def test_ctrl_c_ends_everything(checkout, tmp_path):
+    """Neither do runs that wait begin, nor do those that run go on."""
+    sleeping = "import os, time, pathlib\ndef test():\n    pathlib.Path(os.environ['MARKS'], str(os.getpid())).touch()"
+    (checkout / "tests" / "comfyui" / "test_host.py").write_text(sleeping + "\n    time.sleep(60)\n")
+    (checkout / "tests" / "test_outcomes.py").write_text(sleeping + "\n    time.sleep(60)\n")
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    hosts = [make_comfyui(tmp_path / str(index), f"0.{20 + index}.0") for index in range(1 + (os.cpu_count() or 1))]
+    environment = {"COMFYUI_PATH": os.pathsep.join(map(str, hosts)), "MARKS": str(marks), "PYTEST_ADDOPTS": ""}
+    running = subprocess.Popen(
+        [sys.executable, "run.py", "test", "--here"],
+        cwd=checkout,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not any(marks.iterdir()):
+            assert running.poll() is None
+            time.sleep(0.1)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 130
+    finally:
+        running.kill()
+    before = len(list(marks.iterdir()))
+    assert before <= (os.cpu_count() or 1)
+    for mark in marks.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(mark.name), 0)
 
 
 def test_finds_the_comfyui_that_holds_the_checkout(checkout, tmp_path):

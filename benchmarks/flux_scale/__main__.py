@@ -123,18 +123,14 @@ def compare(geometry, side, batch, files, device, dtype, rounds, steps) -> list[
     gradients: dict[str, torch.Tensor] = {}
     groups = [[ours, peer]] if device.type == "cpu" else [[ours], [peer]]
     for group in groups:
-        variants = [variant for make in group for variant in make()]
+        variants = [variant for make in group for variant in _unless_out_of_memory(make) or []]
         for repeat in range(rounds):
             for variant in variants:
-                try:
-                    variant(repeat == 0)
-                    continue
-                except torch.OutOfMemoryError:
-                    pass
-                gc.collect()  # not before the traceback, which holds the graph, is gone
-                torch.cuda.empty_cache()
-        del variants, variant
+                _unless_out_of_memory(partial(variant, repeat == 0))
+        variants, variant = [], None  # the models may go
         _unload()
+    if len(gradients) < 2:
+        return list(rows.values())
     difference = float((gradients["ours"] - gradients["peer"]).norm() / gradients["peer"].norm())
     if not difference < SAME_GRADIENT[dtype]:
         raise RuntimeError(f"The gradients of the two sides differ by {difference:.2g}: they do not compute the same.")
@@ -158,6 +154,16 @@ def within(cap: float, geometry, side: int, files, device, dtype, steps: int) ->
             row.samples.seconds.clear()
     _unload()
     return row
+
+
+def _unless_out_of_memory(call: Callable):
+    try:
+        return call()
+    except torch.OutOfMemoryError:
+        pass
+    gc.collect()  # not before the traceback, which holds the graph, is gone
+    torch.cuda.empty_cache()
+    return None
 
 
 def _unload() -> None:

@@ -210,16 +210,17 @@ Counted on small models and scaled up, in 16 bit, beside the weights:
 {estimates}
 
 ```
-python -m benchmarks.memory_estimate
+COMFYUI_PATH=... python -m benchmarks.memory_estimate
 ```
 
 What *memory* = auto chooses by its estimates, with CLIP L/14 in bfloat16 as the reward, where 1 GiB of the card is in
-use. Weights that do not fit beside are offloaded by ComfyUI and come back for each layer:
+use, for one picture in one sampling step with one prompt. Weights that do not fit beside are offloaded by ComfyUI and
+come back for each layer:
 
 {cards}
 
 ```
-python -m benchmarks.cards
+COMFYUI_PATH=... python -m benchmarks.cards
 ```
 """
 NO_GPU = """

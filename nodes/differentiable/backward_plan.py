@@ -13,7 +13,14 @@ from torch import nn
 from ...optimization import frozen_convolutions, saved_before_mutation
 from .block_recompute import recomputed_blocks
 from .decoder_blocks import decoder_blocks
-from .memory import available_memory, decoder_stage, generator_stage, peak, reward_stage
+from .memory import (
+    available_memory,
+    decoder_stage,
+    evaluations_per_picture,
+    generator_stage,
+    peak,
+    reward_stage,
+)
 from .model_presets import preset_for, repeated_blocks
 
 log = logging.getLogger(__name__)
@@ -27,13 +34,13 @@ class Recomputed:
     decoder: bool
 
     def __str__(self) -> str:
-        stages = [f"{self.generator:.0%} of the generator"] if self.generator else []
-        stages += ["the decoder"] if self.decoder else []
+        stages = ["the VAE"] if self.decoder else []
+        stages += [f"{self.generator:.0%} of the model"] if self.generator else []
         return f"recomputing {' and '.join(stages)}" if stages else "keeping everything"
 
 
 GENERATOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-NEXT_NEEDS = 0.8  # at most, of what the choice needs that ran out of memory: each attempt costs up to a step
+LARGEST_NEXT_SHARE = 0.8  # at most, of what the choice needs that ran out of memory: each attempt costs up to a step
 
 
 class BackwardPlan:
@@ -69,7 +76,7 @@ class BackwardPlan:
             name = type(model.model.diffusion_model).__name__
             log.warning("The blocks of %s are not known here: they are kept for the backward pass.", name)
         if mode == "auto":
-            self._choices = self._falling(most)
+            self._choices = self._ladder(most)
         else:
             self._choices = [most if mode == "recompute" else Recomputed(0.0, False)]
         while len(self._choices) > 1 and not self._fits():
@@ -105,14 +112,14 @@ class BackwardPlan:
         """After an error in an evaluation: whether there was too little memory and a smaller choice is left."""
         if not _out_of_memory(error) or len(self._choices) == 1:
             return False
-        enough = NEXT_NEEDS * self._bytes(self._choices.pop(0))
+        enough = LARGEST_NEXT_SHARE * self._bytes(self._choices.pop(0))
         while len(self._choices) > 1 and self._bytes(self.chosen) > enough:
             self._choices.pop(0)
         self._short_of_memory = True
         log.warning("Out of memory: going on from the same noise, %s.", self.chosen)
         return True
 
-    def _falling(self, most: Recomputed) -> list[Recomputed]:
+    def _ladder(self, most: Recomputed) -> list[Recomputed]:
         """From fastest to smallest, without choices that need no less than a faster one."""
         possible = [
             Recomputed(share, decoder)
@@ -120,7 +127,7 @@ class BackwardPlan:
             for decoder in (False, True)
             if share <= most.generator and decoder <= most.decoder
         ]
-        decoding = preset_for(self._model).decoding / (self._steps * sum(map(len, self._conditionings.values())))
+        decoding = preset_for(self._model).decoding / evaluations_per_picture(self._conditionings, self._steps)
         falling: list[Recomputed] = []
         for choice in sorted(possible, key=lambda choice: choice.generator + decoding * choice.decoder):
             if not falling or self._bytes(choice) < self._bytes(falling[-1]):
@@ -130,8 +137,8 @@ class BackwardPlan:
     def _fits(self) -> bool:
         device = self._model.load_device
         arriving = sum(patcher.model_size() - patcher.loaded_size() for patcher in self._patchers)
-        others = comfy.model_management.extra_reserved_memory()  # of other programs: --reserve-vram
-        return self._bytes(self.chosen) + arriving + others < available_memory(device, self._patchers)
+        reserved = comfy.model_management.extra_reserved_memory()  # for other programs: --reserve-vram
+        return self._bytes(self.chosen) + arriving + reserved < available_memory(device, self._patchers)
 
     def _bytes(self, choice: Recomputed) -> float:
         return peak(
@@ -146,7 +153,7 @@ class BackwardPlan:
 
 
 def _spread(blocks: list[nn.Module], share: float) -> list[nn.Module]:
-    """So many of the blocks, evenly spread: they differ in size along the model."""
+    """A share of the blocks, evenly spread: they differ in size along the model."""
     return [block for index, block in enumerate(blocks) if int((index + 1) * share) > int(index * share)]
 
 

@@ -238,6 +238,10 @@ def _forget_started_cast(layer: nn.Module) -> None:
     """Let the next cast under dynamic VRAM begin anew: ComfyUI would go on with a half-made weight, without a LoRA."""
     if not hasattr(layer, "_v"):
         return
+    for name in ("weight_lowvram_function", "bias_lowvram_function"):
+        lora = getattr(layer, name, None)
+        if lora is not None:
+            lora.clear_prepared()
     layer._v_signature = None
     started = layer.__dict__.pop("_prefetch", None)
     if started is not None and started["signature"] is not None:

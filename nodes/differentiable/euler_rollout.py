@@ -1,5 +1,7 @@
 """Euler's method over given sigmas, with gradients: what the stock ``euler`` sampler computes, on a CPU bit for bit."""
 
+from functools import partial
+
 import comfy.samplers
 from torch import Tensor
 
@@ -31,11 +33,13 @@ class EulerRollout:
         self.max_denoise = max_denoise
 
     def __call__(self, noise: Tensor) -> Tensor:
-        self.model.noise = noise
         x = self.model_sampling.noise_scaling(self.sigmas[0], noise, self.model.latent_image, self.max_denoise)
         ones = x.new_ones([x.shape[0]])
         for sigma, next_sigma in zip(self.sigmas[:-1], self.sigmas[1:], strict=True):
-            sigmas = sigma * ones
-            denoised = with_scaled_gradient(lambda x, sigmas=sigmas: self.model(x, sigmas, **self.extra_args))(x)
+            denoised = with_scaled_gradient(partial(self._denoised, sigma * ones))(x, noise)
             x = x + (x - denoised) / sigma * (next_sigma - sigma)
         return self.model_sampling.inverse_noise_scaling(self.sigmas[-1], x)
+
+    def _denoised(self, sigmas: Tensor, x: Tensor, noise: Tensor) -> Tensor:
+        self.model.noise = noise  # shows through where the mask is 0, which gives it a gradient of its own
+        return self.model(x, sigmas, **self.extra_args)

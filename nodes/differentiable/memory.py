@@ -44,6 +44,11 @@ def peak(stages: Iterable[Stage]) -> float:
     return needed
 
 
+def evaluations_per_picture(conditionings: dict[str, list[dict]], steps: int) -> int:
+    """At least one: some guiders keep their prompts elsewhere."""
+    return max(1, steps * sum(map(len, conditionings.values())))
+
+
 def generator_stage(
     recomputed: float,
     patcher: comfy.model_patcher.ModelPatcher,
@@ -57,7 +62,7 @@ def generator_stage(
     """
     blocks = len(repeated_blocks(patcher.model.diffusion_model)) or BLOCKS_OF_AN_UNKNOWN_MODEL
     per_block = recomputed * INPUT_OF_A_BLOCK + (1 - recomputed) * KEPT_BLOCK
-    evaluations = steps * sum(map(len, conditionings.values()))
+    evaluations = evaluations_per_picture(conditionings, steps)
     # For one of the conditionings. A patcher's own memory_required adds a reserve under dynamic VRAM.
     _, unit = comfy.sampler_helpers.estimate_memory(patcher, noise_shape, conditionings)
     return Stage(per_block * unit * blocks * evaluations, ONE_BLOCK * unit)

@@ -14,8 +14,8 @@ class ModelPreset:
     name: what the user calls it. transformer: class of ComfyUI's ``diffusion_model``. base_model: class of
     ComfyUI's model around it. learning_rate: Adam's step size on unit-variance noise; the paper (arXiv 2602.08646)
     uses 0.02 for FLUX-schnell and 0.1 for SDXL-Turbo. blocks: classes of the modules that can be recomputed in the
-    backward pass, none of them inside another. decoding: a picture by the full VAE, in operations of one evaluation of
-    the model at the same size. known: whether the model is in the table.
+    backward pass, none of them inside another. decoding: the cost of decoding a picture by the full VAE, as a
+    multiple of one evaluation of the model. known: whether the model is in the table.
     """
 
     name: str

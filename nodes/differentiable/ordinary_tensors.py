@@ -30,7 +30,7 @@ def freeze_as_ordinary(module: nn.Module) -> None:
         for holder in (part, *part.__dict__.values()):  # a LoRA that is applied on the fly is an attribute
             # not getattr: a model config answers None for what it does not have
             for pinned in getattr(holder, "__dict__", {}).get("_pins", {}).values():
-                if "pin" in pinned:
+                if "pin" in pinned and pinned["pin"].is_inference():
                     pinned["pin"] = _ordinary(pinned["pin"])
 
 

@@ -89,6 +89,26 @@ def test_stock_sampler_reproduces_the_optimized_latent(tiny, flux, vaes, noise, 
     assert (pictures[0] - pictures[1]).abs().max() < 2e-3
 
 
+@pytest.mark.parametrize("sigmas", [(1.0, 0.0), (0.8, 0.4, 0.0)])
+def test_gradient_with_a_mask(tiny, flux, vaes, noise, monkeypatch, sigmas):
+    """The noise also shows through where the mask is 0; that part of its gradient has the same size as the rest."""
+    from gper_pack.nodes.differentiable import euler_rollout, vae_decode
+
+    guider, start = tiny.guider(flux.stock), 0.5 * torch.ones_like(noise)
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+
+    def gradient():
+        seen = []
+        optimize(guider, noise, vaes["taesd"].stock, Ramp(), "keep", sigmas=sigmas, latent=start, mask=mask, seen=seen)
+        return seen[0]
+
+    found = gradient()
+    for module in (euler_rollout, vae_decode):
+        monkeypatch.setattr(module, "with_scaled_gradient", lambda stage: stage)
+    assert relative(found, gradient()) < 1e-6
+
+
 def test_start_picture_and_mask(tiny, flux, vaes, noise):
     """Image to image with a noise mask: outside the mask the latent stays, and the stock sampler agrees."""
     guider = tiny.guider(flux.stock)

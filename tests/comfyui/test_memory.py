@@ -97,6 +97,11 @@ def test_out_of_memory_takes_a_choice_that_needs_much_less(plan):
     assert all(less <= 0.8 * more for more, less in itertools.pairwise(needed[:-1]))
 
 
+def test_a_guider_that_shows_no_prompt_is_reckoned_with_one(plan):
+    for hidden in ({}, {"positive": []}):
+        assert plan("auto", 0, conditionings=hidden).memory_required == plan("auto", 0).memory_required
+
+
 def test_the_reserve_of_dynamic_vram_is_no_measure(plan, flux, monkeypatch):
     """With it, ComfyUI's patcher adds a GiB to what an evaluation needs; per kept block that would be 57 too many."""
     expected = plan("keep", 0).memory_required

