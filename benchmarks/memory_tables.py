@@ -33,7 +33,8 @@ def card_table(rows: list[dict]) -> str:
 
 def _choice(row: dict) -> str:
     if not row["fits"]:
-        return "too small"
+        tiny = row.get("with_taesd", {"fits": False})
+        return f"with a TAESD: {_choice(tiny)}" if tiny["fits"] else "too small"
     if row["generator"] == 1:
         text = "all recomputed"
     else:

@@ -122,7 +122,9 @@ def _now(device: torch.device) -> float:
 
 
 def _rank_correlation(a: list[float], b: list[float]) -> float:
-    ranks = [torch.tensor(values).argsort().argsort().float() for values in (a, b)]
+    """Spearman's; equal values share a rank."""
+    columns = [torch.tensor(values)[:, None] for values in (a, b)]
+    ranks = [(x > x.T).sum(1) + (x == x.T).sum(1) / 2 for x in columns]
     return torch.corrcoef(torch.stack(ranks))[0, 1].item()
 
 

@@ -56,7 +56,8 @@ class ComfyUISubject:
         optimizer_inputs.check_sigmas(self._sigmas)
         self._plan = BackwardPlan(
             memory, model, vae, target.patchers, [], (batch, *self.latent_shape), {"positive": [{}]},
-            len(self._sigmas) - 1)
+            len(self._sigmas) - 1,
+        )
         self._rollouts: dict[str, EulerRollout] = {}
         self.held_out = {name: _scorer(handle) for name, handle in held_out.items()}
         self.judges = {"autoencoder": self._reconstruction_error}
