@@ -33,12 +33,12 @@ def card_table(rows: list[dict]) -> str:
 
 def _choice(row: dict) -> str:
     if not row["fits"]:
-        tiny = row.get("with_taesd", {"fits": False})
-        return f"with a TAESD: {_choice(tiny)}" if tiny["fits"] else "too small"
+        return "too small"
     if row["generator"] == 1:
         text = "all recomputed"
     else:
         stages = [f"{row['generator']:.0%} of the model"] * (row["generator"] > 0) + ["VAE"] * row["decoder"]
         text = f"recomputed: {', '.join(stages)}" if stages else "all kept"
+    text += " in stages" if row["staged"] else ""
     offloaded = row["offloaded_gib"]
     return text + (f", {offloaded:.0f} GiB offloaded" if offloaded >= 0.5 else "")

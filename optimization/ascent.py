@@ -13,8 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .evaluations import Evaluations, Step, attempt, checked_rewards, never, select
+from .evaluations import Evaluations, Step, attempt, checked_rewards, never
 from .record import AscentRecord
+from .selection import select
 from .stopping import Stopping
 
 PAPER_OPTIMIZER = partial(torch.optim.Adam, lr=0.02)

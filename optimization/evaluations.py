@@ -110,9 +110,3 @@ def checked_rewards(rewards: Tensor, batch: int) -> Tensor:
         got = f"shape {tuple(rewards.shape)}" if isinstance(rewards, Tensor) else type(rewards).__name__
         raise ValueError(f"The reward returned {got}: it must be one score per image, shape ({batch},).")
     return rewards
-
-
-def select(samples: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
-    """`chosen` for the samples marked in `samples` (B,), `other` for the rest."""
-    mask = samples.to(chosen.device, non_blocking=chosen.device.type != "mps").view(-1, *[1] * (chosen.dim() - 1))
-    return torch.where(mask, chosen, other)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from .selection import select
+
 
 @dataclass(frozen=True)
 class Incident:
@@ -60,7 +62,6 @@ class AscentRecord:
         improved = torch.isfinite(rewards) & (rewards > self.best_reward)
         self.best_reward = torch.where(improved, rewards, self.best_reward)
         self.best_step = torch.where(improved, len(self.rewards), self.best_step)
-        mask = improved.to(noise.device, non_blocking=noise.device.type != "mps").view(-1, *[1] * (noise.dim() - 1))
-        self.best_noise = torch.where(mask, noise.detach(), self.best_noise)
+        self.best_noise = select(improved, noise.detach(), self.best_noise)
         self.rewards.append(rewards)
         return improved

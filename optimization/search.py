@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from .evaluations import Evaluations, Step, attempt, checked_rewards, select
+from .evaluations import Evaluations, Step, attempt, checked_rewards
 from .record import AscentRecord
+from .selection import select
 from .stopping import Stopping
 
 

@@ -102,7 +102,7 @@ class _AscentSampler(comfy.samplers.Sampler):
             denoise_mask,
             self.max_denoise(model_wrap, sigmas),
         )
-        generate = pictures_of(rollout, model_wrap, self.vae)
+        generate = pictures_of(plan.staged(rollout), model_wrap, self.vae)
         models = [patcher.model for patcher in (model_wrap.model_patcher, *self._companions(model_wrap))]
         with cast_again(*models), operations_without_backward_named():
             check_streamed_gradient(noise, generate, models, plan.evaluation, plan.retry)

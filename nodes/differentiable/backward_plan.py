@@ -1,16 +1,16 @@
 """What is kept for the backward pass and what is computed again: chosen from free memory, changed when it runs out."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
-from torch import nn
+from torch import Tensor, nn
 
-from ...optimization import frozen_convolutions, saved_before_mutation
+from ...optimization import frozen_convolutions, recompute, saved_before_mutation
 from .block_recompute import recomputed_blocks
 from .decoder_blocks import decoder_blocks
 from .memory import (
@@ -28,15 +28,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What is computed again in the backward pass; the rest is kept. generator: share of its blocks."""
+    """What is computed again in the backward pass; the rest is kept.
+
+    generator: share of its blocks. staged: the generator runs without gradients until the latent has got its gradient
+    from decoder and reward, and then once more for its own, so that they do not need memory at the same time.
+    """
 
     generator: float
     decoder: bool
+    staged: bool = False
 
     def __str__(self) -> str:
-        stages = ["the VAE"] if self.decoder else []
-        stages += [f"{self.generator:.0%} of the model"] if self.generator else []
-        return f"recomputing {' and '.join(stages)}" if stages else "keeping everything"
+        parts = ["the VAE"] if self.decoder else []
+        parts += [f"{self.generator:.0%} of the model"] if self.generator else []
+        text = f"recomputing {' and '.join(parts)}" if parts else "keeping everything"
+        return text + (", model and VAE one after the other" if self.staged else "")
 
 
 GENERATOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -48,7 +54,8 @@ class BackwardPlan:
 
     mode: one of ``memory.MODES``. "auto" takes the fastest choice that fits into the memory of the model's device, and
     after an out-of-memory error a smaller one. others: models that are loaded beside diffusion model, VAE and rewards.
-    conditionings, steps: what the model is evaluated with, and how often, per picture.
+    "recompute" recomputes all blocks and, where that does not fit, goes in stages, which costs one more pass of the
+    model. conditionings, steps: what the model is evaluated with, and how often, per picture.
 
     chosen: the present choice.
     """
@@ -78,7 +85,7 @@ class BackwardPlan:
         if mode == "auto":
             self._choices = self._ladder(most)
         else:
-            self._choices = [most if mode == "recompute" else Recomputed(0.0, False)]
+            self._choices = [most, replace(most, staged=True)] if mode == "recompute" else [Recomputed(0.0, False)]
         while len(self._choices) > 1 and not self._fits():
             self._choices.pop(0)
         log.info("For gradients, beside weights: about %.2f GiB, %s.", self.memory_required / 2**30, self.chosen)
@@ -108,6 +115,11 @@ class BackwardPlan:
                 stack.enter_context(saved_before_mutation())
             yield
 
+    def staged(self, rollout: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """``rollout``, noise -> latent, as the present choice has it at each call."""
+        again = recompute(rollout)
+        return lambda noise: (again if self.chosen.staged else rollout)(noise)
+
     def retry(self, error: Exception) -> bool:
         """After an error in an evaluation: whether there was too little memory and a smaller choice is left."""
         if not _out_of_memory(error) or len(self._choices) == 1:
@@ -120,19 +132,23 @@ class BackwardPlan:
         return True
 
     def _ladder(self, most: Recomputed) -> list[Recomputed]:
-        """From fastest to smallest, without choices that need no less than a faster one."""
+        """From fastest to smallest, without choices that are thought to need no less than a faster one."""
         possible = [
-            Recomputed(share, decoder)
+            Recomputed(share, decoder, staged)
             for share in GENERATOR_SHARES
             for decoder in (False, True)
+            for staged in (False, True)
             if share <= most.generator and decoder <= most.decoder
         ]
         decoding = preset_for(self._model).decoding / evaluations_per_picture(self._conditionings, self._steps)
         falling: list[Recomputed] = []
-        for choice in sorted(possible, key=lambda choice: choice.generator + decoding * choice.decoder):
+        for choice in sorted(
+            possible, key=lambda choice: choice.generator + choice.staged + decoding * choice.decoder
+        ):
             if not falling or self._bytes(choice) < self._bytes(falling[-1]):
                 falling.append(choice)
-        return falling
+        everything = replace(most, staged=True)  # at the end even if the estimates see nothing in it
+        return falling if falling[-1] == everything else [*falling, everything]
 
     def _fits(self) -> bool:
         device = self._model.load_device
@@ -144,7 +160,7 @@ class BackwardPlan:
         return peak(
             [
                 generator_stage(
-                    choice.generator, self._model, self._noise_shape, self._conditionings, self._steps
+                    choice.generator, choice.staged, self._model, self._noise_shape, self._conditionings, self._steps
                 ),
                 decoder_stage(choice.decoder, self._vae, self._noise_shape),
                 reward_stage(self._rewards, self._noise_shape[0]),

@@ -197,11 +197,10 @@ def _casts_that_last() -> Iterator[None]:
     stock = comfy.ops.cast_bias_weight
 
     def cast_bias_weight(layer, *args, **kwargs):
-        try:
+        with ExitStack() as unfinished:
+            unfinished.callback(_forget_started_cast, layer)
             weight, bias, *handle = stock(layer, *args, **kwargs)
-        except Exception:
-            _forget_started_cast(layer)
-            raise
+            unfinished.pop_all()
         if torch.is_grad_enabled():
             weight, bias = (
                 cast if cast is None or cast is parameter else cast.clone()

@@ -51,12 +51,14 @@ def evaluations_per_picture(conditionings: dict[str, list[dict]], steps: int) ->
 
 def generator_stage(
     recomputed: float,
+    staged: bool,
     patcher: comfy.model_patcher.ModelPatcher,
     noise_shape: tuple[int, ...],
     conditionings: dict[str, list[dict]],
     steps: int,
 ) -> Stage:
-    """recomputed: share of the blocks. conditionings: what each of the sampling steps evaluates the model with.
+    """recomputed: share of the blocks. staged: nothing is kept before the generator's own backward pass.
+    conditionings: what each of the sampling steps evaluates the model with.
 
     No cast weight outlives its block.
     """
@@ -65,7 +67,8 @@ def generator_stage(
     evaluations = evaluations_per_picture(conditionings, steps)
     # For one of the conditionings. A patcher's own memory_required adds a reserve under dynamic VRAM.
     _, unit = comfy.sampler_helpers.estimate_memory(patcher, noise_shape, conditionings)
-    return Stage(per_block * unit * blocks * evaluations, ONE_BLOCK * unit)
+    kept, working = per_block * unit * blocks * evaluations, ONE_BLOCK * unit
+    return Stage(0.0, kept + working) if staged else Stage(kept, working)
 
 
 def decoder_stage(recomputed: bool, vae: comfy.sd.VAE, noise_shape: tuple[int, ...]) -> Stage:

@@ -7,14 +7,16 @@ import comfy.samplers
 import comfy.sd
 from torch import Tensor
 
-from .euler_rollout import EulerRollout
 from .vae_decode import decode
 
 
 def pictures_of(
-    rollout: EulerRollout, model_wrap: comfy.samplers.CFGGuider, vae: comfy.sd.VAE
+    rollout: Callable[[Tensor], Tensor], model_wrap: comfy.samplers.CFGGuider, vae: comfy.sd.VAE
 ) -> Callable[[Tensor], Tensor]:
-    """A map from noise (B, C, ...) to pictures (B, 3, H, W) in [0, 1]; it raises when the user cancels."""
+    """A map from noise (B, C, ...) to pictures (B, 3, H, W) in [0, 1]; it raises when the user cancels.
+
+    rollout: noise -> latent in the model's own space.
+    """
 
     def generate(noise: Tensor) -> Tensor:
         comfy.model_management.throw_exception_if_processing_interrupted()

@@ -49,6 +49,27 @@ def pack(host):
 
 
 @pytest.fixture(scope="session")
+def tiny(pack):
+    """Small random models, in ComfyUI and in diffusers."""
+    from . import tiny_models
+
+    return tiny_models
+
+
+@pytest.fixture(scope="module")
+def flux(tiny, tmp_path_factory):
+    """A small FLUX.1 as ComfyUI loads it."""
+    return tiny.flux(tmp_path_factory.mktemp("flux")).stock
+
+
+@pytest.fixture(scope="module")
+def vaes(tiny, tmp_path_factory):
+    """A TAESD and a KL VAE for it, as ComfyUI loads them."""
+    folder = tmp_path_factory.mktemp("vae")
+    return {"taesd": tiny.taesd(folder).stock, "kl": tiny.kl(folder).stock}
+
+
+@pytest.fixture(scope="session")
 def node_classes(pack):
     """The pack's node classes by node id."""
     return collect_node_classes(pack)

@@ -10,24 +10,6 @@ SHAPE = (1, 16, 64, 64)
 ONE_PROMPT = {"positive": [{}]}
 
 
-@pytest.fixture(scope="module")
-def tiny(pack):
-    from . import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
-def flux(tiny, tmp_path_factory):
-    return tiny.flux(tmp_path_factory.mktemp("flux")).stock
-
-
-@pytest.fixture(scope="module")
-def vaes(tiny, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("vae")
-    return {"taesd": tiny.taesd(folder).stock, "kl": tiny.kl(folder).stock}
-
-
 @pytest.fixture
 def plan(flux, vaes, monkeypatch):
     """A plan for the tiny FLUX and the KL decoder with a given number of free bytes."""

@@ -12,20 +12,8 @@ from .worker_thread import BackwardInWorker
 
 
 @pytest.fixture(scope="module")
-def tiny(pack):
-    from . import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
-def flux(tiny, tmp_path_factory):
-    return tiny.flux(tmp_path_factory.mktemp("flux")).stock
-
-
-@pytest.fixture(scope="module")
-def vae(tiny, tmp_path_factory):
-    return tiny.kl(tmp_path_factory.mktemp("vae")).stock
+def vae(vaes):
+    return vaes["kl"]
 
 
 @pytest.fixture

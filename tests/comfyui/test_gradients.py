@@ -14,13 +14,6 @@ class Fails(Ramp):
 
 
 @pytest.fixture(scope="module")
-def tiny(pack):
-    from . import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
 def flux(tiny, tmp_path_factory):
     return tiny.flux(tmp_path_factory.mktemp("flux"))
 

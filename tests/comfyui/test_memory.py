@@ -15,24 +15,6 @@ from .breakdowns import At, out_of_memory
 ONE_PROMPT = {"positive": [{}]}
 
 
-@pytest.fixture(scope="module")
-def tiny(pack):
-    from . import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
-def flux(tiny, tmp_path_factory):
-    return tiny.flux(tmp_path_factory.mktemp("flux")).stock
-
-
-@pytest.fixture(scope="module")
-def vaes(tiny, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("vae")
-    return {"taesd": tiny.taesd(folder).stock, "kl": tiny.kl(folder).stock}
-
-
 @pytest.fixture
 def noise():
     return torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(5))
@@ -49,6 +31,32 @@ def test_a_share_of_the_blocks_recomputed_gives_the_same_gradient(tiny, flux, va
         optimize(tiny.guider(flux), noise, vaes["taesd"], Ramp(), "auto", seen=found[shares])
     kept, some = found.values()
     assert torch.equal(some[0], kept[0])
+
+
+def test_in_stages_nothing_of_the_generator_is_kept_while_the_reward_runs(tiny, flux, vaes, monkeypatch):
+    """Beside what a run without the generator's graph would hold: its blocks' inputs, or everything, or nothing."""
+    from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
+
+    noise = torch.randn(1, 16, 16, 16, generator=torch.Generator().manual_seed(5))
+
+    def held(memory):
+        """Bytes alive when the reward is reached first, and the peak."""
+        alive = []
+
+        def reward(images):
+            alive.append(live.live)
+            return Ramp()(images)
+
+        with LiveMemory() as live:
+            optimize(tiny.guider(flux), noise, vaes["taesd"], reward, memory)
+        return alive[0], live.peak
+
+    keep, recomputed = held("keep"), held("recompute")
+    monkeypatch.setattr(BackwardPlan, "_fits", lambda self: False)  # "auto" goes to the end of its ladder
+    staged = held("auto")
+    assert staged[0] < recomputed[0] < keep[0] and staged[1] < recomputed[1] < keep[1]
+    inputs_of_blocks = 5 * noise.numel() // 64 * 4 * 128  # five blocks of 128 channels, a token for 2 x 2 latents
+    assert recomputed[0] - staged[0] > inputs_of_blocks
 
 
 @pytest.mark.parametrize("cfg, optional, prompts", [(1.0, True, 1), (1.0, False, 2), (3.0, True, 2)])
@@ -129,11 +137,18 @@ def test_out_of_memory_goes_on_from_where_it_was(tiny, flux, vaes, noise, undist
     assert torch.equal(record.best_noise, expected.best_noise) and torch.equal(found, latent)
 
 
-@pytest.mark.parametrize("memory", ["keep", "recompute"])
-def test_a_setting_that_does_not_fit_is_an_error(tiny, flux, vaes, noise, memory):
+def test_keeping_what_does_not_fit_is_an_error(tiny, flux, vaes, noise):
     failing = At(flux, vaes["kl"], "reward", 2, out_of_memory)
     with failing, pytest.raises(torch.OutOfMemoryError):
-        optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, memory, steps=3)
+        optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, "keep", steps=3)
+
+
+def test_recomputing_that_does_not_fit_goes_on_in_stages(tiny, flux, vaes, noise, undisturbed, caplog):
+    failing = At(flux, vaes["kl"], "reward", 3, out_of_memory)
+    with failing:
+        record, found = optimize(tiny.guider(flux), noise, vaes["kl"], failing.reward, "recompute", steps=3)
+    assert "model and VAE one after the other" in caplog.text
+    assert torch.equal(found, undisturbed[1])
 
 
 def test_auto_gives_up_when_nothing_smaller_is_left(tiny, flux, vaes, noise, caplog):
@@ -206,7 +221,7 @@ def test_the_generators_estimate_covers_the_count(flux, monkeypatch, side):
     monkeypatch.setattr(flux.model, "get_dtype_inference", lambda: torch.bfloat16, raising=False)
     monkeypatch.setattr(memory, "repeated_blocks", lambda model: [None] * (19 + 38))
     for name, recomputed in (("transformer, keep", False), ("transformer, recompute", True)):
-        stage = memory.generator_stage(recomputed, flux, (1, 16, side // 8, side // 8), ONE_PROMPT, 1)
+        stage = memory.generator_stage(recomputed, False, flux, (1, 16, side // 8, side // 8), ONE_PROMPT, 1)
         assert 1 < stage.kept / 2**30 / row[name][0] < 2
         assert 1 < stage.working / 2**30 / row[name][1] < 4
 

@@ -113,6 +113,20 @@ def test_recompute_is_keep_with_guidance_and_two_steps(family):
     assert relative(found["recompute"][0], found["keep"][0]) < 1e-5
 
 
+def test_in_stages_it_is_keep(family, monkeypatch):
+    """The generator runs once more for its backward pass, here in two steps and with guidance."""
+    from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
+
+    def gradient(memory):
+        seen = []
+        optimize(family.guided(2.0), family.noise, family.vae, Ramp(), memory, sigmas=family.two_steps, seen=seen)
+        return seen[0]
+
+    expected = gradient("keep")
+    monkeypatch.setattr(BackwardPlan, "_fits", lambda self: False)
+    assert relative(gradient("auto"), expected) < 1e-5
+
+
 def test_half_of_the_blocks_recomputed_is_keep(family, monkeypatch):
     from gper_pack.nodes.differentiable import backward_plan
 

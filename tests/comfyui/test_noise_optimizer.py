@@ -9,13 +9,6 @@ SETTINGS = dict(prompt="", steps=2, learning_rate=0.02, time_budget=0.0, preview
 
 
 @pytest.fixture(scope="module")
-def tiny(pack):
-    from . import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
 def wires(tiny, tmp_path_factory):
     """What is connected to the node in a working graph."""
     from comfy_extras.nodes_custom_sampler import Noise_RandomNoise

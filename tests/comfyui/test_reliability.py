@@ -15,20 +15,8 @@ SMALL, LARGE = (1, 16, 4, 4), (2, 16, 4, 6)
 
 
 @pytest.fixture(scope="module")
-def tiny(pack):
-    from . import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
-def flux(tiny, tmp_path_factory):
-    return tiny.flux(tmp_path_factory.mktemp("flux")).stock
-
-
-@pytest.fixture(scope="module")
-def vae(tiny, tmp_path_factory):
-    return tiny.kl(tmp_path_factory.mktemp("vae")).stock
+def vae(vaes):
+    return vaes["kl"]
 
 
 def noise(shape=SMALL, seed=5):
@@ -87,14 +75,15 @@ def test_a_run_that_ends_badly_leaves_nothing(tiny, flux, vae, moment, kind):
     }[kind]
     guider = tiny.guider(flux)
     run(guider, vae, noise())  # what the first run makes for good, it makes here
-    accident = At(flux, vae, moment, 2, what)
     memory = "recompute" if moment in MOMENTS[::2] else "keep"
+    times = 2 if (kind, memory) == ("out of memory", "recompute") else 1  # it tries once more, in stages
+    accident = At(flux, vae, moment, 2, what, times)
     with Leftovers() as left:
         with unchanged(guider, flux, vae, noise()), accident, pytest.raises(error):
             run(guider, vae, noise(), accident.reward, memory, steps=5, callback=accident.callback)
         management.interrupt_current_processing(False)
         assert left.count() < 0.01 * weight_bytes(flux, vae)
-    assert accident.raised == 1 and accident.evaluations <= 3
+    assert accident.raised == times and accident.evaluations <= 2 + times
 
 
 def test_ten_runs_in_a_row(tiny, flux, vae):

@@ -22,13 +22,6 @@ FORMAT_NAMES = [
 
 
 @pytest.fixture(scope="module")
-def tiny(pack):
-    from . import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
 def formats(pack):
     from . import weight_formats
 
