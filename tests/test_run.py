@@ -116,6 +116,7 @@ def test_ctrl_c_ends_everything(checkout, tmp_path):
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whoever runs in the background ignores it
     )
     try:
         while not any(marks.iterdir()):
