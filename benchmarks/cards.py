@@ -72,7 +72,6 @@ def on_card(model, vae, reward, side: int, gib: int) -> dict:
     return {
         "generator": plan.chosen.generator,
         "decoder": plan.chosen.decoder,
-        "staged": plan.chosen.staged,
         "gib": plan.memory_required / 2**30,
         "offloaded_gib": min(model.model_size(), max(0.0, weights + needed - free)) / 2**30,
         "fits": needed + weights - model.model_size() < free,  # only the model is loaded in part

@@ -39,6 +39,5 @@ def _choice(row: dict) -> str:
     else:
         stages = [f"{row['generator']:.0%} of the model"] * (row["generator"] > 0) + ["VAE"] * row["decoder"]
         text = f"recomputed: {', '.join(stages)}" if stages else "all kept"
-    text += " in stages" if row["staged"] else ""
     offloaded = row["offloaded_gib"]
     return text + (f", {offloaded:.0f} GiB offloaded" if offloaded >= 0.5 else "")

@@ -213,8 +213,7 @@ Counted on small models and scaled up, in 16 bit, beside the weights:
 COMFYUI_PATH=... python -m benchmarks.memory_estimate
 ```
 
-What *memory* = auto chooses by its estimates (in stages: model and VAE one after the other, for one more pass of the
-model), with CLIP L/14 in bfloat16 as the reward, where 1 GiB of the card is in
+What *memory* = auto chooses by its estimates, with CLIP L/14 in bfloat16 as the reward, where 1 GiB of the card is in
 use, for one picture in one sampling step with one prompt. Weights that do not fit beside are offloaded by ComfyUI and
 come back for each layer:
 

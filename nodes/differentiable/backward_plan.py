@@ -54,8 +54,8 @@ class BackwardPlan:
 
     mode: one of ``memory.MODES``. "auto" takes the fastest choice that fits into the memory of the model's device, and
     after an out-of-memory error a smaller one. others: models that are loaded beside diffusion model, VAE and rewards.
-    "recompute" recomputes all blocks and, where that does not fit, goes in stages, which costs one more pass of the
-    model. conditionings, steps: what the model is evaluated with, and how often, per picture.
+    "recompute" recomputes all blocks. Both go in stages, which costs one more pass of the model, only after such an
+    error. conditionings, steps: what the model is evaluated with, and how often, per picture.
 
     chosen: the present choice.
     """
@@ -86,7 +86,8 @@ class BackwardPlan:
             self._choices = self._ladder(most)
         else:
             self._choices = [most, replace(most, staged=True)] if mode == "recompute" else [Recomputed(0.0, False)]
-        while len(self._choices) > 1 and not self._fits():
+        # Not in stages before memory has run out: to offload more of the weights costs less than one more pass.
+        while len(self._choices) > 1 and not self._choices[1].staged and not self._fits():
             self._choices.pop(0)
         log.info("For gradients, beside weights: about %.2f GiB, %s.", self.memory_required / 2**30, self.chosen)
 
@@ -132,23 +133,19 @@ class BackwardPlan:
         return True
 
     def _ladder(self, most: Recomputed) -> list[Recomputed]:
-        """From fastest to smallest, without choices that are thought to need no less than a faster one."""
+        """From fastest to smallest, without choices that need no less than a faster one; at last in stages."""
         possible = [
-            Recomputed(share, decoder, staged)
+            Recomputed(share, decoder)
             for share in GENERATOR_SHARES
             for decoder in (False, True)
-            for staged in (False, True)
             if share <= most.generator and decoder <= most.decoder
         ]
         decoding = preset_for(self._model).decoding / evaluations_per_picture(self._conditionings, self._steps)
         falling: list[Recomputed] = []
-        for choice in sorted(
-            possible, key=lambda choice: choice.generator + choice.staged + decoding * choice.decoder
-        ):
+        for choice in sorted(possible, key=lambda choice: choice.generator + decoding * choice.decoder):
             if not falling or self._bytes(choice) < self._bytes(falling[-1]):
                 falling.append(choice)
-        everything = replace(most, staged=True)  # at the end even if the estimates see nothing in it
-        return falling if falling[-1] == everything else [*falling, everything]
+        return [*falling, replace(most, staged=True)]
 
     def _fits(self) -> bool:
         device = self._model.load_device

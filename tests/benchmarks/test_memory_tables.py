@@ -5,8 +5,8 @@ import pytest
 from benchmarks.memory_tables import CARDS, SIDES, card_table
 
 
-def row(generator=0.0, decoder=False, offloaded=0.0, fits=True, staged=False):
-    return {"generator": generator, "decoder": decoder, "staged": staged, "offloaded_gib": offloaded, "fits": fits}
+def row(generator=0.0, decoder=False, offloaded=0.0, fits=True):
+    return {"generator": generator, "decoder": decoder, "offloaded_gib": offloaded, "fits": fits}
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,6 @@ def row(generator=0.0, decoder=False, offloaded=0.0, fits=True, staged=False):
         (row(1.0, True, 0.4), "all recomputed"),
         (row(1.0, True, 6.6), "all recomputed, 7 GiB offloaded"),
         (row(1.0, fits=False), "too small"),
-        (row(1.0, True, 6.6, staged=True), "all recomputed in stages, 7 GiB offloaded"),
     ],
 )
 def test_choices(choice, text):

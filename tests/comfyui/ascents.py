@@ -1,5 +1,6 @@
 """The real path of an optimization as a node takes it, its gradients made visible, and plain sampling beside it."""
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -35,6 +36,13 @@ def optimize(guider, noise, vae, reward, memory, steps=1, sigmas=(1.0, 0.0), see
             memory,
             partial(ascend, preconditioner=Spy(), stopping=Stopping(steps=steps)),
         )
+
+
+def only_in_stages(monkeypatch):
+    """Let memory = auto begin where its ladder ends."""
+    from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
+
+    monkeypatch.setattr(BackwardPlan, "_ladder", lambda self, most: [replace(most, staged=True)])
 
 
 def plain(guider, noise, sigmas=(1.0, 0.0), latent=None, mask=None):

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.live_memory import LiveMemory
 
-from .ascents import Ramp, optimize
+from .ascents import Ramp, only_in_stages, optimize
 from .breakdowns import At, out_of_memory
 
 ONE_PROMPT = {"positive": [{}]}
@@ -35,8 +35,6 @@ def test_a_share_of_the_blocks_recomputed_gives_the_same_gradient(tiny, flux, va
 
 def test_in_stages_nothing_of_the_generator_is_kept_while_the_reward_runs(tiny, flux, vaes, monkeypatch):
     """Beside what a run without the generator's graph would hold: its blocks' inputs, or everything, or nothing."""
-    from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
-
     noise = torch.randn(1, 16, 16, 16, generator=torch.Generator().manual_seed(5))
 
     def held(memory):
@@ -52,7 +50,7 @@ def test_in_stages_nothing_of_the_generator_is_kept_while_the_reward_runs(tiny, 
         return alive[0], live.peak
 
     keep, recomputed = held("keep"), held("recompute")
-    monkeypatch.setattr(BackwardPlan, "_fits", lambda self: False)  # "auto" goes to the end of its ladder
+    only_in_stages(monkeypatch)
     staged = held("auto")
     assert staged[0] < recomputed[0] < keep[0] and staged[1] < recomputed[1] < keep[1]
     inputs_of_blocks = 5 * noise.numel() // 64 * 4 * 128  # five blocks of 128 channels, a token for 2 x 2 latents
