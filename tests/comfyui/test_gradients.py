@@ -133,7 +133,7 @@ class FailsInBackward(Ramp):
 
     @staticmethod
     def fail(gradient):
-        raise torch.OutOfMemoryError("out of memory in the backward pass")
+        raise ZeroDivisionError("broken in the backward pass")
 
 
 class CancelsLater(Ramp):
@@ -167,7 +167,7 @@ def test_comfyui_is_as_it_was(tiny, flux, vaes, noise, memory, ending):
         with pytest.raises(RuntimeError, match="broken reward"):
             optimize(guider, noise, vaes["taesd"].stock, Fails(), memory)
     elif ending == "failed in backward":
-        with pytest.raises(torch.OutOfMemoryError):
+        with pytest.raises(ZeroDivisionError):
             optimize(guider, noise, vaes["taesd"].stock, FailsInBackward(), memory, steps=5)
     else:
         reward = CancelsLater()
