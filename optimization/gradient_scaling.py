@@ -67,4 +67,6 @@ class _Reduce(torch.autograd.Function):
 def _times_power_of_two(gradient: Tensor, exponent: Tensor) -> Tensor:
     """exponent: int32, a single number. Exact: ``ldexp`` goes through pow, which a GPU may round."""
     factor = ((exponent + 127) << 23).view(torch.float32).to(gradient.device)
-    return (gradient * factor).to(gradient.dtype)
+    # A GPU casts a single number to the dtype of what it multiplies, and above 2**15 a factor is infinite in float16.
+    wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+    return (wide * factor).to(gradient.dtype)

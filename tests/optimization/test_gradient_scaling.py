@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from optimization import with_scaled_gradient
 
@@ -35,6 +36,25 @@ def test_float16_gradients_do_not_depend_on_the_scale(factor):
 def test_without_scaling_small_float16_gradients_vanish():
     expected = gradient(network(torch.float32), 1.0)
     assert relative(gradient(network(torch.float16), 1e-6), expected) > 0.5
+
+
+class FactorFirst(TorchDispatchMode):
+    """Casts a single number to the other factor's dtype before they are multiplied: a GPU does so on either side, a
+    CPU only on the left."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.mul.Tensor and isinstance(args[1], torch.Tensor) and not args[1].dim():
+            args = args[::-1]
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_factor_beyond_float16_does_not_overflow():
+    size = 2.0**-24
+    x = torch.ones(1, 3, requires_grad=True)
+    stage = with_scaled_gradient(lambda x: x.to(torch.float16).clone())
+    with FactorFirst():
+        (found,) = torch.autograd.grad(stage(x), x, torch.full((1, 3), size, dtype=torch.float16))
+    assert found.tolist() == [[size] * 3]
 
 
 @pytest.mark.parametrize("factor", FACTORS)
