@@ -8,6 +8,7 @@ from .gradient_scaling import with_scaled_gradient
 from .local_search import local_search
 from .recompute import recompute
 from .record import AscentRecord, Incident
+from .replaced import replaced
 from .saved_tensors import saved_before_mutation
 from .stopping import Stopping
 
@@ -21,6 +22,7 @@ __all__ = [
     "frozen_convolutions",
     "local_search",
     "recompute",
+    "replaced",
     "saved_before_mutation",
     "with_scaled_gradient",
 ]

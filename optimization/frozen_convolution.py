@@ -5,12 +5,14 @@ for a gradient of the weight that nobody asks for. In a picture decoder that is 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from .replaced import replaced
 
 
 @contextmanager
@@ -25,17 +27,10 @@ def frozen_convolutions(*modules: nn.Module) -> Iterator[None]:
         for part in module.modules()
         if isinstance(part, nn.Conv2d) and part.padding_mode == "zeros" and not isinstance(part.padding, str)
     ]
-    before = [part.__dict__.get("_conv_forward") for part in convolutions]
-    try:
+    with ExitStack() as stack:
         for part in convolutions:
-            part._conv_forward = partial(_convolve, part)
+            stack.enter_context(replaced(part, "_conv_forward", lambda _, part=part: partial(_convolve, part)))
         yield
-    finally:
-        for part, original in zip(convolutions, before, strict=True):
-            if original is None:
-                part.__dict__.pop("_conv_forward", None)
-            else:
-                part._conv_forward = original
 
 
 def _convolve(layer: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -20,6 +20,7 @@ from .comfyui_host import pack_module
 BackwardPlan = pack_module("nodes.differentiable.backward_plan").BackwardPlan
 cast_again = pack_module("nodes.differentiable.cast_again").cast_again
 EulerRollout = pack_module("nodes.differentiable.euler_rollout").EulerRollout
+attention = pack_module("nodes.differentiable.attention")
 host_state = pack_module("nodes.differentiable.host_state")
 preset_for = pack_module("nodes.differentiable.model_presets").preset_for
 freeze_as_ordinary = pack_module("nodes.differentiable.ordinary_tensors").freeze_as_ordinary
@@ -144,7 +145,7 @@ class _Preparing(comfy.samplers.Sampler):
 
     def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None,
                disable_pbar=False):
-        options = host_state.with_differentiable_attention(extra_args["model_options"])
+        options = attention.with_differentiable_attention(extra_args["model_options"])
         self.rollout = EulerRollout(copy.copy(model_wrap), sigmas, {**extra_args, "model_options": options},
                                     latent_image, denoise_mask, self.max_denoise(model_wrap, sigmas))
         return noise

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from ...optimization import AscentRecord
+from .attention import with_differentiable_attention
 from .backward_plan import BackwardPlan
 from .cast_again import cast_again
 from .conditionings import evaluated_conditionings
 from .euler_rollout import EulerRollout
-from .host_state import gradients_enabled, operations_without_backward_named, with_differentiable_attention
+from .host_state import gradients_enabled, operations_without_backward_named
 from .ordinary_tensors import clone_inference_tensors, freeze_as_ordinary, unwrap_attributes
 from .pictures import pictures_of
 from .streaming_check import check_streamed_gradient
@@ -94,10 +95,11 @@ class _AscentSampler(comfy.samplers.Sampler):
     ):
         conditionings = evaluated_conditionings(model_wrap, extra_args["model_options"])
         plan = self._load(model_wrap, tuple(noise.shape), conditionings, steps=len(sigmas) - 1)
+        options = with_differentiable_attention(extra_args["model_options"], model_wrap.model_patcher)
         rollout = EulerRollout(
             model_wrap,
             sigmas,
-            {**extra_args, "model_options": with_differentiable_attention(extra_args["model_options"])},
+            {**extra_args, "model_options": options},
             latent_image,
             denoise_mask,
             self.max_denoise(model_wrap, sigmas),

@@ -1,11 +1,11 @@
 """Which modules of a diffusion model are recomputed in the backward pass instead of being kept."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from torch import nn
 
-from ...optimization import recompute
+from ...optimization import recompute, replaced
 
 
 @contextmanager
@@ -16,14 +16,7 @@ def recomputed_blocks(blocks: list[nn.Module], changes_inputs: bool = True) -> I
     back. ``patches_replace`` would not do: ComfyUI hands it a closure over its loop variable, so a
     recomputation would run the last block. changes_inputs: as for ``recompute``.
     """
-    before = [block.__dict__.get("forward") for block in blocks]
-    try:
+    with ExitStack() as stack:
         for block in blocks:
-            block.forward = recompute(block.forward, changes_inputs)
+            stack.enter_context(replaced(block, "forward", lambda forward: recompute(forward, changes_inputs)))
         yield
-    finally:
-        for block, forward in zip(blocks, before, strict=True):
-            if forward is None:
-                block.__dict__.pop("forward", None)
-            else:
-                block.forward = forward

@@ -9,7 +9,7 @@ due.
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import comfy.ops
 import comfy_aimdo.model_vbar
@@ -18,7 +18,7 @@ from comfy.quant_ops import QuantizedTensor
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ...optimization import recompute
+from ...optimization import recompute, replaced
 
 CONVOLUTION_GRADIENTS = {
     nn.Conv1d: torch.nn.grad.conv1d_input,
@@ -38,11 +38,11 @@ def cast_again(*models: nn.Module) -> Iterator[None]:
     """
     layers = dict.fromkeys(part for model in models for part in model.modules() if hasattr(part, "comfy_cast_weights"))
     with ExitStack() as stack:
-        stack.enter_context(_casts_that_last())
+        stack.enter_context(replaced(comfy.ops, "cast_bias_weight", _cast_that_lasts))
         stack.enter_context(_nothing_cast_ahead())
         for layer in layers:
             name, differentiable = _replacement(layer)
-            stack.enter_context(_replaced(layer, name, differentiable))
+            stack.enter_context(replaced(layer, name, _where_cast(layer, differentiable)))
         yield
 
 
@@ -164,37 +164,30 @@ def _cast_weight(layer: nn.Module, like: Tensor) -> Iterator[Tensor]:
         comfy.ops.uncast_bias_weight(layer, weight, bias, handle)
 
 
-@contextmanager
-def _replaced(layer: nn.Module, name: str, differentiable: Callable) -> Iterator[None]:
-    before = layer.__dict__.get(name)
-    stock = getattr(layer, name)
-    with_gradient = differentiable(layer, stock)
+def _where_cast(layer: nn.Module, differentiable: Callable) -> Callable[[Callable], Callable]:
+    """What makes of a method one that is differentiable where the layer casts, and the stock one elsewhere."""
 
-    def forward(*args, **kwargs):
-        wanted = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor) and value.requires_grad]
-        if not (wanted and torch.is_grad_enabled() and is_cast(layer, wanted[0])):
-            return stock(*args, **kwargs)
-        return with_gradient(*args, **kwargs)
+    def replacement(stock: Callable) -> Callable:
+        with_gradient = differentiable(layer, stock)
 
-    setattr(layer, name, forward)
-    try:
-        yield
-    finally:
-        if before is None:
-            del layer.__dict__[name]
-        else:
-            setattr(layer, name, before)
+        def forward(*args, **kwargs):
+            wanted = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor) and value.requires_grad]
+            if not (wanted and torch.is_grad_enabled() and is_cast(layer, wanted[0])):
+                return stock(*args, **kwargs)
+            return with_gradient(*args, **kwargs)
+
+        return forward
+
+    return replacement
 
 
-@contextmanager
-def _casts_that_last() -> Iterator[None]:
-    """While open, a cast that autograd may save gets memory of its own.
+def _cast_that_lasts(stock: Callable) -> Callable:
+    """``cast_bias_weight`` of which autograd may save the result.
 
     Some models cast a layer's weight themselves, past its forward, and layers that are recomputed run theirs with
     gradients on. What they would get may lie in a buffer that the next cast fills. A cast that runs out of memory
     leaves nothing behind that the next attempt could take for a weight.
     """
-    stock = comfy.ops.cast_bias_weight
 
     def cast_bias_weight(layer, *args, **kwargs):
         with ExitStack() as unfinished:
@@ -208,29 +201,18 @@ def _casts_that_last() -> Iterator[None]:
             )
         return (weight, bias, *handle)
 
-    comfy.ops.cast_bias_weight = cast_bias_weight
-    try:
-        yield
-    finally:
-        comfy.ops.cast_bias_weight = stock
+    return cast_bias_weight
 
 
-@contextmanager
-def _nothing_cast_ahead() -> Iterator[None]:
+def _nothing_cast_ahead() -> AbstractContextManager:
     """While open, blocks of models that ComfyUI casts ahead under dynamic VRAM are cast when they run, as others are.
 
     Newer ComfyUIs also record such blocks as CUDA graphs, which autograd would not see when they are replayed.
     """
     prefetching = sys.modules.get("comfy.model_prefetch")
     if prefetching is None:
-        yield
-        return
-    stock = prefetching.make_prefetch_queue
-    prefetching.make_prefetch_queue = lambda *args, **kwargs: None
-    try:
-        yield
-    finally:
-        prefetching.make_prefetch_queue = stock
+        return nullcontext()
+    return replaced(prefetching, "make_prefetch_queue", lambda _: lambda *args, **kwargs: None)
 
 
 def _forget_started_cast(layer: nn.Module) -> None:

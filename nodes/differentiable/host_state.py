@@ -1,41 +1,34 @@
 """Switches of the host that stand between a node and its gradients; all put back on leaving."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+import comfy.cli_args
 import comfy.model_management
 import torch
-from comfy.ldm.modules.attention import attention_pytorch
+
+from ...optimization import replaced
+
+# From ComfyUI 0.34 on a compiler records allocations and replays them, and from 0.33 on blocks are replayed as CUDA
+# graphs: memory that autograd holds would be used again. Both switches are read at every call of the model.
+COMPILER_SWITCHES = ("disable_comfy_compiler", "disable_cuda_graphs")
 
 
 @contextmanager
 def gradients_enabled() -> Iterator[None]:
-    """Leave inference mode, and let models choose operations that have a backward.
+    """Leave inference mode, and let models choose operations that have a backward, without ComfyUI's compiler.
 
-    ``in_training`` is process-wide; without it FLUX, Lumina and others call fused rotary embeddings that
-    autograd does not know.
+    ``in_training`` is process-wide, and so are the compiler's switches; without it FLUX, Lumina and others call fused
+    rotary embeddings that autograd does not know.
     """
-    before = comfy.model_management.in_training
-    with torch.inference_mode(False), torch.enable_grad():
-        comfy.model_management.in_training = True
-        try:
-            yield
-        finally:
-            comfy.model_management.in_training = before
-
-
-def differentiable_attention(original, *args, **kwargs):
-    """An ``optimized_attention_override``: PyTorch's attention, because sage and flash kernels have no backward."""
-    return attention_pytorch(*args, **kwargs)
-
-
-def with_differentiable_attention(model_options: dict) -> dict:
-    """Model options that route attention through PyTorch; the given ones are not changed."""
-    transformer_options = {
-        **model_options.get("transformer_options", {}),
-        "optimized_attention_override": differentiable_attention,
-    }
-    return {**model_options, "transformer_options": transformer_options}
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(replaced(comfy.model_management, "in_training", lambda _: True))
+        for switch in COMPILER_SWITCHES:
+            if hasattr(comfy.cli_args.args, switch):
+                stack.enter_context(replaced(comfy.cli_args.args, switch, lambda _: True))
+        yield
 
 
 @contextmanager

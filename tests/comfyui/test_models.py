@@ -171,7 +171,8 @@ def test_every_block_is_recomputed(family):
 @pytest.mark.parametrize("start", ["from noise", "from a picture"])
 def test_the_rollout_is_the_stock_euler_sampler(family, start):
     """Bit for bit, where both use the kernels that have a backward."""
-    from gper_pack.nodes.differentiable.host_state import gradients_enabled, with_differentiable_attention
+    from gper_pack.nodes.differentiable.attention import with_differentiable_attention
+    from gper_pack.nodes.differentiable.host_state import gradients_enabled
 
     sigmas, latent = family.two_steps, None
     if start == "from a picture":

@@ -1,0 +1,113 @@
+"""Attention while gradients are on: PyTorch's, and what another node makes of attention where that has a backward."""
+
+from collections.abc import Callable
+from functools import partial
+
+import comfy.model_patcher
+import torch
+from comfy.ldm.modules.attention import attention_pytorch
+from torch import Tensor
+
+OVERRIDE = "optimized_attention_override"
+# Qwen-Image 2.1 remembers keys and values of the prompt from one evaluation to the next, graph and all.
+PREFIX_CACHE = "qwen_image21_cache"
+
+HEADS, TOKENS, WIDTH = 2, 64, 128
+# Relative, between a kernel that rounds to 8 bit and PyTorch's.
+ONLY_ANOTHER_KERNEL = 0.05
+
+
+def with_differentiable_attention(
+    model_options: dict, model: comfy.model_patcher.ModelPatcher | None = None
+) -> dict:
+    """Model options whose attention has a backward pass; the given ones are not changed.
+
+    sage, flash and int8 kernels have none, so they give way to PyTorch's. A function that another node put there and
+    that changes what attention means stays, on top of PyTorch's attention.
+
+    model: on whose device and in whose dtype such a function is tried; without it on the CPU in float32.
+
+    Raises ValueError, which names it, where such a function has no backward pass.
+    """
+    options = model_options.get("transformer_options", {})
+    changed = {OVERRIDE: _differentiable(options, model), PREFIX_CACHE: {"device": "off"}}
+    return {**model_options, "transformer_options": {**options, **changed}}
+
+
+def pytorch_attention(original, *args, **kwargs):
+    """An ``optimized_attention_override`` that ignores the kernel that ComfyUI chose."""
+    return attention_pytorch(*args, **kwargs)
+
+
+def _differentiable(options: dict, model: comfy.model_patcher.ModelPatcher | None) -> Callable:
+    theirs = options.get(OVERRIDE)
+    if theirs is None:
+        return pytorch_attention
+    device, dtype = torch.device("cpu"), torch.float32
+    if model is not None:
+        device, dtype = model.load_device, model.model.get_dtype_inference()
+    with torch.inference_mode(False):
+        inputs = [torch.randn(1, TOKENS, WIDTH, generator=_generator(i)).to(device, dtype) for i in range(3)]
+        trial = partial(_run, theirs, {**options, OVERRIDE: theirs})
+        try:
+            with torch.no_grad():
+                found, plain = (attention(*inputs).float() for attention in (trial, partial(_run, pytorch_attention, {})))
+        except Exception:  # it wants something that only the model has: tried in the run, where it may still be refused
+            return partial(_checked, theirs)
+        if _has_backward(trial, inputs):
+            return partial(_checked, theirs)
+    if (found - plain).norm() <= ONLY_ANOTHER_KERNEL * plain.norm():
+        return pytorch_attention
+    raise ValueError(_in_the_way(theirs))
+
+
+def _checked(theirs: Callable, original: Callable, *args, **kwargs) -> Tensor:
+    result = theirs(attention_pytorch, *args, **kwargs)
+    wanted = torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in args)
+    if wanted and not result.requires_grad:
+        raise ValueError(_in_the_way(theirs))
+    return result
+
+
+def _run(override: Callable, options: dict, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """As ComfyUI's attention functions call an override."""
+    return override(attention_pytorch, q, k, v, HEADS, transformer_options=dict(options), _inside_attn_wrapper=True)
+
+
+def _has_backward(attention: Callable[..., Tensor], inputs: list[Tensor]) -> bool:
+    """Whether the gradients of queries, keys and values are those that finite differences give."""
+    exact = torch.finfo(inputs[0].dtype).bits >= 32
+    step, tolerance = (0.02, 0.05) if exact else (0.2, 0.3)
+    with torch.enable_grad():
+        leaves = [x.clone().requires_grad_(True) for x in inputs]
+        try:
+            result = attention(*leaves)
+            weights = torch.randn(result.shape, generator=_generator(3)).to(result)
+            gradients = torch.autograd.grad((result * weights).sum(), leaves, allow_unused=True)
+        except (RuntimeError, NotImplementedError):
+            return False
+    for i, gradient in enumerate(gradients):
+        direction = torch.randn(inputs[i].shape, generator=_generator(4 + i)).to(inputs[i])
+        with torch.no_grad():
+            ahead, behind = (
+                attention(*inputs[:i], inputs[i] + sign * step * direction, *inputs[i + 1 :]) for sign in (1, -1)
+            )
+        measured = ((ahead - behind).double() * weights).sum() / (2 * step)
+        claimed = torch.zeros_like(measured) if gradient is None else (gradient.double() * direction).sum()
+        length = 0.0 if gradient is None else gradient.double().norm()
+        if not (measured - claimed).abs() <= tolerance * (length + measured.abs()):
+            return False
+    return True
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _in_the_way(function: Callable) -> str:
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__name__)}"
+    return (
+        f"Another node changes the model's attention by a function without a backward pass ({name}): take that node "
+        "out of the model's path to the Noise Optimizer, or let an Optimization Method search without gradients (best "
+        "of seeds, local search)."
+    )
