@@ -51,8 +51,8 @@ def _differentiable(options: dict, model: comfy.model_patcher.ModelPatcher | Non
         trial = partial(_run, theirs, {**options, OVERRIDE: theirs})
         try:
             with torch.no_grad():
-                found, plain = (attention(*inputs).float() for attention in (trial, partial(_run, pytorch_attention, {})))
-        except Exception:  # it wants something that only the model has: tried in the run, where it may still be refused
+                found, plain = trial(*inputs).float(), _run(pytorch_attention, {}, *inputs).float()
+        except Exception:  # it wants something that only the model has: the run will tell
             return partial(_checked, theirs)
         if _has_backward(trial, inputs):
             return partial(_checked, theirs)

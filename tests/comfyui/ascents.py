@@ -10,7 +10,9 @@ from benchmarks.memory_modes.gradient_node.ramp import Ramp
 __all__ = ["Ramp", "optimize", "plain", "relative"]
 
 
-def optimize(guider, noise, vae, reward, memory, steps=1, sigmas=(1.0, 0.0), seen=None, latent=None, mask=None):
+def optimize(
+    guider, noise, vae, reward, memory, steps=1, sigmas=(1.0, 0.0), seen=None, latent=None, mask=None, callback=None
+):
     """Run the real path as a node does, inside inference mode; gradients land in `seen`."""
     from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
     from gper_pack.optimization import Stopping, ascend
@@ -34,7 +36,7 @@ def optimize(guider, noise, vae, reward, memory, steps=1, sigmas=(1.0, 0.0), see
             reward,
             [],
             memory,
-            partial(ascend, preconditioner=Spy(), stopping=Stopping(steps=steps)),
+            partial(ascend, preconditioner=Spy(), stopping=Stopping(steps=steps), callback=callback),
         )
 
 

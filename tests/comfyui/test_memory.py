@@ -224,6 +224,27 @@ def test_the_generators_estimate_covers_the_count(flux, monkeypatch, side):
         assert 1 < stage.working / 2**30 / row[name][1] < 4
 
 
+def test_the_estimate_where_the_patcher_is_asked(flux, monkeypatch):
+    """As from ComfyUI 0.34 on: a patcher may be asked in the model's place, and answer for more than the model."""
+    import comfy.sampler_helpers
+    from comfy.model_patcher import ModelPatcher
+    from gper_pack.nodes.differentiable.memory import generator_stage
+
+    def call_model_memory_required(patcher, shape, cond_shapes):
+        return 3 * patcher.model.memory_required(shape, cond_shapes=cond_shapes)
+
+    def estimate_memory(model, noise_shape, conds):
+        need = [model.call_model_memory_required([n * noise_shape[0], *noise_shape[1:]], {}) for n in (2, 1)]
+        return tuple(need)
+
+    monkeypatch.setattr(flux.model, "get_dtype_inference", lambda: torch.bfloat16, raising=False)
+    plain = generator_stage(0.0, False, flux, (1, 16, 64, 64), ONE_PROMPT, 1)
+    monkeypatch.setattr(ModelPatcher, "call_model_memory_required", call_model_memory_required, raising=False)
+    monkeypatch.setattr(comfy.sampler_helpers, "estimate_memory", estimate_memory)
+    asked = generator_stage(0.0, False, flux, (1, 16, 64, 64), ONE_PROMPT, 1)
+    assert asked.kept == pytest.approx(3 * plain.kept) and asked.working == pytest.approx(3 * plain.working)
+
+
 def test_nothing_of_a_failed_evaluation_is_left(tiny, flux, vaes, noise):
     """The next attempt starts with the memory of the failed one given back."""
     alive, pictures = [], []
