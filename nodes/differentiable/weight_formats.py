@@ -5,7 +5,11 @@ from collections.abc import Iterator
 import comfy.model_patcher
 from torch import nn
 
-# In the names of comfy_quant formats whose integer kernels work on 4 bit; nvfp4 is not among them.
+# Of the comfy_quant formats, those whose gradient is that of the dequantized weights: each is tested but float8_e5m2,
+# which is float8_e4m3fn with other bits. Not among them, read in ComfyUI's comfy/quant_ops.py: convrot_w4a4 and
+# asym_w4a8_int8 (0.33.0), awq_w4a16 (between 0.34 and 0.38); w6a8 has been announced. Any other is new here.
+DIFFERENTIABLE = ("float8_e4m3fn", "float8_e5m2", "mxfp8", "nvfp4", "int8_tensorwise")
+# In the names of formats of other packs' layers whose integer kernels work on 4 bit.
 FOUR_BIT_INTEGERS = ("w4a", "int4", "svdq")
 SIXTEEN_OR_EIGHT_BIT = "the same model in 16 bit, fp8 or as GGUF"
 
@@ -33,13 +37,23 @@ def _obstacles(patcher: comfy.model_patcher.ModelPatcher) -> Iterator[tuple[str,
             yield _COMPILED
         elif kind.__module__.partition(".")[0] == "nunchaku" or kind.__name__.startswith(("Nunchaku", "SVDQ")):
             yield f"a 4-bit model for Nunchaku ({kind.__name__})", f"load {SIXTEEN_OR_EIGHT_BIT}"
-        elif any(sign in str(getattr(part, "quant_format", "")) for sign in FOUR_BIT_INTEGERS):
-            yield f"quantized to 4 bit ({part.quant_format})", f"load {SIXTEEN_OR_EIGHT_BIT}"
+        elif _has_no_gradient(part):
+            found = f"quantized in a format that has no backward pass here ({part.quant_format})"
+            yield found, f"load {SIXTEEN_OR_EIGHT_BIT}"
         elif "cublas_ops" in kind.__qualname__:
             yield "run by cublas_ops", "start ComfyUI without --fast cublas_ops"
 
 
 _COMPILED = "compiled (torch.compile)", "take the compile node out of the model's path for the Noise Optimizer"
+
+
+def _has_no_gradient(layer: nn.Module) -> bool:
+    name = getattr(layer, "quant_format", None)
+    if not isinstance(name, str):
+        return False
+    if type(layer).__module__ == "comfy.ops":
+        return name not in DIFFERENTIABLE
+    return any(sign in name for sign in FOUR_BIT_INTEGERS)
 
 
 def _is_compiled(value: object) -> bool:
