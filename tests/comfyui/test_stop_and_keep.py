@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from urllib.error import HTTPError
 
@@ -160,6 +161,23 @@ def test_other_pages_may_stop_as_little_as_they_may_interrupt(server, origin, si
         assert own == 200
     if origin and origin.startswith("http"):
         assert own == 403
+
+
+def test_many_requests_at_once_are_answered_while_a_run_goes_on(server):
+    prompt_id = queue_without_client(server, graph(9, MANY))
+    seen = wait_for_step(server, 1)
+    picture = f"/gper/ascents/{seen['run']}/best.jpg"
+
+    def ask(i):
+        if i % 4 == 0:
+            return server.post("/gper/stop", {"node_id": f"other {i}"})["stopping"] == []
+        return bool(server.fetch(picture) if i % 4 == 1 else server.get("/gper/ascents"))
+
+    with ThreadPoolExecutor(20) as requests:
+        assert all(requests.map(ask, range(200)))
+    wait_for_step(server, seen["step"] + 2)
+    assert server.post("/gper/stop", {})["stopping"] == ["optimizer"]
+    assert "Stopped: by hand" in report_of(server.wait(prompt_id))
 
 
 def test_an_event_a_step_of_a_few_hundred_bytes(server):
