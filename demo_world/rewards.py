@@ -13,12 +13,20 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 SIZE = 64
+OVERSHOOT = 0.5  # what a decoder may leave [0, 1] by
 
 
 def to_picture_size(images: torch.Tensor) -> torch.Tensor:
-    """(B, 3, H, W) images in [0, 1] -> (B, 3, 64, 64), antialiased and differentiable; float32 or wider."""
+    """(B, 3, H, W) images in [0, 1] -> (B, 3, 64, 64), antialiased and differentiable; float32 or wider.
+
+    Values are looked at only in images that need no gradient, so that an ascent does not wait for the device.
+    """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be (B, 3, H, W) in [0, 1], got {tuple(images.shape)}")
+    if not images.requires_grad and images.numel():
+        low, high = (float(bound) for bound in images.nan_to_num(0.0, 0.0, 0.0).aminmax())
+        if low < -OVERSHOOT or high > 1 + OVERSHOOT:
+            raise ValueError(f"images must be (B, 3, H, W) in [0, 1], got values from {low:.3g} to {high:.3g}")
     if images.dtype not in (torch.float32, torch.float64):
         images = images.float()
     if images.shape[-2:] == (SIZE, SIZE):

@@ -1,10 +1,13 @@
 """The server's addresses for running ascents: their curves, their pictures, and Stop and keep."""
 
+import asyncio
 import json
 
 from aiohttp import web
 
 from .live_ascent import LIVE_ASCENTS
+
+LONGEST_BODY = 4096  # bytes; ids in nested subgraphs have some dozens
 
 
 async def list_ascents(request: web.Request) -> web.Response:
@@ -23,20 +26,40 @@ async def show_picture(request: web.Request) -> web.Response:
 
 async def stop(request: web.Request) -> web.Response:
     """POST /gper/stop with {"node_id": "12"}, or with nothing for all: end at the next step, keep the best."""
-    text = await request.text()
     try:
-        body = json.loads(text) if text.strip() else {}
-    except json.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict) or not isinstance(body.get("node_id", ""), str | int):
-        raise web.HTTPBadRequest(text='Send {"node_id": "12"} to stop one Noise Optimizer, or nothing to stop all.')
-    node = str(body["node_id"]) if "node_id" in body else None
+        node = _node_to_stop(await _text(request))
+    # Not JSON or another object, not text, an unknown charset, nested too deep.
+    except (ValueError, LookupError, RecursionError) as error:
+        raise web.HTTPBadRequest(
+            text='Send {"node_id": "12"} to stop one Noise Optimizer, or nothing to stop all.'
+        ) from error
     stopping = LIVE_ASCENTS.stop(node)
     if stopping:
         message = f"Node {', '.join(stopping)} ends at its next step and hands on the best noise."
     else:
         message = "No Noise Optimizer is running." if node is None else f"Node {node} runs no Noise Optimizer."
     return web.json_response({"stopping": stopping, "message": message})
+
+
+async def _text(request: web.Request) -> str:
+    """The body as text. Raises ValueError or LookupError when it is too long or no text."""
+    try:
+        await request.content.readexactly(LONGEST_BODY + 1)
+    except asyncio.IncompleteReadError as end:
+        return end.partial.decode(request.charset or "utf-8")
+    raise ValueError("The body is too long.")
+
+
+def _node_to_stop(text: str) -> str | None:
+    """The id in the body of a stop, None for every node. Raises ValueError or RecursionError for any other body."""
+    body = json.loads(text) if text.strip() else {}
+    # A wrong key must not read as "all".
+    if not isinstance(body, dict) or not body.keys() <= {"node_id"}:
+        raise ValueError("The body is not an object with a node_id alone.")
+    node = body.get("node_id", "")
+    if not isinstance(node, str | int) or isinstance(node, bool):
+        raise ValueError("The node_id is neither a string nor a whole number.")
+    return str(node) if body else None
 
 
 def add_routes(routes: web.RouteTableDef) -> None:

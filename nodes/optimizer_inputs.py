@@ -40,12 +40,12 @@ def check_sigmas(sigmas: Tensor, needs_gradient: bool = True) -> None:
         )
 
 
-def check_prompt(prompt: str, reward: nn.Module) -> str | None:
-    """The prompt for the reward, None for a reward that reads no text."""
+def check_prompt(prompt: str, reward: nn.Module, field: str = "the Noise Optimizer's prompt") -> str | None:
+    """The prompt for the reward, one text whatever its line breaks; None for a reward that reads no text."""
     if not reward.needs_prompt:
         return None
     if not prompt.strip():
-        raise ValueError(f"{reward.name} scores a picture against a text: fill in the Noise Optimizer's prompt.")
+        raise ValueError(f"{reward.name} scores a picture against a text: fill in {field}.")
     return prompt
 
 
@@ -57,6 +57,11 @@ def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> 
     latent_format = patcher.get_model_object("latent_format")
     if latent_format.latent_dimensions == 1:
         raise ValueError("The model makes sound, but rewards judge pictures: connect a picture model, such as FLUX.")
+    if samples.ndim < 4:
+        raise ValueError(
+            f"latent_image has the shape {tuple(samples.shape)}, but a batch of pictures has batch, channels, height "
+            "and width: use an empty latent made for the model, or VAE Encode."
+        )
     if samples.shape[1] != latent_format.latent_channels:
         raise ValueError(
             f"latent_image has {samples.shape[1]} channels, but the model works with {latent_format.latent_channels}: "

@@ -68,20 +68,20 @@ class RankResults(io.ComfyNode):
         reward, keep = reward[0], keep[0]
         pictures = [picture[None] for run in images for picture in run]
         run_of = [i for i, run in enumerate(images) for _ in run]
+        scored = [picture for run in images for picture in to_channels_first(run)]
+        if noises is not None and len(noises) < len(pictures) == len(images):
+            noises = [*noises, *noises[-1:] * (len(pictures) - len(noises))]
         if noises is not None and len(pictures) != len(noises):
             raise ValueError(
                 f"There are {len(pictures)} pictures but {len(noises)} noises: set the batch size to 1, so that each "
                 "run makes one picture, or leave noises unconnected."
             )
         texts = _prompt_of_each(prompts, run_of, len(images), reward.model)
-        columns = score_pictures(
-            reward,
-            [to_channels_first(picture)[0] for picture in pictures],
-            texts if reward.model.needs_prompt else None,
-        )
+        columns = score_pictures(reward, scored, texts if reward.model.needs_prompt else None)
         order = columns[reward.model.name].argsort(descending=True, stable=True)
         best = order[:keep].tolist()
-        names = texts if len(prompts) > 1 else [f"seed {noise.seed}" for noise in noises or ()]
+        lines = [" ".join(text.split()) for text in texts]
+        names = lines if len(prompts) > 1 else [f"seed {noise.seed}" for noise in noises or ()]
         rows = [name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..." for name in names]
         return io.NodeOutput(
             [pictures[i] for i in best],
@@ -91,13 +91,12 @@ class RankResults(io.ComfyNode):
 
 
 def _prompt_of_each(prompts: list[str], run_of: list[int], runs: int, reward) -> list[str]:
-    """The text of each picture. Raises ValueError when there is not one for all or one for each run."""
-    texts = [text.strip() for text in prompts]
-    if len(texts) not in (1, runs):
+    """The text of each picture; the last one goes on, as ComfyUI has it. Raises ValueError when there are too many."""
+    if len(prompts) > runs:
         raise ValueError(
-            f"There are {runs} runs but {len(texts)} prompts: connect the same Prompt List to Rank Results and to the "
-            "rest of the workflow."
+            f"There are {runs} runs but {len(prompts)} prompts: connect the same Prompt List to Rank Results and to "
+            "the rest of the workflow."
         )
-    if reward.needs_prompt and not all(texts):
+    if reward.needs_prompt and not all(text.strip() for text in prompts):
         raise ValueError(f"{reward.name} scores a picture against a text: fill in the prompts of Rank Results.")
-    return [texts[run if len(texts) > 1 else 0] for run in run_of]
+    return [prompts[min(run, len(prompts) - 1)] for run in run_of]

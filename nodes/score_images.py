@@ -5,6 +5,7 @@ from comfy_execution.graph import ExecutionBlocker
 from torch import Tensor
 
 from .image_layout import to_channels_first
+from .optimizer_inputs import check_prompt
 from .scoring import score_pictures, score_table
 from .types import CATEGORY, RewardModel
 
@@ -30,7 +31,8 @@ class ScoreImages(io.ComfyNode):
                     "prompt",
                     default="",
                     multiline=True,
-                    tooltip="For rewards that read text: one prompt for all pictures, or one line for each.",
+                    tooltip="For rewards that read text: one prompt for all pictures, line breaks and all, as in the "
+                    "Noise Optimizer. Many prompts: Prompt List and Rank Results.",
                 ),
                 io.Int.Input(
                     "keep",
@@ -59,32 +61,16 @@ class ScoreImages(io.ComfyNode):
     @classmethod
     def execute(cls, images, reward, prompt="", keep=1, latent=None) -> io.NodeOutput:
         pictures = to_channels_first(images)
-        prompts = _prompts(prompt, len(pictures), reward.model)
         if latent is not None and latent["samples"].shape[0] != len(pictures):
             raise ValueError(
                 f"There are {len(pictures)} pictures but {latent['samples'].shape[0]} latents: connect the latents "
                 "that these pictures were decoded from."
             )
-        columns = score_pictures(reward, pictures, prompts)
+        columns = score_pictures(reward, pictures, check_prompt(prompt, reward.model, "the prompt of Score Images"))
         total = columns[reward.model.name]
         order = total.argsort(descending=True, stable=True)
         best = order[:keep]
         return io.NodeOutput(images[best], _chosen(latent, best), score_table(order, columns), total.tolist())
-
-
-def _prompts(prompt: str, count: int, reward) -> str | list[str] | None:
-    if not reward.needs_prompt:
-        return None
-    lines = [line.strip() for line in prompt.splitlines() if line.strip()]
-    if not lines:
-        raise ValueError(f"{reward.name} scores a picture against a text: fill in the prompt of Score Images.")
-    if len(lines) == 1:
-        return lines[0]
-    if len(lines) != count:
-        raise ValueError(
-            f"There are {count} pictures but {len(lines)} prompts: give one line for all, or one line for each."
-        )
-    return lines
 
 
 def _chosen(latent: dict | None, best: Tensor) -> dict | ExecutionBlocker:

@@ -32,7 +32,6 @@ class RewardModel(nn.Module):
     typical_range: tuple[float, float] = (0.0, 1.0)
     licence: str = ""
     min_side: int = 16
-    _range_checked: bool = False
 
     def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
         """Score checked images (B, 3, H, W) against checked prompts (B strings, or None). Returns (B,)."""
@@ -50,21 +49,20 @@ class RewardModel(nn.Module):
         """Score a batch of images.
 
         Args:
-            images: (B, 3, H, W), floating point, RGB in [0, 1], any size of at least `min_side`.
+            images: (B, 3, H, W), floating point, RGB in [0, 1], any size of at least `min_side`. Values are
+                looked at only in images that need no gradient: an ascent, which makes its own pictures, does not
+                wait for the device.
             prompts: one string for all images, or B strings. Ignored by models that need no prompt.
 
         Returns:
             (B,) scores on the device of the images, float32 (float64 for float64 images).
 
         Raises:
-            ValueError: an input has the wrong shape or type, the first images are not in [0, 1], or a prompt
-                is missing.
+            ValueError: an input has the wrong shape or type, images are not in [0, 1], or a prompt is missing.
         """
         check_images(images, self.min_side)
-        # A wrong convention shows in the first batch; later ones do not make the host wait for the device.
-        if not self._range_checked:
+        if not images.requires_grad:
             check_range(images)
-            self._range_checked = True
         prompts = check_prompts(prompts, images.shape[0], self.name) if self.needs_prompt else None
         weight = next(self.parameters(), None)
         if weight is None:
@@ -119,8 +117,8 @@ def check_images(images: Tensor, min_side: int) -> None:
 
 
 def check_range(images: Tensor) -> None:
-    """Raise ValueError if images (B, 3, H, W) are far outside [0, 1]."""
-    low, high = (float(bound) for bound in torch.aminmax(images.detach()))
+    """Raise ValueError if images (B, 3, H, W) are far outside [0, 1]. What is not finite passes."""
+    low, high = (float(bound) for bound in images.detach().nan_to_num(0.0, 0.0, 0.0).aminmax())
     if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
         raise ValueError(
             f"images must lie in [0, 1]; got values from {low:.3g} to {high:.3g}. "

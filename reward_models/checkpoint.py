@@ -45,7 +45,8 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     """Open a weight file without loading its tensors.
 
     Raises:
-        ValueError: the file is absent, incomplete, not a weight file, or holds anything but tensors.
+        ValueError: the file is absent, incomplete, not a weight file, compressed, or holds anything but tensors
+            with their values.
     """
     path = Path(path)
     if path.is_dir():
@@ -88,17 +89,30 @@ def _open_safetensors(path: Path) -> Checkpoint:
 
 
 def _open_torch_archive(path: Path) -> Checkpoint:
-    if not zipfile.is_zipfile(path):
-        raise _incomplete(path)
-    with zipfile.ZipFile(path) as archive:
-        parts = {name.split("/", 1)[-1] for name in archive.namelist()}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeError) as error:
+        raise _incomplete(path) from error
+    parts = {entry.filename.split("/", 1)[-1] for entry in entries}
     if "constants.pkl" in parts or any(part.startswith("code/") for part in parts):
         raise ValueError(
             f"{path.name} is a TorchScript archive, which contains program code and is not loaded. Use the "
             "safetensors file of the same weights (for ViT-L-14.pt: model.safetensors of "
             "openai/clip-vit-large-patch14)."
         )
+    _check_sizes(path, entries)
     return _open_torch_file(path, mmap=True)
+
+
+def _check_sizes(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """Refuse an archive that holds more than its file (ValueError); torch compresses nothing and would unpack it."""
+    size, unpacked = path.stat().st_size, sum(entry.file_size for entry in entries)
+    if unpacked > size or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError(
+            f"{path.name} unpacks to {unpacked / 1e6:,.1f} MB from {size / 1e6:,.1f} MB, but torch saves weights "
+            "uncompressed, so it is not opened; use the file as it was published."
+        )
 
 
 def _open_torch_file(path: Path, mmap: bool) -> Checkpoint:
@@ -114,11 +128,26 @@ def _open_torch_file(path: Path, mmap: bool) -> Checkpoint:
         ) from error
     if isinstance(contents, dict) and isinstance(contents.get("state_dict"), dict):
         contents = contents["state_dict"]
-    if not isinstance(contents, dict) or not all(isinstance(value, Tensor) for value in contents.values()):
+    if not isinstance(contents, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in contents.items()
+    ):
         raise ValueError(f"{path.name} is not a table of named tensors; a file of model weights is needed.")
     tensors = {name.removeprefix("module."): tensor for name, tensor in contents.items()}
+    for name, tensor in tensors.items():
+        if not _holds_its_values(tensor):
+            raise ValueError(
+                f"{path.name} does not hold the values of {name}, whose shape is {tuple(tensor.shape)}: it is sparse, "
+                "quantized, repeated or without data; a file of ordinary model weights is needed."
+            )
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     return Checkpoint(path, shapes, tensors.__getitem__)
+
+
+def _holds_its_values(tensor: Tensor) -> bool:
+    """Whether each value has a place of its own in the file: a copy of the tensor is no larger than what was read."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested or tensor.device.type != "cpu":
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _incomplete(path: Path) -> ValueError:

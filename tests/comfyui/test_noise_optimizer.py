@@ -138,6 +138,7 @@ def four_channel_vae():
         (lambda: dict(sigmas=torch.tensor([1.0, 0.0, 0.0])), "must fall to 0"),
         (lambda: dict(noise=NanNoise()), "noise holds values that are not finite"),
         (lambda: dict(latent_image={"samples": torch.zeros(1, 16, 1, 8, 8)}), "that of a video"),
+        (lambda: dict(latent_image={"samples": torch.zeros(16, 8, 8)}), "a batch of pictures has batch, channels"),
         (lambda: dict(latent_image={"samples": torch.ones(1, 4, 8, 8)}), "4 channels, but the model works with 16"),
         (lambda: dict(vae=four_channel_vae()), "decodes 4 latent channels"),
         (lambda: dict(reward=text_reward()), "fill in the Noise Optimizer's prompt"),

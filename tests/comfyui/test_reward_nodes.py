@@ -199,10 +199,3 @@ def test_nothing_outside_the_model_folders_opens(server, models, name):
     prompt["optimize"] = optimizer(["reward", 0])
     with pytest.raises((PromptRejected, PromptFailed)):
         shown(server, prompt, ["optimize", 2])
-
-
-def test_text_rewards_score_each_line_against_its_picture(server, models):
-    prompt = world(batch=2) | {"reward": loader("PickScore_v1.safetensors")}
-    prompt["score"] = node("GPER_ScoreImages", images=["decode", 0], reward=["reward", 0], prompt="a\nb\nc", keep=1)
-    with pytest.raises(PromptFailed, match="2 pictures but 3 prompts"):
-        shown(server, prompt, ["score", 2])

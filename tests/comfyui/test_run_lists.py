@@ -82,6 +82,25 @@ def test_every_picture_is_scored_against_its_own_text(rank, reader):
     assert float(images[0].mean()) == pytest.approx(0.2)
 
 
+def test_the_shorter_list_goes_on_with_its_last_entry(rank, reader):
+    """As ComfyUI runs three seeds beside two prompts."""
+    pictures = [grey(0.2), grey(0.8), grey(0.7)]
+    images, noises, table = rank(pictures, [reader], [3], ["0.1", "0.75"], [A, B, C]).args
+    assert [float(image.mean()) for image in images] == pytest.approx([0.8, 0.7, 0.2])
+    assert [line.split()[-1] for line in table.splitlines()[1:]] == ["0.75", "0.75", "0.1"]
+    assert rank(pictures, [reader], [3], ["0.2", "0.5", "0.65"], [A, B])[1] == [A, B, B]
+
+
+def test_a_prompt_of_several_lines_is_one_row(rank, brightness):
+    table = rank([grey(0.2), grey(0.8)], [brightness], [1], ["a fox\nin snow", "a cat"])[2]
+    assert [line.split("  ")[-1] for line in table.splitlines()[1:]] == ["a cat", "a fox in snow"]
+
+
+def test_an_empty_batch_is_refused(rank, brightness):
+    with pytest.raises(ValueError, match="there is no picture"):
+        rank([grey(0.2), torch.zeros(0, 32, 32, 3)], [brightness], [1])
+
+
 @pytest.mark.parametrize("prompts, message", [(["a", "b", "c"], "2 runs but 3 prompts"), ([""], "fill in the prompts")])
 def test_prompts_that_do_not_fit_are_refused(rank, reader, prompts, message):
     with pytest.raises(ValueError, match=message):

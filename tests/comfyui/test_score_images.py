@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from tests.reward_models.small_checkpoints import huggingface_clip
+
 
 @pytest.fixture(scope="module")
 def score(node_classes):
@@ -50,12 +52,43 @@ def test_latents_masks_and_indices_follow_the_pictures(score, brightness):
 @pytest.mark.parametrize(
     "images, latent, message",
     [
-        (grey(0.5, channels=4), None, "4 channels, rewards read 3"),
+        (grey(0.5, channels=4), None, r"4 channel\(s\), rewards read 3 .* alpha channel"),
+        (grey(0.5, channels=1), None, r"1 channel\(s\), rewards read 3 .* Convert Mask to Image"),
+        (grey(0.5, channels=2), None, r"2 channel\(s\), rewards read 3 .* the node that makes them"),
+        (torch.zeros(0, 32, 32, 3), None, r"\(0, 32, 32, 3\), in which there is no picture"),
+        (grey(0.5)[0], None, r"\(32, 32, 3\), in which there is no picture"),
+        (grey(0.5, 128.0), None, "values from 0.5 to 128"),
         (grey(0.5, size=1), None, "1 x 1|1x1|too small|at least"),
         (grey(0.5, 0.6), {"samples": torch.zeros(3, 4, 8, 8)}, "2 pictures but 3 latents"),
     ],
 )
 def test_refused(score, brightness, images, latent, message):
+    score(grey(0.5), brightness)
     with pytest.raises(ValueError, match=message) as error:
         score(images, brightness, latent=latent)
     assert "\n" not in str(error.value)
+
+
+def test_pictures_of_another_range_are_refused_for_every_reward(score, node_classes):
+    world = node_classes["GPER_DemoWorld"].execute("day").args
+    for reward in world[3:]:
+        score(grey(0.5), reward)
+        with pytest.raises(ValueError, match="0..255 by x / 255"):
+            score(grey(128.0), reward)
+
+
+@pytest.mark.parametrize("prompt", ["a house\nunder the sun", " a house\n\nunder the sun\n"])
+def test_a_prompt_with_line_breaks_is_the_optimizers_one_text(score, pack, tmp_path, prompt):
+    from gper_pack.nodes.optimizer_inputs import check_prompt
+    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.nodes.score_history import ScoreHistory
+    from gper_pack.reward_models import load_reward
+
+    huggingface_clip(tmp_path / "PickScore_v1.safetensors")
+    model = load_reward(tmp_path / "PickScore_v1.safetensors")
+    images = torch.rand(2, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+    optimized = ScoreHistory(model, check_prompt(prompt, model), {})(images.movedim(-1, 1))
+    assert score(images, RewardHandle(model), prompt).args[3] == pytest.approx(optimized.tolist(), abs=1e-4)
+    assert score(images[:1], RewardHandle(model), prompt).args[3] == pytest.approx(optimized[:1].tolist(), abs=1e-4)
+    with pytest.raises(ValueError, match="fill in the prompt of Score Images"):
+        score(images, RewardHandle(model), " \n")

@@ -2,6 +2,8 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from urllib.error import HTTPError
 
 import pytest
@@ -98,11 +100,84 @@ def test_a_stop_for_another_node_is_not_for_this_one(server):
     assert "Stopped: by hand" in report_of(server.wait(prompt_id))
 
 
-@pytest.mark.parametrize("body", [[], "optimizer", {"node_id": ["1"]}, {"node_id": None}])
-def test_a_stop_that_cannot_be_read_is_refused(server, body):
-    with pytest.raises(HTTPError, match="400") as refusal:
-        server.post("/gper/stop", body)
-    assert b"node_id" in refusal.value.read()
+def post_raw(server, path, body=b"", **headers):
+    """The status and text of the answer to a POST of these very bytes."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        connection.request("POST", path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "body, content_type",
+    [
+        (b"[]", "application/json"),
+        (b'"optimizer"', "application/json"),
+        (b'{"node_id": ["1"]}', "application/json"),
+        (b'{"node_id": null}', "application/json"),
+        (b'{"node_id": true}', "application/json"),
+        (b'{"node": "12"}', "application/json"),
+        (b'{"node_id": "12", "all": true}', "application/json"),
+        (b'{"node_id": "\xff"}', "application/json"),
+        (b"[" * 200_000, "application/json"),
+        (b"[" * 3_000, "application/json"),
+        (b'{"node_id": ' + b"1" * 5_000 + b"}", "application/json"),
+        (b'{"node_id": "12"}', "application/json; charset=no-such"),
+        (b'{"node_id": "12"}', "application/json; charset=hex"),
+        (b'{"node_id": "' + b"1" * 1_000_000 + b'"}', "application/json"),
+    ],
+    ids=[
+        "list", "string", "id list", "null", "bool", "wrong key", "more keys", "not utf-8", "too deep", "deep",
+        "many digits", "no charset", "no text charset", "long",
+    ],
+)  # fmt: skip
+def test_a_stop_that_cannot_be_read_is_refused(server, body, content_type):
+    status, text = post_raw(server, "/gper/stop", body, Content_Type=content_type)
+    assert status == 400 and "node_id" in text
+
+
+def test_a_stop_that_is_refused_stops_nothing(server):
+    prompt_id = queue_without_client(server, graph(8, MANY))
+    seen = wait_for_step(server, 1)
+    assert post_raw(server, "/gper/stop", b'{"node": "optimizer"}')[0] == 400
+    wait_for_step(server, seen["step"] + 2)
+    wide = '{"node_id": "optimizer"}'.encode("utf-16")
+    assert post_raw(server, "/gper/stop", wide, Content_Type="application/json; charset=utf-16")[0] == 200
+    server.wait(prompt_id)
+
+
+@pytest.mark.parametrize("origin", [None, "null", "http://elsewhere.example", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("site", [None, "cross-site", "same-origin"])
+def test_other_pages_may_stop_as_little_as_they_may_interrupt(server, origin, site):
+    """Who may ask is ComfyUI's to say: an unknown origin is treated as for its own routes."""
+    headers = {"Origin": origin, "Sec_Fetch_Site": site}
+    headers = {name: value for name, value in headers.items() if value}
+    own, interrupt = (post_raw(server, path, b"", **headers)[0] for path in ("/gper/stop", "/interrupt"))
+    assert own == interrupt
+    if not headers:
+        assert own == 200
+    if origin and origin.startswith("http"):
+        assert own == 403
+
+
+def test_many_requests_at_once_are_answered_while_a_run_goes_on(server):
+    prompt_id = queue_without_client(server, graph(9, MANY))
+    seen = wait_for_step(server, 1)
+    picture = f"/gper/ascents/{seen['run']}/best.jpg"
+
+    def ask(i):
+        if i % 4 == 0:
+            return server.post("/gper/stop", {"node_id": f"other {i}"})["stopping"] == []
+        return bool(server.fetch(picture) if i % 4 == 1 else server.get("/gper/ascents"))
+
+    with ThreadPoolExecutor(20) as requests:
+        assert all(requests.map(ask, range(200)))
+    wait_for_step(server, seen["step"] + 2)
+    assert server.post("/gper/stop", {})["stopping"] == ["optimizer"]
+    assert "Stopped: by hand" in report_of(server.wait(prompt_id))
 
 
 def test_an_event_a_step_of_a_few_hundred_bytes(server):

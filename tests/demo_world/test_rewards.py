@@ -52,6 +52,15 @@ def test_wrong_images_are_named(reward):
         reward(torch.zeros(1, 64, 64, 3))
 
 
+def test_values_of_another_range_are_refused_every_time(reward, unseen):
+    pictures = unseen[0][:1]
+    for _ in range(2):
+        reward(pictures)
+        for other in (255 * pictures, 4 * pictures - 2):
+            with pytest.raises(ValueError, match=r"in \[0, 1\], got values from"):
+                reward(other)
+
+
 @pytest.mark.parametrize("breakage", BREAKS, ids=lambda f: f.__name__.strip("_"))
 def test_broken_pictures_are_seen(unseen, breakage):
     """The judge finds them unreal, the held-out reward less good."""

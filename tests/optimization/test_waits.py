@@ -10,7 +10,7 @@ from optimization import Stopping, ascend
 from preconditioning import Unconstrained, WhiteGaussianProjector, project_white_gaussian
 from reward_models import constants, preprocess
 from reward_models.colour_palette import srgb_to_lab
-from reward_models.picture_statistics import sharpness
+from reward_models.picture_statistics import PictureStatistic, sharpness
 from reward_models.preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 
 from .far_device import FarDevice
@@ -61,6 +61,13 @@ def test_no_further_wait_for_what_rewards_do_to_pictures():
 
     ascent(1, prepared)
     assert waits_per_step(prepared) == 1
+
+
+def test_no_further_wait_for_the_range_of_the_pictures():
+    """The ascent makes them itself; pictures that come from elsewhere are checked."""
+    reward = PictureStatistic("sharpness")
+    ascent(1, reward)
+    assert waits_per_step(reward) == 1
 
 
 @pytest.mark.parametrize("block_size", [2, 4, 16, 17, 64])

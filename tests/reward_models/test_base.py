@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -81,7 +83,17 @@ def test_half_precision_weights_are_refused():
         RedOfPrompt().half()(pictures(2), "a")
 
 
-def test_the_range_of_values_is_checked_once():
+def test_the_range_of_values_is_checked_every_time():
     reward = RedOfPrompt()
-    reward(pictures(1), "a")
-    assert float(reward(pictures(1) * 255, "a").detach()) > 1
+    for _ in range(2):
+        reward(pictures(1), "a")
+        with pytest.raises(ValueError, match="0..255 by x / 255"):
+            reward(pictures(1) * 255, "a")
+
+
+def test_values_that_are_not_finite_hide_no_wrong_range():
+    images = pictures(2)
+    images[0, 0, 0, 0], images[0, 1, 0, 0] = math.nan, math.inf
+    assert RedOfPrompt()(images, "a").isfinite().tolist() == [False, True]
+    with pytest.raises(ValueError, match="0..255 by x / 255"):
+        RedOfPrompt()(images * 255, "a")
