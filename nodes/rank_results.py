@@ -4,7 +4,7 @@ from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
 from .image_layout import to_channels_first
-from .scoring import score_pictures, score_table
+from .scoring import ranking, score_pictures, score_table
 from .types import CATEGORY, RewardModel
 
 MAX_NAME = 60
@@ -79,7 +79,7 @@ class RankResults(io.ComfyNode):
             [to_channels_first(picture)[0] for picture in pictures],
             texts if reward.model.needs_prompt else None,
         )
-        order = columns[reward.model.name].argsort(descending=True, stable=True)
+        order = ranking(columns[reward.model.name])
         best = order[:keep].tolist()
         names = texts if len(prompts) > 1 else [f"seed {noise.seed}" for noise in noises or ()]
         rows = [name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..." for name in names]
