@@ -9,6 +9,8 @@ from ..figures import describe_whiteness
 from ..optimization import AscentRecord
 from ..preconditioning import measure_whiteness
 
+MOST_STEPS_LISTED = 5
+
 
 def headline(record: AscentRecord, reward: nn.Module) -> str:
     """One line: the reward at the start and at best. Of several pictures the mean, each at its own best step."""
@@ -25,10 +27,7 @@ def summary(record: AscentRecord, reward: nn.Module, about_model: str) -> str:
         about_model,
         _whiteness(record.best_noise),
     ]
-    for incident in record.incidents:
-        lines.append(
-            f"Picture {incident.sample + 1} was left at its best from step {incident.step} on: {incident.what}."
-        )
+    lines += _incidents(record)
     low, high = reward.typical_range
     if record.best_reward.max() > high:
         lines.append(
@@ -72,6 +71,23 @@ def _best_steps(record: AscentRecord) -> str:
         return f"The best noise came at step {last}."
     when = f"at step {last}" if first == last else f"at steps {first} to {last}"
     return f"The best noise of each of the {pictures} pictures came {when}."
+
+
+def _incidents(record: AscentRecord) -> list[str]:
+    lines = [
+        f"Picture {incident.sample + 1} was left at its best from step {incident.step} on: {incident.what}."
+        for incident in record.incidents
+        if incident.taken_out
+    ]
+    passed_over = [incident for incident in record.incidents if not incident.taken_out]
+    for sample in sorted({incident.sample for incident in passed_over}):
+        steps = [str(incident.step) for incident in passed_over if incident.sample == sample]
+        listed = ", ".join(steps[:MOST_STEPS_LISTED]) + (" and more" if len(steps) > MOST_STEPS_LISTED else "")
+        lines.append(
+            f"Picture {sample + 1} had no finite score at {len(steps)} of {len(record.rewards)} noises, which were "
+            f"passed over (step {listed})."
+        )
+    return lines
 
 
 def _whiteness(noise: Tensor) -> str:

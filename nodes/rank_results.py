@@ -4,7 +4,7 @@ from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
 from .image_layout import to_channels_first
-from .scoring import score_pictures, score_table
+from .scoring import ranking, score_pictures, score_table
 from .types import CATEGORY, RewardModel
 
 MAX_NAME = 60
@@ -78,7 +78,7 @@ class RankResults(io.ComfyNode):
             )
         texts = _prompt_of_each(prompts, run_of, len(images), reward.model)
         columns = score_pictures(reward, scored, texts if reward.model.needs_prompt else None)
-        order = columns[reward.model.name].argsort(descending=True, stable=True)
+        order = ranking(columns[reward.model.name])
         best = order[:keep].tolist()
         lines = [" ".join(text.split()) for text in texts]
         names = lines if len(prompts) > 1 else [f"seed {noise.seed}" for noise in noises or ()]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .image_layout import to_channels_first
 from .optimizer_inputs import check_prompt
-from .scoring import score_pictures, score_table
+from .scoring import ranking, score_pictures, score_table
 from .types import CATEGORY, RewardModel
 
 NO_LATENT = "Score Images passes latents on only when they come in: connect the pictures' latent to it."
@@ -68,7 +68,7 @@ class ScoreImages(io.ComfyNode):
             )
         columns = score_pictures(reward, pictures, check_prompt(prompt, reward.model, "the prompt of Score Images"))
         total = columns[reward.model.name]
-        order = total.argsort(descending=True, stable=True)
+        order = ranking(total)
         best = order[:keep]
         return io.NodeOutput(images[best], _chosen(latent, best), score_table(order, columns), total.tolist())
 

@@ -1,5 +1,6 @@
 """Scoring pictures one by one, and the ranking as text."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import comfy.model_management
@@ -32,11 +33,20 @@ def score_pictures(
     return {name: torch.cat([row[name] for row in rows]).float().cpu() for name in rows[0]}
 
 
+def ranking(scores: Tensor) -> Tensor:
+    """Indices (B,) of the scores (B,), best first, equal ones in the given order; what is not finite comes last."""
+    return torch.where(scores.isfinite(), scores, -math.inf).argsort(descending=True, stable=True)
+
+
 def score_table(order: Tensor, columns: dict[str, Tensor], names: Sequence[str] = ()) -> str:
     """The ranking in lines of text. order: indices (B,), best first. names: what each row ends with."""
     width = max(12, *(len(name) + 2 for name in columns))
     lines = ["rank  picture" + "".join(f"{name:>{width}}" for name in columns)]
     for rank, i in enumerate(order.tolist(), 1):
-        row = f"{rank:<4}  {i + 1:<7}" + "".join(f"{scores[i]:>{width}.4f}" for scores in columns.values())
+        row = f"{rank:<4}  {i + 1:<7}" + "".join(f"{_number(scores[i]):>{width}}" for scores in columns.values())
         lines.append(f"{row}  {names[i]}".rstrip() if names else row)
     return "\n".join(lines)
+
+
+def _number(score: Tensor) -> str:
+    return f"{score:.4f}" if score.isfinite() else "not finite"

@@ -29,7 +29,7 @@ def best_of_seeds(
 
     draw: step k, from 1 on -> noise of the shape of ``noise``. Each sample of the batch keeps its own best, so
     ``steps`` draws make ``steps + 1`` seeds for every sample. The other arguments, the record and the errors are
-    those of ``ascend``; a sample whose reward is not finite is taken out with its best noise.
+    those of ``ascend``; a draw whose reward is not finite is noted and passed over.
 
     Raises ValueError for a draw of another shape, and as ``ascend``.
     """

@@ -34,18 +34,26 @@ class Step:
 class Evaluations:
     """The evaluations of one run.
 
+    independent: an evaluation that went wrong says nothing of the next one, so its sample goes on.
     record: valid after every evaluation. active: (B,) bool on the CPU, the samples that were not taken out.
 
     Raises ValueError for a start noise that is not finite.
     """
 
-    def __init__(self, noise: Tensor, stopping: Stopping | None, callback: Callable[[Step], str | None] | None):
+    def __init__(
+        self,
+        noise: Tensor,
+        stopping: Stopping | None,
+        callback: Callable[[Step], str | None] | None,
+        independent: bool = False,
+    ):
         if not torch.isfinite(noise).all():
             raise ValueError("The start noise holds values that are not finite: check the node that makes it.")
         self.record = AscentRecord.start(noise)
         self.active = torch.ones(noise.shape[0], dtype=torch.bool)
         self._stopping = stopping or Stopping()
         self._callback = callback
+        self._independent = independent
         self._started = time.perf_counter()
 
     @property
@@ -65,7 +73,7 @@ class Evaluations:
         """Note one evaluation and return whether the run goes on.
 
         noise: (B, ...) that was evaluated. images: (B, 3, H, W). rewards: (B,) float32 on the CPU. usable: (B,)
-        bool on the CPU, the samples that can go on; obstacle: what hinders one that cannot.
+        bool on the CPU, the samples in which nothing is wrong; obstacle: what is wrong with another one.
         """
         record = self.record
         improved = record.add(noise, rewards)
@@ -74,8 +82,9 @@ class Evaluations:
         asked = self._callback(step) if self._callback is not None else None
         record.stop_reason = asked or self._stopping.reason(record, time.perf_counter() - self._started)
         for sample in torch.nonzero(self.active & ~usable).flatten().tolist():
-            record.incidents.append(Incident(step.index, sample, obstacle(sample)))
-        self.active &= usable
+            record.incidents.append(Incident(step.index, sample, obstacle(sample), not self._independent))
+        if not self._independent:
+            self.active &= usable
         if not record.stop_reason and not self.active.any():
             record.stop_reason = "no sample can be improved any further: " + record.incidents[-1].what
         return not record.stop_reason

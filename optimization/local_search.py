@@ -41,7 +41,7 @@ def local_search(
     on the sphere. radius: distance from pivot to candidate before ``retract``, in units of the pivot's own norm,
     above 0 and at most sqrt(2), where a candidate has nothing of its pivot left. seed: of the candidates; drawn
     on the CPU, so that every device tries the same ones. The other arguments, the record and the errors are those
-    of ``ascend``; a sample whose reward is not finite is taken out with its best noise.
+    of ``ascend``; a candidate whose reward is not finite is noted and passed over.
 
     Raises ValueError for a radius out of range, and as ``ascend``.
     """

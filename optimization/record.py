@@ -10,11 +10,12 @@ from .selection import select
 
 @dataclass(frozen=True)
 class Incident:
-    """Something that took one sample out of the ascent. Its best noise so far is kept."""
+    """What was wrong with one sample at one step. taken_out: whether it ended there, with its best noise so far."""
 
     step: int
     sample: int
     what: str
+    taken_out: bool = True
 
 
 @dataclass
@@ -28,7 +29,7 @@ class AscentRecord:
         A sample that was taken out keeps its last noise and is still evaluated.
     seconds: wall-clock seconds of each evaluation and update.
     stop_reason: one sentence; empty while the ascent runs.
-    incidents: samples that were taken out, in the order it happened.
+    incidents: what was wrong with single samples, in the order it happened.
     """
 
     best_noise: Tensor

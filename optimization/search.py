@@ -9,7 +9,6 @@ from torch import Tensor
 
 from .evaluations import Evaluations, Step, attempt, checked_rewards
 from .record import AscentRecord
-from .selection import select
 from .stopping import Stopping
 
 
@@ -26,13 +25,13 @@ def search(
     """Evaluate the start noise, then what `propose` gives, and record it as `ascend` does.
 
     propose: (step k from 1 on, best noise so far) -> noise to evaluate, both (B, ...) float32 on the noise's
-    device. Everything else as for `ascend`; no graph is ever built, and a sample whose reward is not finite is
-    taken out.
+    device. Everything else as for `ascend`, but no graph is ever built, and a reward that is not finite is noted
+    and passed over: its sample goes on.
 
     Raises ValueError for a start noise that is not finite, and for a reward or a proposal of the wrong shape.
     """
     x = noise.detach().to(torch.float32, copy=True)
-    run = Evaluations(x, stopping, callback)
+    run = Evaluations(x, stopping, callback, independent=True)
 
     def evaluate() -> tuple[Tensor, Tensor]:
         with torch.no_grad():
@@ -50,7 +49,7 @@ def search(
             if proposal.shape != x.shape:
                 raise ValueError(f"The proposed noise has shape {tuple(proposal.shape)}: it must have that of the "
                                  f"start noise, {tuple(x.shape)}.")
-            x = select(run.active, proposal.to(x), x)
+            x = proposal.to(x)
         run.record.seconds[-1] += time.perf_counter() - started
 
     run.record.best_noise = run.record.best_noise.to(noise.dtype)

@@ -1,5 +1,6 @@
 """Prompt List, Seed List and Rank Results called as ComfyUI calls them; test_batch_runs.py runs them on a server."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -57,6 +58,12 @@ def test_the_best_come_first_with_their_noises(rank, brightness):
     assert images[0].shape == (1, 64, 64, 3) and noises == [B, C]
     assert [line.split()[1] for line in table.splitlines()[1:]] == ["2", "3", "1"]
     assert [line.split()[-2:] for line in table.splitlines()[1:]] == [["seed", "21"], ["seed", "22"], ["seed", "20"]]
+
+
+def test_a_picture_that_is_not_finite_comes_last(rank, brightness):
+    images, noises, table = rank([grey(0.2), grey(math.nan), grey(0.5)], [brightness], [2], noises=[A, B, C]).args
+    assert [float(image.mean()) for image in images] == pytest.approx([0.5, 0.2]) and noises == [C, A]
+    assert "not finite" in table.splitlines()[-1] and "seed 21" in table.splitlines()[-1]
 
 
 def test_batches_of_a_run_count_picture_by_picture(rank, brightness):

@@ -1,5 +1,7 @@
 """Score Images called as ComfyUI calls it: what it refuses, and many prompts."""
 
+import math
+
 import pytest
 import torch
 
@@ -26,6 +28,15 @@ def test_every_picture_is_scored(score, brightness):
     assert scores == pytest.approx([0.2, 0.8, 0.5])
     assert torch.equal(best, images[[1, 2]])
     assert [line.split()[1] for line in table.splitlines()[1:]] == ["2", "3", "1"]
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_a_picture_that_is_not_finite_comes_last(score, brightness, broken):
+    images = grey(0.2, broken, 0.8)
+    best, _, table, _ = score(images, brightness, keep=2).args
+    assert torch.equal(best, images[[2, 0]])
+    assert [line.split()[1] for line in table.splitlines()[1:]] == ["3", "1", "2"]
+    assert table.splitlines()[-1].split()[2:] == ["not", "finite"]
 
 
 def test_a_latent_that_does_not_come_in_blocks_what_needs_it(score, brightness):
