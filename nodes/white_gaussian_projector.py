@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..preconditioning import SPECTRA, WhiteGaussianProjector
+from ..preconditioning import WhiteGaussianProjector
 from .types import CATEGORY, Preconditioner
 
 
@@ -38,27 +38,6 @@ class WhiteGaussianProjectorNode(io.ComfyNode):
                     tooltip="Project the noise after each step. On: the noise stays noise however long you run. "
                     "Off: it can drift, and the picture with it.",
                 ),
-                io.Combo.Input(
-                    "spectrum",
-                    options=list(SPECTRA),
-                    default="flat",
-                    tooltip="Which frequencies are kept in balance. flat: of the latent as one long row, as in the "
-                    "paper. per channel: of each channel as a picture, whatever the direction. volume: of all channels "
-                    "together in 3-D.",
-                    advanced=True,
-                ),
-                io.Float.Input(
-                    "confidence",
-                    default=0.0,
-                    min=0.0,
-                    max=0.999,
-                    step=0.001,
-                    round=False,
-                    tooltip="0: every block has exactly the norms that noise has on average, as in the paper. 0.5 to "
-                    "0.999: it may have what true noise has with this probability, so more of the start noise stays. "
-                    "Useful: 0.99.",
-                    advanced=True,
-                ),
             ],
             outputs=[
                 Preconditioner.Output(
@@ -68,15 +47,5 @@ class WhiteGaussianProjectorNode(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
-        cls, block_size, project_gradient, project_latent, spectrum="flat", confidence=0.0
-    ) -> io.NodeOutput:
-        return io.NodeOutput(
-            WhiteGaussianProjector(
-                block_size=block_size,
-                project_gradient=project_gradient,
-                project_latent=project_latent,
-                spectrum=spectrum,
-                confidence=confidence or None,
-            )
-        )
+    def execute(cls, block_size, project_gradient, project_latent) -> io.NodeOutput:
+        return io.NodeOutput(WhiteGaussianProjector(block_size, project_gradient, project_latent))

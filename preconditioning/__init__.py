@@ -1,9 +1,7 @@
 """Keeping optimized noise white: the GPER projection and the published penalties, on torch alone."""
 
-from .confined_noise import confine_white_gaussian
 from .norm_penalty import NormPenalty
 from .preconditioner import Preconditioner, Unconstrained, WhiteGaussianProjector
-from .spectra import SPECTRA
 from .spectrum import compact_spectrum, from_compact_spectrum
 from .spectrum_penalty import SpectrumPenalty
 from .subset_penalty import SubsetPenalty
@@ -22,7 +20,6 @@ PRECONDITIONERS: dict[str, type[Preconditioner]] = {
 
 __all__ = [
     "PRECONDITIONERS",
-    "SPECTRA",
     "NormPenalty",
     "Preconditioner",
     "SpectrumPenalty",
@@ -32,7 +29,6 @@ __all__ = [
     "Whiteness",
     "block_norm_deviations",
     "compact_spectrum",
-    "confine_white_gaussian",
     "draw_white_gaussian",
     "from_compact_spectrum",
     "is_white_gaussian",

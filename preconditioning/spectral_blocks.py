@@ -10,21 +10,21 @@ from dataclasses import dataclass
 import torch
 
 BLOCK_SIZE = 16  # bins per block; the paper's choice
+MEAN_MAGNITUDE = math.sqrt(math.pi) / 2  # of a bin of CN(0, 1)
 
 
 @dataclass(frozen=True)
 class EqualBlocks:
-    """`count` neighbouring blocks of equal `length`, from bin `start` on; `mean_magnitude` is the target of |y|."""
+    """`count` neighbouring blocks of equal `length`, from bin `start` on."""
 
     start: int
     count: int
     length: int
-    mean_magnitude: float = math.sqrt(math.pi) / 2
 
     @property
     def one_norm(self) -> float:
         """Target of ||y_b||_1."""
-        return self.mean_magnitude * self.length
+        return MEAN_MAGNITUDE * self.length
 
     @property
     def energy(self) -> float:
@@ -33,7 +33,7 @@ class EqualBlocks:
 
     @property
     def fewest_bins(self) -> int:
-        """Least number of non-zero bins that can meet both targets: the first integer above t^2 / L."""
+        """Least number of non-zero bins that can meet both targets: the first integer above t^2 / L = (pi/4) L."""
         return math.floor(self._effective_bins) + 1
 
     @property
@@ -43,8 +43,8 @@ class EqualBlocks:
 
     @property
     def _effective_bins(self) -> float:
-        """t^2 / L, for white noise (pi/4) L: bins of equal magnitude that would meet both targets."""
-        return self.mean_magnitude**2 * self.length
+        """t^2 / L = (pi/4) L: bins of equal magnitude that would meet both targets."""
+        return MEAN_MAGNITUDE**2 * self.length
 
     def spread(self, kept: torch.Tensor | int) -> torch.Tensor | float:
         """2-norm about their mean of `kept` non-zero bins that meet both targets: sqrt(L - t^2 / kept)."""

@@ -25,8 +25,8 @@ import math
 import torch
 
 from .block_magnitudes import ROUNDING_MARGIN, looks_are_cheap, nearest_bins
-from .spectra import named_spectrum
 from .spectral_blocks import BLOCK_SIZE, EqualBlocks, spectral_blocks
+from .spectrum import compact_spectrum, pack_real_bins_, unpack_real_bins_
 from .white_rows import unit_scale, white_rows
 
 # Below this relative spread, the rounding of a block's mean shows in the block's norms.
@@ -76,15 +76,13 @@ def _project_blocks_(y: torch.Tensor, group: EqualBlocks, rounding: torch.Tensor
 
 
 @torch.no_grad()
-def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectrum: str = "flat",
-                           check_finite: bool = True) -> torch.Tensor:
+def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, check_finite: bool = True) -> torch.Tensor:
     """Nearest vector that looks like white Gaussian noise, for each sample: argmin_z ||z - x|| s.t. z in G.
 
-    Each sample is projected alone onto the set G of the module docstring. Its spectrum (`spectra`,
-    orthonormal; the paper's is that of the sample flattened in C order) is cut into blocks of `block_size`
-    bins; bins left over form a shorter last block, a single one joins the block before it. The result has
-    ||z||^2 = N per sample whatever the scale of `x`: only the direction of `x` matters. With the spectrum
-    "per channel" all this is said of every channel instead of every sample.
+    Each sample is projected alone onto the set G of the module docstring. The compact spectrum of the sample,
+    flattened in C order, is cut into blocks of `block_size` bins; bins left over form a shorter last block, a
+    single one joins the block before it. The result has ||z||^2 = N per sample whatever the scale of `x`: only
+    the direction of `x` matters.
 
     The same input gives the same output. Where the nearest point is not unique (magnitudes of a block that
     are equal to the FFT's rounding, as in an impulse, or bins without a phase) a fixed one is returned. A
@@ -95,10 +93,8 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectr
         x: real, shape (batch, ...), any floating dtype and device, an even number N >= 4 of elements per
             sample. Not changed. No gradient flows through the projection.
         block_size: bins per block, at least 2. The paper uses 16.
-        spectrum: "flat" (the paper's), "per channel" or "volume", see `spectra`; "per channel" needs
-            (batch, ..., height, width).
         check_finite: refuse NaN and infinite values, for which the host waits for an accelerator. Without the
-            check such a row becomes NaN.
+            check such a sample becomes NaN.
 
     Returns:
         new tensor of the shape, dtype and device of `x`. float16 and bfloat16 are worked on in float32, and
@@ -106,51 +102,48 @@ def project_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, spectr
 
     Raises:
         ValueError: for an odd N, N < 4, NaN or infinite values, a missing batch dimension, an empty batch,
-            integer or complex `x`, a `block_size` below 2, or a `spectrum` that is unknown or does not fit.
+            integer or complex `x`, or a `block_size` below 2.
 
     References:
         GPER, arXiv 2602.08646, the set and its closed-form projection; Liu, Wang and Song, "Projections onto the
         Intersection of a One-Norm Ball or Sphere and a Two-Norm Ball or Sphere", JOTA 2020 (arXiv 1911.03946).
     """
-    kind = named_spectrum(spectrum)
-    rows = unit_scale(white_rows(x, block_size, kind), kind, check_finite)
-    rms = torch.linalg.vector_norm(rows.flatten(1), dim=-1) / math.sqrt(math.prod(rows.shape[1:]))
+    rows = unit_scale(white_rows(x, block_size), check_finite)
+    rms = torch.linalg.vector_norm(rows, dim=-1) / math.sqrt(rows.shape[-1])
     rounding = ROUNDING_MARGIN * torch.finfo(rows.dtype).eps * rms
-    y, back = kind.bins(rows)
+    spectrum = torch.fft.rfft(rows, norm="ortho")
+    y = pack_real_bins_(spectrum)
     for group in spectral_blocks(y.shape[-1], block_size):
         _project_blocks_(y, group, rounding)
-    return back().to(x.dtype).reshape(x.shape)
+    z = torch.fft.irfft(unpack_real_bins_(spectrum), n=rows.shape[-1], norm="ortho")
+    return z.to(x.dtype).reshape(x.shape)
 
 
 @torch.no_grad()
-def block_norm_deviations(x: torch.Tensor, block_size: int = BLOCK_SIZE,
-                          spectrum: str = "flat") -> tuple[torch.Tensor, torch.Tensor]:
+def block_norm_deviations(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tuple[torch.Tensor, torch.Tensor]:
     """Relative distance of every block's two norms from what white noise has on average.
 
     Args:
         x: real, shape (batch, ...), as for `project_white_gaussian`.
         block_size: bins per block.
-        spectrum: as for `project_white_gaussian`.
 
     Returns:
-        two tensors (batch, blocks), channel after channel where each has its own, float32 (float64 for float64 input):
+        two tensors (batch, blocks), float32 (float64 for float64 input):
         ||y_b||_1 / ((sqrt(pi)/2) L_b) - 1 and ||y_b||_2^2 / L_b - 1. Both are 0 on the set.
 
     Raises:
         ValueError: as `project_white_gaussian`, except that NaN and infinite values pass through.
     """
-    kind = named_spectrum(spectrum)
-    magnitudes = kind.bins(white_rows(x, block_size, kind))[0].abs()
+    magnitudes = compact_spectrum(white_rows(x, block_size)).abs()
     one_norms, energies = [], []
     for group in spectral_blocks(magnitudes.shape[-1], block_size):
         blocks = group.of(magnitudes)
         one_norms.append(blocks.sum(-1) / group.one_norm - 1)
         energies.append(blocks.square().sum(-1) / group.energy - 1)
-    return torch.cat(one_norms, -1).reshape(x.shape[0], -1), torch.cat(energies, -1).reshape(x.shape[0], -1)
+    return torch.cat(one_norms, -1), torch.cat(energies, -1)
 
 
-def is_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, tolerance: float = 1e-4,
-                      spectrum: str = "flat") -> torch.Tensor:
+def is_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, tolerance: float = 1e-4) -> torch.Tensor:
     """Whether each sample lies in the set G, up to a relative `tolerance` on both norms of every block.
 
     Args:
@@ -158,12 +151,11 @@ def is_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, tolerance: 
         block_size: bins per block.
         tolerance: largest relative deviation allowed. True white noise is not in G: the norms of its blocks
             scatter around the targets by 1/sqrt(block_size) or so.
-        spectrum: as for `project_white_gaussian`.
 
     Returns:
         bool, shape (batch,).
     """
-    one_norm, energy = block_norm_deviations(x, block_size, spectrum)
+    one_norm, energy = block_norm_deviations(x, block_size)
     return (torch.maximum(one_norm.abs(), energy.abs()) <= tolerance).all(-1)
 
 

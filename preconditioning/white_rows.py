@@ -1,15 +1,14 @@
-"""Noise as rows that are white on their own: what is accepted, in which dtype and at which scale it is worked on."""
+"""Noise as flat rows, one a sample: what is accepted, in which dtype and at which scale it is worked on."""
 
 import math
 
 import torch
 
-from .spectra import Spectrum
 from .spectral_blocks import check_block_size
 
 
-def white_rows(x: torch.Tensor, block_size: int, spectrum: Spectrum) -> torch.Tensor:
-    """Check `x` and return what is white on its own as rows of the working dtype.
+def white_rows(x: torch.Tensor, block_size: int) -> torch.Tensor:
+    """Check `x` (batch, ...) and return it as rows (batch, N) of the working dtype.
 
     Half precision is worked on in float32; float32 and float64 stay, so that devices without float64 work.
     """
@@ -22,38 +21,28 @@ def white_rows(x: torch.Tensor, block_size: int, spectrum: Spectrum) -> torch.Te
                          "use x.unsqueeze(0) for a single sample")
     if x.shape[0] == 0:
         raise ValueError(f"the noise must hold at least one sample, got {tuple(x.shape)}")
-    rows = spectrum.split(x)
-    length = math.prod(rows.shape[1:])
+    length = math.prod(x.shape[1:])
     if length < 4 or length % 2:
         even = max(4, length - length % 2)
         works = f"{even} or {even + 2}" if length > 4 else "4 or more"
-        raise ValueError(f"a {spectrum.row} needs an even number of elements, at least 4, got {length} from shape "
+        raise ValueError(f"a sample needs an even number of elements, at least 4, got {length} from shape "
                          f"{tuple(x.shape)}; {works} would work (make the latent's width or height even)")
-    return rows.to(torch.float64 if x.dtype == torch.float64 else torch.float32)
+    return x.reshape(x.shape[0], -1).to(torch.float64 if x.dtype == torch.float64 else torch.float32)
 
 
-def unit_scale(rows: torch.Tensor, spectrum: Spectrum, check_finite: bool = True) -> torch.Tensor:
-    """Divide each row by its mean magnitude, so that nothing over- or underflows later.
+def unit_scale(rows: torch.Tensor, check_finite: bool = True) -> torch.Tensor:
+    """Divide each row of `rows` (batch, N) by its mean magnitude, so that nothing over- or underflows later.
 
     Raises ValueError for rows that are not finite; where that is not checked, they become NaN.
 
     Rows of zeros, or of magnitudes below the smallest normal number, become zero.
     """
     magnitudes = rows.abs()
-    scale = magnitudes.flatten(1).mean(1)
+    scale = magnitudes.mean(1)
     finite = torch.isfinite(scale)
     if check_finite and not finite.all():
         bad = ", ".join(map(str, torch.nonzero(~finite).flatten().tolist()))
-        raise ValueError(f"{spectrum.row} {bad} of the batch holds NaN, infinite or overflowing values, which "
+        raise ValueError(f"sample {bad} of the batch holds NaN, infinite or overflowing values, which "
                          "have no nearest white noise; lower the step size or compute in a higher precision")
     scale = torch.where(scale < torch.finfo(rows.dtype).tiny, math.inf, torch.where(finite, scale, math.nan))
-    return torch.div(rows, scale.view(-1, *[1] * (rows.dim() - 1)), out=magnitudes)
-
-
-def unit_rms(rows: torch.Tensor) -> torch.Tensor:
-    """Scale each row to a root mean square of 1, without over- or underflow; rows of zeros stay."""
-    inner = tuple(range(1, rows.dim()))
-    peak = rows.abs().amax(inner, keepdim=True)
-    rows = rows / torch.where(peak > 0, peak, 1)
-    rms = rows.square().mean(inner, keepdim=True, dtype=torch.promote_types(rows.dtype, torch.float32)).sqrt()
-    return (rows / torch.where(rms > 0, rms, 1)).to(rows.dtype)
+    return torch.div(rows, scale[:, None], out=magnitudes)

@@ -122,9 +122,6 @@ CONTENDERS = {contender.name: contender for contender in (
 # clip, and with 1 / (1 - 0.9) for momentum, plain and Nesterov steps are as long as Adam's.
 ABLATIONS = {contender.name: contender for contender in (
     *(_ablation(f"block-{size}", f"block size {size}", block_size=size) for size in (4, 8, 16, 64, 256)),
-    _ablation("per-channel", "2-D spectrum per channel", spectrum="per channel"),
-    _ablation("volume", "3-D spectrum", spectrum="volume"),
-    _ablation("confidence", "95% intervals for the norms", confidence=0.95),
     _ablation("plain", "plain steps", torch.optim.SGD, None),
     _ablation("nesterov", "Nesterov steps", NESTEROV, None, 0.005),
     _ablation("gradient", "gradient only", project_latent=False),

@@ -232,7 +232,5 @@ def test_the_projector_node_passes_its_widgets_on(pack):
     from gper_pack.preconditioning import WhiteGaussianProjector
 
     assert WhiteGaussianProjectorNode.execute(16, True, True)[0] == WhiteGaussianProjector()
-    assert WhiteGaussianProjectorNode.execute(8, True, False, "volume", 0.9)[0] == WhiteGaussianProjector(
-        block_size=8, project_gradient=True, project_latent=False, spectrum="volume", confidence=0.9)
-    with pytest.raises(ValueError, match="confidence"):
-        WhiteGaussianProjectorNode.execute(16, True, True, "flat", 0.3)
+    assert WhiteGaussianProjectorNode.execute(8, True, False)[0] == WhiteGaussianProjector(
+        block_size=8, project_gradient=True, project_latent=False)

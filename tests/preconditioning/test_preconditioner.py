@@ -51,10 +51,13 @@ def test_unconstrained_changes_nothing() -> None:
     assert torch.equal(Unconstrained().retract(noise), noise)
 
 
-def test_a_sample_that_is_not_finite_spoils_no_other():
+@pytest.mark.parametrize("block_size", [2, 16])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 3e38], ids=str)
+def test_a_sample_that_is_not_finite_becomes_nan_and_spoils_no_other(value, block_size):
+    """Also one whose values are finite and whose norm is not."""
     x = torch.randn(3, 64, generator=torch.Generator().manual_seed(0))
-    broken = x.clone()
-    broken[1, 5], projector = torch.nan, WhiteGaussianProjector()
+    broken, projector = x.clone(), WhiteGaussianProjector(block_size)
+    broken[1, 5:10] = value
     for found, expected in (
         (projector.retract(broken), projector.retract(x)),
         (projector.precondition(broken, x), projector.precondition(x, x)),
