@@ -85,9 +85,10 @@ class OneDrawForEach:
 
 def stock_latent(name, **inputs):
     """What a stock node makes of latents."""
-    import nodes
-    from comfy_extras import nodes_post_processing  # noqa: F401, first: nodes_latent imports it in a circle
+    import comfy_extras.nodes_post_processing  # noqa: F401, first: nodes_latent imports it in a circle
     from comfy_extras import nodes_latent
+
+    import nodes
 
     if hasattr(nodes_latent, name):
         return getattr(nodes_latent, name).execute(**inputs)[0]
