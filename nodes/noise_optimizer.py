@@ -249,7 +249,7 @@ class NoiseOptimizer(io.ComfyNode):
             step_size=method.step_size(settings),
         )
         return io.NodeOutput(
-            OptimizedNoise(noise.seed, record.best_noise, history),
+            OptimizedNoise(noise.seed, record.best_noise, history, batch_index=latent.get("batch_index")),
             latent,
             report,
             report_image(record, reward.model, scores.parts, progress.pictures, about_method),
