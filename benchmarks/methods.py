@@ -94,7 +94,7 @@ def subjects(options: argparse.Namespace, plan: Plan) -> tuple:
         return climbed, watched, f"demo_world_{options.decoder_dtype}"
     if not options.target or not options.held_out:
         raise ValueError("--comfyui needs --target and at least one --held-out: files in models/reward_models")
-    from .comparison import comfyui_host
+    from . import comfyui_host
 
     comfyui_host.start()
     from .comparison.comfyui_files import PROMPTS, ModelFiles, RewardFile
