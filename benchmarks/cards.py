@@ -6,8 +6,6 @@ The plan of the Noise Optimizer is asked with a FLUX.1 without numbers in its we
 reward, in bfloat16, for one picture in one sampling step. Of the card's memory 1 GiB is taken to be in use.
 """
 
-import argparse
-import json
 import logging
 import tempfile
 from pathlib import Path
@@ -15,12 +13,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from .comparison import comfyui_host
+from . import comfyui_host
 from .flux_scale import geometry as flux
 from .memory_tables import CARDS, SIDES, card_table
+from .shared import GIB, command_line, write_json
 
 WEIGHTS = {"fp8": torch.float8_e4m3fn, "16 bit": torch.bfloat16}
-IN_USE = 2**30
 CPU, META = torch.device("cpu"), torch.device("meta")
 
 
@@ -63,7 +61,7 @@ def on_card(model, vae, reward, side: int, gib: int) -> dict:
     import comfy.model_management as management
 
     backward_plan = comfyui_host.pack_module("nodes.differentiable.backward_plan")
-    free = gib * 2**30 - IN_USE
+    free = (gib - 1) * GIB
     management.get_free_memory = lambda *_, **__: free
     shape = (1, flux.LATENT_CHANNELS, side // 8, side // 8)
     plan = backward_plan.BackwardPlan("auto", model, vae, [reward], [], shape, {"positive": [{}]}, 1)
@@ -72,38 +70,28 @@ def on_card(model, vae, reward, side: int, gib: int) -> dict:
     return {
         "generator": plan.chosen.generator,
         "decoder": plan.chosen.decoder,
-        "gib": plan.memory_required / 2**30,
-        "offloaded_gib": min(model.model_size(), max(0.0, weights + needed - free)) / 2**30,
+        "gib": plan.memory_required / GIB,
+        "offloaded_gib": min(model.model_size(), max(0.0, weights + needed - free)) / GIB,
         "fits": needed + weights - model.model_size() < free,  # only the model is loaded in part
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cards", description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser = command_line("cards", __doc__)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    try:
-        comfyui_host.start()
-    except ValueError as error:
-        parser.error(str(error))
+    comfyui_host.start_for(parser)
     import comfy.model_management as management
 
     management.pytorch_attention_flash_attention = lambda: True  # as on a graphics card
     management.current_loaded_models.clear()
     vae = full_vae()
     reward = patcher(flux.reward(flux.GEOMETRIES["full"], META, torch.bfloat16))
-    rows = []
-    for name, dtype in WEIGHTS.items():
-        model = diffusion_model(dtype)
-        rows += [
-            {"weights": name, "card_gib": gib, "side": side, **on_card(model, vae, reward, side, gib)}
-            for gib in CARDS
-            for side in SIDES
-        ]
+    models = {name: diffusion_model(dtype) for name, dtype in WEIGHTS.items()}
+    rows = [{"weights": name, "card_gib": gib, "side": side, **on_card(model, vae, reward, side, gib)}
+            for name, model in models.items() for gib in CARDS for side in SIDES]
     print(card_table(rows))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_json(options.json, rows)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The tables of memory in README and docs, from the numbers that memory_estimate and cards wrote."""
 
+from .shared import table
+
 CARDS = (8, 12, 16, 24)  # GiB
 SIDES = (512, 768, 1024)
 
@@ -9,26 +11,19 @@ def estimate_table(rows: list[dict]) -> str:
     kept, recomputed = "transformer, keep", "transformer, recompute"
     parts = (kept, recomputed, "VAE, keep", "VAE, recompute", "TAESD")
     runs = (f"{kept} + VAE, keep", f"{recomputed} + VAE, recompute", f"{recomputed} + TAESD")
-    lines = [
-        "| FLUX.1, 16 bit, batch 1 | transformer: *keep* | *recompute* | full VAE: *keep* | *recompute* | TAESD | "
-        "a run, all kept | all recomputed | recomputed, TAESD |",
-        "|" + "---|" * 9,
-    ]
-    for row in rows:
-        sizes = [sum(row[part]) for part in parts] + [row[run] for run in runs]
-        cells = [f"{row['picture']} x {row['picture']}", *(f"{size:.1f} GiB" for size in sizes)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    head = ("FLUX.1, 16 bit, batch 1", "transformer: *keep*", "*recompute*", "full VAE: *keep*", "*recompute*", "TAESD",
+            "a run, all kept", "all recomputed", "recomputed, TAESD")
+    sizes = [[*(sum(row[part]) for part in parts), *(row[run] for run in runs)] for row in rows]
+    return table(head, [[f"{row['picture']} x {row['picture']}", *(f"{size:.1f} GiB" for size in of_row)]
+                        for row, of_row in zip(rows, sizes, strict=True)])
 
 
 def card_table(rows: list[dict]) -> str:
     """rows: of docs/cards.json."""
-    lines = ["| weights | card | " + " | ".join(f"{side} x {side}" for side in SIDES) + " |", "|" + "---|" * 5]
-    for weights in dict.fromkeys(row["weights"] for row in rows):
-        for gib in CARDS:
-            cells = [_choice(row) for row in rows if (row["weights"], row["card_gib"]) == (weights, gib)]
-            lines.append(f"| {weights} | {gib} GB | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    choices = {(row["weights"], row["card_gib"], row["side"]): _choice(row) for row in rows}
+    return table(("weights", "card", *(f"{side} x {side}" for side in SIDES)),
+                 [[weights, f"{gib} GB", *(choices[weights, gib, side] for side in SIDES)]
+                  for weights in dict.fromkeys(row["weights"] for row in rows) for gib in CARDS])
 
 
 def _choice(row: dict) -> str:

@@ -22,7 +22,7 @@ import torch
 
 from .comparison.contenders import ABLATIONS, CONTENDERS
 from .comparison.protocol import Comparison, Plan
-from .comparison.report import Report
+from .comparison.report import write_report
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def subjects(options: argparse.Namespace, plan: Plan) -> tuple:
         return climbed, watched, f"demo_world_{options.decoder_dtype}"
     if not options.target or not options.held_out:
         raise ValueError("--comfyui needs --target and at least one --held-out: files in models/reward_models")
-    from .comparison import comfyui_host
+    from . import comfyui_host
 
     comfyui_host.start()
     from .comparison.comfyui_files import PROMPTS, ModelFiles, RewardFile
@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     said = shlex.join(sys.argv[1:] if arguments is None else arguments)
     out = options.out or ROOT / ("benchmark_results/quick.md" if options.quick else "docs/benchmarks.md")
     out.parent.mkdir(parents=True, exist_ok=True)
-    Report(comparison, out, with_ablations, f"python -m benchmarks.methods {said}".strip()).write()
+    write_report(comparison, out, with_ablations, f"python -m benchmarks.methods {said}".strip())
     logger.info("wrote %s", os.path.relpath(out))
 
 

@@ -1,29 +1,28 @@
 """The reward models on their real files, against the scores their authors and others published.
 
-    python -m benchmarks.published_scores --images PICTURES [--models FOLDER ...] [--device cuda] [--json
-    scores.json]
+    python -m benchmarks.published_scores --images PICTURES [--models FOLDER ...] [--device cuda] [--json FILE]
 
 PICTURES holds 1.webp ... 4.webp of assets/images of github.com/THUDM/ImageReward. FOLDERs hold the weight
 files under any name; default: models/reward_models and models/clip_vision of the ComfyUI at COMFYUI_PATH or
 ~/ComfyUI. What is absent is said and skipped; the exit code is 1 only if a score differs.
 """
 
-import argparse
 import itertools
-import json
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
+from torchvision.transforms.functional import to_tensor
 
 from reward_models import RewardFileInfo, RewardModel, inspect_reward_file, load_reward
 from reward_models.affine_head import load_affine_head
 from reward_models.checkpoint import open_checkpoint
+
+from .shared import command_line, write_json
 
 PROMPT = "a painting of an ocean with clouds and birds, day time, low depth field effect"
 PICTURES = ("1", "2", "3", "4")
@@ -58,14 +57,11 @@ PUBLISHED = (
     Published("ImageReward", (0.5812, 0.2745, -1.4159, -2.0325), 0.02, DIFFSYNTH),
     Published("LAION Aesthetic V2", (5.9009, 5.7766, 5.7999, 5.0520), 0.03, DIFFSYNTH, "sac+logos+ava1"),
     Published("PickScore", (0.20737, 0.20444, 0.20661, 0.19426), 1e-3, DIFFSYNTH, convention=unscaled),
-    Published(
-        "CLIPScore", (0.38946, 0.35446, 0.33861, 0.32878), 3e-3, DIFFSYNTH, "ViT-H/14", square_only=True
-    ),
+    Published("CLIPScore", (0.38946, 0.35446, 0.33861, 0.32878), 3e-3, DIFFSYNTH, "ViT-H/14", square_only=True),
     Published("HPS v2", (0.26725, 0.25495, 0.24889, 0.24303), 2e-3, DIFFSYNTH),
     Published("HPS v2.1", (0.23211, 0.20234, 0.19783, 0.19230), 2e-3, DIFFSYNTH),
 )
-# What the five layers of a head come to: norm of the weight, bias. Computed in float64 from the published
-# file.
+# What the five layers of a head come to: norm of the weight, bias. Computed in float64 from the published file.
 FOLDED = (
     ("LAION Aesthetic V2", "sac+logos+ava1", "layers.", (0, 2, 4, 6, 7), (17.996, 5.2366)),
     ("Aesthetic V2.5", "", "scoring_head.", (0, 2, 4, 6, 8), (25.452, 1.9390)),
@@ -73,11 +69,10 @@ FOLDED = (
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line("published_scores", __doc__)
     parser.add_argument("--images", type=Path, help="folder with 1.webp ... 4.webp")
     parser.add_argument("--models", type=Path, nargs="+", default=default_folders(), metavar="FOLDER")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", type=Path, help="where to write the rows")
     options = parser.parse_args()
 
     files = weight_files(options.models)
@@ -91,8 +86,7 @@ def main() -> int:
         for name, expected, got in zip(row["inputs"], row["published"], row["here"], strict=True):
             here = "-" if got is None else f"{got:.5g}"
             print(f"{row['kind']:<24} {name:<10} {expected:>10.5g} {here:>10}  {row['result']}")
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_json(options.json, rows)
     results = [row["result"].split(":")[0] for row in rows]
     print(", ".join(f"{results.count(result)} {result}" for result in ("equal", "DIFFERENT", "not checked")))
     return int("DIFFERENT" in results)
@@ -117,74 +111,51 @@ def weight_files(folders: list[Path]) -> list[RewardFileInfo]:
 
 def read_pictures(folder: Path | None) -> dict[str, torch.Tensor]:
     """The pictures present in the folder, (1, 3, H, W) in [0, 1] each, by name."""
-    pictures = {}
-    for name in PICTURES if folder is not None else ():
-        path = folder / f"{name}.webp"
-        if path.is_file():
-            rgb = np.asarray(Image.open(path).convert("RGB"))
-            pictures[name] = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None] / 255
-    return pictures
+    paths = {name: folder / f"{name}.webp" for name in PICTURES} if folder else {}
+    return {name: to_tensor(Image.open(path).convert("RGB"))[None] for name, path in paths.items() if path.is_file()}
 
 
-def check_head(
-    files: list[RewardFileInfo],
-    kind: str,
-    marks: str,
-    prefix: str,
-    indices: tuple[int, ...],
-    folded: tuple[float, ...],
-) -> dict:
+def check_head(files: list[RewardFileInfo], kind: str, marks: str, prefix: str, indices: tuple[int, ...],
+               folded: tuple[float, ...]) -> dict:
     info = find(files, kind, marks)
-    here: list[float | None] = [None, None]
-    result = f"not checked: no file of the {kind} head"
-    if info is not None:
+    if info is None:
+        here, result = [None, None], f"not checked: no file of the {kind} head"
+    else:
         head = load_affine_head(open_checkpoint(info.path), prefix, indices)
         here = [float(head.weight.double().norm()), float(head.bias)]
         result = verdict(folded, here, 1e-3)
     return row(f"{kind} head", ["|weight|", "bias"], folded, here, result, "folded from the published file")
 
 
-def check_scores(
-    files: list[RewardFileInfo], pictures: dict[str, torch.Tensor], published: list[Published], device: str
-) -> list[dict]:
+def check_scores(files: list[RewardFileInfo], pictures: dict[str, torch.Tensor], published: list[Published],
+                 device: str) -> list[dict]:
     """Rows of one model, which is loaded once for all its sources."""
     first = published[0]
     info = find(files, first.kind, first.marks)
-    backbone = None
-    result = ""
+    needs_backbone = info is not None and info.needs_backbone
+    backbone = next((file for file in files if first.kind in file.backbone_for), None) if needs_backbone else None
     if info is None:
-        result = f"not checked: no file of {first.kind} {first.marks}".rstrip()
-    elif info.needs_backbone:
-        backbone = next((file for file in files if first.kind in file.backbone_for), None)
-        if backbone is None:
-            result = f"not checked: no image encoder for {first.kind}"
-    if not result and len(pictures) < len(PICTURES):
-        result = "not checked: pictures are absent (--images)"
-    if not result and first.square_only and any(p.shape[-1] != p.shape[-2] for p in pictures.values()):
-        result = "not checked: published with padding, and a picture is not square"
-    if result:
-        nothing = [None] * len(PICTURES)
-        return [row(each.kind, PICTURES, each.values, nothing, result, each.source) for each in published]
-
-    reward = load_reward(info.path, first.kind, backbone and backbone.path).to(device)
-    with torch.no_grad():
-        scores = torch.cat([reward(pictures[name].to(device), PROMPT) for name in PICTURES])
-        here = first.convention(reward, scores).tolist()
-    return [
-        row(each.kind, PICTURES, each.values, here, verdict(each.values, here, each.tolerance), each.source)
-        for each in published
-    ]
+        missing = f"no file of {first.kind} {first.marks}".rstrip()
+    elif needs_backbone and backbone is None:
+        missing = f"no image encoder for {first.kind}"
+    elif len(pictures) < len(PICTURES):
+        missing = "pictures are absent (--images)"
+    elif first.square_only and any(p.shape[-1] != p.shape[-2] for p in pictures.values()):
+        missing = "published with padding, and a picture is not square"
+    else:
+        reward = load_reward(info.path, first.kind, backbone and backbone.path).to(device)
+        with torch.no_grad():
+            scores = torch.cat([reward(pictures[name].to(device), PROMPT) for name in PICTURES])
+            here = first.convention(reward, scores).tolist()
+        return [row(each.kind, PICTURES, each.values, here, verdict(each.values, here, each.tolerance), each.source)
+                for each in published]
+    return [row(each.kind, PICTURES, each.values, [None] * len(PICTURES), f"not checked: {missing}", each.source)
+            for each in published]
 
 
 def find(files: list[RewardFileInfo], kind: str, marks: str) -> RewardFileInfo | None:
-    return next(
-        (
-            file
-            for file in files
-            if file.kind == kind and (marks in file.path.name or marks in file.description)
-        ),
-        None,
-    )
+    fitting = (file for file in files if file.kind == kind)
+    return next((file for file in fitting if marks in file.path.name or marks in file.description), None)
 
 
 def verdict(published: tuple[float, ...], here: list[float], tolerance: float) -> str:
@@ -194,14 +165,8 @@ def verdict(published: tuple[float, ...], here: list[float], tolerance: float) -
 
 
 def row(kind, inputs, published, here, result, source) -> dict:
-    return {
-        "kind": kind,
-        "inputs": list(inputs),
-        "published": list(published),
-        "here": list(here),
-        "result": result,
-        "source": source,
-    }
+    return {"kind": kind, "inputs": list(inputs), "published": list(published), "here": list(here), "result": result,
+            "source": source}
 
 
 if __name__ == "__main__":

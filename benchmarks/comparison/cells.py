@@ -90,18 +90,17 @@ def run_cell(cell: Cell, contender: Contender, subject: Subject, folder: Path) -
     # A run that ended early stands still from there on.
     rewards = record.reward_history()
     rewards = torch.cat([rewards, rewards[-1:].expand(cell.steps + 1 - len(rewards), -1)])
-    last = record.best_noise.cpu()
-    trajectory = Trajectory(marks(cell.steps), torch.stack([kept.get(step, last) for step in marks(cell.steps)]),
-                            rewards, tuple(prompts))
-    _write(trajectory, path)
-    return trajectory
+    best = torch.stack([kept.get(step, record.best_noise.cpu()) for step in marks(cell.steps)])
+    write_tensors(path, {"noise": best, "rewards": rewards, "steps": torch.tensor(marks(cell.steps))},
+                  {"prompts": "\n".join(prompts)})
+    return _read(path)
 
 
-def _write(trajectory: Trajectory, path: Path) -> None:
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """All of the file or nothing of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file({"noise": trajectory.noise.contiguous(), "rewards": trajectory.rewards.contiguous(),
-               "steps": torch.tensor(trajectory.steps)}, partial, {"prompts": "\n".join(trajectory.prompts)})
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
     partial.rename(path)
 
 

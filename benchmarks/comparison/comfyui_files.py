@@ -11,7 +11,7 @@ import comfy.sd
 import comfy.utils
 import folder_paths
 
-from .comfyui_host import pack_module
+from ..comfyui_host import pack_module
 
 PROMPTS = Path(__file__).with_name("prompts")
 

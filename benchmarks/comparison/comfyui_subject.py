@@ -14,8 +14,8 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from ..comfyui_host import pack_module
 from .comfyui_files import ModelFiles, RewardFile, encode, read_prompts
-from .comfyui_host import pack_module
 
 BackwardPlan = pack_module("nodes.differentiable.backward_plan").BackwardPlan
 cast_again = pack_module("nodes.differentiable.cast_again").cast_again

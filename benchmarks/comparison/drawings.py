@@ -1,131 +1,115 @@
 """Pictures of the comparison: fronts, curves over time, grids of results."""
 
-import math
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-import torch
-from PIL import Image
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
-from figures.axes import Axes, nice_ticks
-from figures.canvas import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION, Canvas
+from figures.canvas import BLACK, BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 
 # Colour and dash of each method, the same in every picture.
 STYLES = {
-    "none": (BLACK, 0.0),
-    "reno": (ORANGE, 0.0),
-    "prno": (PURPLE, 0.0),
-    "mpgr": (SKY, 0.0),
-    "gper": (BLUE, 0.0),
-    "gper-large": (BLUE, 0.7),
-    "gper-block4": (GREEN, 0.0),
-    "gper-gradient": (INK, 0.7),
-    "gper-latent": (INK, 0.25),
-    "best-of-n": (VERMILLION, 0.7),
-    "local-search": (VERMILLION, 0.0),
+    "none": (BLACK, "-"),
+    "reno": (ORANGE, "-"),
+    "prno": (PURPLE, "-"),
+    "mpgr": (SKY, "-"),
+    "gper": (BLUE, "-"),
+    "gper-large": (BLUE, "--"),
+    "gper-block4": (GREEN, "-"),
+    "gper-gradient": (INK, "--"),
+    "gper-latent": (INK, ":"),
+    "best-of-n": (VERMILLION, "--"),
+    "local-search": (VERMILLION, "-"),
 }
-OTHER = (INK, 0.25)
-FONT = 22.0
+SOUND = "#e6f2e6"
+COLUMNS = 2
 
 
 @dataclass(frozen=True)
 class Line:
-    """xs, ys: of its points. name: of the method, for colour and dash. label: in the legend. dots: draw the points."""
+    """name: of the method, for colour and dash. label: in the legend."""
 
     name: str
     label: str
     xs: Sequence[float]
     ys: Sequence[float]
-    dots: bool = False
-
-    @property
-    def style(self) -> tuple[str, float]:
-        return STYLES.get(self.name, OTHER)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot. band: y values between which pictures are sound. mark: a point and its text."""
+    """One plot. dots: at the points of the lines. sound: y below which pictures are sound. mark: where sound pictures
+    are. window: (least x, most y) of what is shown."""
 
     title: str
     x_label: str
     lines: Sequence[Line]
     log_y: bool = False
-    band: tuple[float, float] | None = None
-    mark: tuple[float, float, str] | None = None
+    dots: bool = False
+    sound: float | None = None
+    mark: tuple[float, float] | None = None
+    window: tuple[float, float] | None = None
 
 
-def draw_panels(panels: Sequence[Panel], width: int = 640, height: int = 540, columns: int = 2) -> Image.Image:
-    """The panels in rows of `columns` under one legend of all their lines."""
-    entries = {line.label: line for panel in panels for line in panel.lines}
-    total, rows = width * min(columns, len(panels)), math.ceil(len(panels) / columns)
-    legend = _legend(Canvas(1, 1), list(entries.values()), total)
-    canvas = Canvas(total, round(height * rows + legend))
-    _legend(canvas, list(entries.values()), total)
-    for number, panel in enumerate(panels):
-        row, column = divmod(number, columns)
-        _draw(canvas, panel, column * width, legend + row * height, width, height)
-    return canvas.picture()
+def draw_panels(panels: Sequence[Panel], path: Path) -> None:
+    """The panels under one legend of all their lines."""
+    rows = -(-len(panels) // COLUMNS)
+    figure = Figure(figsize=(12.8, 5.2 * rows + 0.8), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    legend = {}
+    for axes, panel in itertools.zip_longest(figure.subplots(rows, COLUMNS, squeeze=False).flat, panels):
+        if panel is None:
+            axes.remove()
+        else:
+            legend |= {line.get_label(): line for line in _draw(axes, panel)}
+    figure.legend(legend.values(), legend.keys(), loc="outside upper left", ncols=5, frameon=False, fontsize=14)
+    figure.savefig(path, dpi=100)
 
 
-def _legend(canvas: Canvas, lines: list[Line], width: int) -> float:
-    """Draw it, and return its height."""
-    x, y = FONT * 2, FONT * 1.2
-    for line in lines:
-        wide = FONT * 3.8 + canvas.text_width(line.label, FONT)
-        if x + wide > width:
-            x, y = FONT * 2, y + FONT * 1.7
-        colour, dash = line.style
-        canvas.line([(x, y), (x + FONT * 2.2, y)], colour, FONT / 5, dash * FONT)
-        canvas.text((x + FONT * 2.6, y), line.label, FONT, "lm")
-        x += wide
-    return y + FONT
-
-
-def _draw(canvas: Canvas, panel: Panel, left: float, top: float, width: float, height: float) -> None:
-    xs = [x for line in panel.lines for x in line.xs if math.isfinite(x)]
-    ys = [y for line in panel.lines for y in line.ys if math.isfinite(y)] + ([panel.band[1]] if panel.band else [])
-    low, high = min(ys), max(ys)
-    y_range = (low / 1.15, high * 1.15) if panel.log_y else (low - 0.06 * (high - low), high + 0.06 * (high - low))
-    space = 0.02 * (max(xs) - min(xs)) or 1.0
-    axes = Axes(canvas, left + 4 * FONT, top + 2 * FONT, left + width - 1.5 * FONT, top + height - 3.2 * FONT,
-                (min(xs) - space, max(xs) + space), y_range, FONT, panel.log_y)
-    if panel.band:
-        axes.between(max(panel.band[0], y_range[0]), panel.band[1], "#e6f2e6")
-    ticks = [m * 10.0**p for p in range(-3, 5) for m in (1, 2, 5) if y_range[0] <= m * 10.0**p <= y_range[1]] \
-        if panel.log_y else nice_ticks(*y_range, 8)
-    axes.frame(panel.title, panel.x_label, nice_ticks(min(xs), max(xs), 8), ticks)
+def _draw(axes, panel: Panel) -> list:
+    axes.set_title(panel.title, loc="left", fontsize=15)
+    axes.set_xlabel(panel.x_label, fontsize=14)
+    axes.tick_params(labelsize=13, left=False, which="both")
+    axes.spines[["top", "left", "right"]].set_visible(False)
+    axes.grid(axis="y", color=FAINT)
+    axes.set_axisbelow(True)
+    if panel.log_y:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    drawn = []
     for line in panel.lines:
-        colour, dash = line.style
-        axes.line(list(line.xs), list(line.ys), colour, 0.16, dash)
-        if line.dots:
-            for x, y in zip(line.xs, line.ys, strict=True):
-                canvas.disc(axes.place(x, y), 0.27 * FONT, colour)
+        points = [(x, y) for x, y in zip(line.xs, line.ys, strict=True)
+                  if panel.window is None or x >= panel.window[0] and y <= panel.window[1]]
+        colour, dash = STYLES.get(line.name, (INK, ":"))
+        drawn += axes.plot(*zip(*points, strict=True) if points else ((), ()), color=colour, linestyle=dash,
+                           linewidth=2.2, marker="o" if panel.dots else None, markersize=7, markeredgecolor="white",
+                           label=line.label)
     if panel.mark:
-        x, y, text = panel.mark
-        place = axes.place(x, y)
-        canvas.line([(place[0] - FONT / 2, place[1]), (place[0] + FONT / 2, place[1])], INK, FONT / 7)
-        canvas.line([(place[0], place[1] - FONT / 2), (place[0], place[1] + FONT / 2)], INK, FONT / 7)
-        canvas.text((place[0] + 0.4 * FONT, place[1] + FONT), text, FONT * 0.85, "lm")
+        drawn += axes.plot(*panel.mark, "+", color=INK, markersize=16, markeredgewidth=2.5, label="sound pictures")
+    if panel.sound is not None:
+        low, high = axes.get_ylim()
+        axes.axhspan(low, panel.sound, color=SOUND, linewidth=0, zorder=0)
+        axes.set_ylim(low, max(high, 1.05 * panel.sound))
+    return drawn
 
 
-def draw_grid(rows: Mapping[str, Tensor], captions: Sequence[Sequence[str]] | None = None, cell: int = 128,
-              label_width: int = 250) -> Image.Image:
+def draw_grid(rows: Mapping[str, Tensor], path: Path, captions: Sequence[Sequence[str]] = ()) -> None:
     """Rows of pictures (B, 3, H, W) in [0, 1], each with its name, and a caption under each picture."""
     count = max(len(row) for row in rows.values())
-    caption = 22 if captions else 0
-    canvas = Canvas(label_width + count * (cell + 6), len(rows) * (cell + 6 + caption))
-    for number, (name, _) in enumerate(rows.items()):
-        top = number * (cell + 6 + caption)
-        for line, text in enumerate(canvas.wrap(name, FONT * 0.85, label_width - 16)):
-            canvas.text((8, top + 6 + line * FONT * 1.05), text, FONT * 0.85)
-        for column, text in enumerate(captions[number] if captions else ()):
-            canvas.text((label_width + column * (cell + 6) + cell / 2, top + cell + 2), text, 15, "ma")
-    picture = canvas.picture()
-    for number, row in enumerate(rows.values()):
-        for column, image in enumerate(row):
-            pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            tile = Image.fromarray(pixels).resize((cell, cell), Image.Resampling.BICUBIC)
-            picture.paste(tile, (label_width + column * (cell + 6), number * (cell + 6 + caption)))
-    return picture
+    figure = Figure(figsize=(2.6 + 1.34 * count, (1.56 if captions else 1.34) * len(rows)), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    for name, row, axes, below in itertools.zip_longest(
+            rows, rows.values(), figure.subplots(len(rows), count, squeeze=False), captions, fillvalue=()):
+        axes[0].set_ylabel(name.replace(", ", ",\n"), rotation=0, ha="left", va="center", labelpad=150, fontsize=13)
+        for axis, image in zip(axes, row, strict=False):
+            axis.imshow(image.clamp(0, 1).permute(1, 2, 0).numpy(), interpolation="bicubic")
+        for axis, text in zip(axes, below, strict=False):
+            axis.set_xlabel(text, fontsize=11)
+        for axis in axes:
+            axis.set(xticks=(), yticks=(), frame_on=False)
+    figure.savefig(path, dpi=100, pil_kwargs={"quality": 88})

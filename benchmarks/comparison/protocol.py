@@ -13,17 +13,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import scipy.stats
 import torch
 from torch import Tensor
 
-from .cells import FINAL_SEED, TUNING_SEED, Cell, Trajectory, noises, run_cell
+from ..shared import now, write_json
+from .cells import FINAL_SEED, TUNING_SEED, Cell, noises, run_cell
 from .contenders import BASELINES, REFERENCE, Contender, Task
-from .judging import Judged, judged_cell
+from .judging import judged_cell
 from .statistics import at_time
 from .subject import Subject
 
 logger = logging.getLogger(__name__)
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 BATCHES = (1, 4, 16)
 CHOSEN_BY = "held out"  # on which held-out reward step sizes are chosen; the first one where it has another name
 
@@ -45,16 +49,15 @@ class Plan:
 @dataclass(frozen=True)
 class Curves:
     """What became of a batch of noises. seconds: (K,) since the start, per noise. values: by name, (K, B). noise:
-    (B, C, H, W) in the end. rewards: (evaluations, B) as the method saw them. evaluation_seconds: of each."""
+    (B, C, H, W) in the end."""
 
-    seconds: Tensor
-    values: dict[str, Tensor]
+    steps: tuple[int, ...]
+    seconds: np.ndarray
+    values: dict[str, np.ndarray]
     noise: Tensor
     prompts: tuple[str, ...]
-    rewards: Tensor
-    evaluation_seconds: Tensor
 
-    def at(self, name: str, moment: float) -> Tensor:
+    def at(self, name: str, moment: float) -> np.ndarray:
         """(B,) of a value at a moment."""
         return at_time(self.seconds, self.values[name], moment)
 
@@ -116,39 +119,40 @@ class Comparison:
 
     def seconds_by_batch(self) -> dict[int, float]:
         """Seconds of a step of the paper's method for one noise, by how many are optimized at once; kept in a file."""
-        path = self.folder / "seconds_by_batch.json"
-        if not path.exists():
-            reference = self.contenders[REFERENCE]
-            measured = {
-                batch: seconds_per_step([reference], self.climbed, replace(self.plan, batch=batch, noises=batch))
-                for batch in BATCHES
-                if batch <= self.plan.batch
-            }
-            path.write_text(json.dumps({batch: by_name[REFERENCE] for batch, by_name in measured.items()}) + "\n")
-        return {int(batch): seconds for batch, seconds in json.loads(path.read_text()).items()}
+
+        def measured() -> dict[int, float]:
+            contenders = [self.contenders[REFERENCE]]
+            plans = [replace(self.plan, batch=n, noises=n) for n in BATCHES if n <= self.plan.batch]
+            return {plan.batch: seconds_per_step(contenders, self.climbed, plan)[REFERENCE] for plan in plans}
+
+        found = kept(self.folder / "seconds_by_batch.json", measured)
+        return {int(batch): seconds for batch, seconds in found.items()}
 
     def _run(self, contender: Contender, size: float | None, seed: int, count: int, steps: int,
              step_seconds: float) -> Curves:
         key = (contender.name, size, seed, count, steps)
         if key in self._curves:
             return self._curves[key]
-        parts = []
+        trajectories, judged = [], []
         for start in range(0, count, self.plan.batch):
             cell = Cell(contender.name, size, seed + start, min(self.plan.batch, count - start), steps)
             started = time.process_time()
-            trajectory = run_cell(cell, contender, self.climbed, self.folder / "cells")
-            judged = judged_cell(cell, trajectory, self.watched, self.folder / "judged")
+            trajectories.append(run_cell(cell, contender, self.climbed, self.folder / "cells"))
+            judged.append(judged_cell(cell, trajectories[-1], self.watched, self.folder / "judged"))
             spent = time.process_time() - started
             if spent > 2:
-                logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged.values["target"][-1].mean())
-            parts.append((trajectory, judged))
-        self._curves[key] = joined(parts, step_seconds)
+                logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged[-1]["target"][-1].mean())
+        kept_steps = trajectories[0].steps
+        values = {name: torch.cat([part[name] for part in judged], 1).double().numpy() for name in judged[0]}
+        self._curves[key] = Curves(kept_steps, np.array(kept_steps) * step_seconds, values,
+                                   torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
+                                   tuple(prompt for trajectory in trajectories for prompt in trajectory.prompts))
         return self._curves[key]
 
     def _timings(self) -> dict[str, float]:
         """Seconds of a step by method, kept in a file of the folder."""
         path = self.folder / "seconds_per_step.json"
-        known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        known: dict[str, float] = kept(path, dict)
         missing = [contender for name, contender in self.contenders.items() if name not in known]
         if missing:
             reference = [self.contenders[name] for name in BASELINES[:1] if name in known]
@@ -156,20 +160,16 @@ class Comparison:
             # A method that is added later is measured against the first, whose step keeps its time.
             scale = known[reference[0].name] / measured[reference[0].name] if reference else 1.0
             known |= {contender.name: measured[contender.name] * scale for contender in missing}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(known, indent=1) + "\n")
+            write_json(path, known)
         return known
 
 
-def joined(parts: Sequence[tuple[Trajectory, Judged]], step_seconds: float) -> Curves:
-    """Batches that were kept at the same steps, as one."""
-    judged = Judged.joined([part for _, part in parts])
-    trajectories = [trajectory for trajectory, _ in parts]
-    rewards = torch.cat([trajectory.rewards for trajectory in trajectories], 1)
-    return Curves(judged.steps.double() * step_seconds, judged.values,
-                  torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
-                  tuple(prompt for trajectory in trajectories for prompt in trajectory.prompts), rewards,
-                  torch.arange(len(rewards), dtype=torch.float64) * step_seconds)
+def kept(path: Path, make: Callable[[], dict]) -> dict:
+    """What the JSON file holds; it is made where there is none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, make())
+    return json.loads(path.read_text())
 
 
 def held_out_key(subject: Subject) -> str:
@@ -177,47 +177,34 @@ def held_out_key(subject: Subject) -> str:
     return f"held out: {name}"
 
 
-def choose(scores: dict[float, Tensor]) -> float:
+def choose(scores: dict[float, np.ndarray]) -> float:
     """The largest step size whose mean score is within one standard error of the best mean; scores are (B,).
 
     The one-standard-error rule of Breiman et al., "Classification and Regression Trees" (1984), with speed in the
     place of simplicity: what the tuning noises cannot tell apart is not chosen between by chance.
     """
-    best = max(scores.values(), key=lambda values: values.mean().item())
-    error = best.std().item() / len(best) ** 0.5 if len(best) > 1 else 0.0
-    return max(size for size, values in scores.items() if values.mean().item() >= best.mean().item() - error)
+    best = max(scores.values(), key=np.mean)
+    least = best.mean() - (scipy.stats.sem(best) if len(best) > 1 else 0.0)
+    return max(size for size, values in scores.items() if values.mean() >= least)
 
 
 def seconds_per_step(contenders: Sequence[Contender], subject: Subject, plan: Plan) -> dict[str, float]:
     """Seconds of one step for one noise, by method: the least of some rounds in which the methods take turns."""
-    clock = step_clock()
     seeds = tuple(range(TUNING_SEED, TUNING_SEED + min(plan.batch, plan.noises)))
     noise, prompts = noises(subject, seeds)
-    task = Task(noise, partial(subject.generate, prompts=prompts), partial(_reward, subject, prompts), seeds,
+    task = Task(noise, partial(subject.generate, prompts=prompts), partial(subject.reward, prompts=prompts), seeds,
                 subject.graph_context)
-    found: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    for _ in range(plan.timing_rounds):
-        for contender in contenders:
-            found[contender.name].append(_step_seconds(contender, task, clock) / len(noise))
-    return {name: min(seconds) for name, seconds in found.items()}
+    rounds = [{contender.name: _step_seconds(contender, task) for contender in contenders}
+              for _ in range(plan.timing_rounds)]
+    return {name: min(seconds[name] for seconds in rounds) / len(noise) for name in rounds[0]}
 
 
-def step_clock() -> Callable[[], float]:
-    """Processor time with one thread on a CPU, so that other work on the machine hardly counts; else elapsed time."""
-    single = torch.get_num_threads() == 1 and not torch.cuda.is_available()
-    return time.process_time if single else time.perf_counter
-
-
-def _reward(subject: Subject, prompts: list[str], images: Tensor) -> Tensor:
-    return subject.reward(images, prompts)
-
-
-def _step_seconds(contender: Contender, task: Task, clock: Callable[[], float]) -> float:
+def _step_seconds(contender: Contender, task: Task) -> float:
     """From the first evaluation to the second: one whole step, without what comes once."""
     moments: list[float] = []
 
     def note(step: object) -> None:
-        moments.append(clock())
+        moments.append(now(DEVICE))
 
     contender.run(task, contender.step_sizes[0], 2, note)
     return moments[1] - moments[0]

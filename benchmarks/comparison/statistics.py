@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+import scipy.stats
+from numpy.typing import ArrayLike
+from scipy.interpolate import interp1d
 
 RESAMPLES = 2000
 
@@ -19,67 +21,61 @@ class Interval:
     high: float
 
 
-def bootstrap(statistic: Callable[[Tensor], float], count: int, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """`statistic` of an index (count,) into noises, and how it varies when the noises are drawn with replacement.
+def bootstrap(statistic: Callable[[np.ndarray], ArrayLike], count: int, resamples: int = RESAMPLES) -> list[Interval]:
+    """Of each figure that `statistic` gives for an index (count,) into noises, drawn with replacement.
 
-    Percentile bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. NaN among the
-    resampled values counts as plus infinity, such as a time that is never reached.
+    A figure may be infinite, such as a time that is never reached.
     """
-    generator = torch.Generator().manual_seed(seed)
-    drawn = [statistic(torch.randint(count, (count,), generator=generator)) for _ in range(resamples)]
-    drawn = sorted(math.inf if math.isnan(value) else value for value in drawn)
-    # Order statistics, not interpolated between: an infinite neighbour would spoil a finite one.
-    low, high = drawn[round(0.025 * (resamples - 1))], drawn[round(0.975 * (resamples - 1))]
-    return Interval(statistic(torch.arange(count)), low, high)
+    every = np.arange(count)
+    with np.errstate(invalid="ignore"):  # infinity less infinity, in scipy's own interval
+        drawn = _drawn(every, lambda index: np.atleast_1d(statistic(index)), resamples, vectorized=False)
+        return [_interval(*figure) for figure in zip(np.atleast_1d(statistic(every)), drawn, strict=True)]
 
 
-def bootstrap_mean(values: Tensor, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Of `values` (count,), all resamples at once."""
-    generator = torch.Generator().manual_seed(seed)
-    means = values[torch.randint(len(values), (resamples, len(values)), generator=generator)].mean(1).sort().values
-    return Interval(values.mean().item(), means[round(0.025 * (resamples - 1))].item(),
-                    means[round(0.975 * (resamples - 1))].item())
+def bootstrap_mean(values: np.ndarray, resamples: int = RESAMPLES) -> Interval:
+    """Of `values` (count,)."""
+    return _interval(values.mean(), _drawn(values, np.mean, resamples, vectorized=True))
 
 
-def geometric_mean(errors: Tensor, dim: int = -1) -> Tensor:
-    """Of realism errors, whose tail is so heavy that a mean would be that of its worst picture."""
-    return errors.clamp_min(1e-6).log().mean(dim).exp()
+def _drawn(data: np.ndarray, statistic: Callable, resamples: int, vectorized: bool) -> np.ndarray:
+    if len(data) == 1:  # scipy refuses
+        return np.asarray(statistic(data))[..., None]
+    return scipy.stats.bootstrap((data,), statistic, n_resamples=resamples, vectorized=vectorized, method="percentile",
+                                 random_state=0).bootstrap_distribution
 
 
-def at_time(seconds: Tensor, values: Tensor, moment: float) -> Tensor:
-    """`values` (K, ...) at `moment`, linear between the `seconds` (K,) at which they are known, and held after."""
-    if moment >= seconds[-1]:
-        return values[-1]
-    after = int(torch.searchsorted(seconds, torch.tensor(moment, dtype=seconds.dtype), right=True))
-    before = max(after - 1, 0)
-    share = (moment - seconds[before]) / (seconds[after] - seconds[before]) if after > before else 0.0
-    return values[before] + share * (values[after] - values[before])
+def _interval(value: float, drawn: np.ndarray) -> Interval:
+    # Order statistics, not interpolated between as scipy does: an infinite neighbour would spoil a finite one.
+    ends = np.quantile(drawn, (0.025, 0.975), method="closest_observation")
+    return Interval(float(value), *ends.tolist())
 
 
-def time_to(seconds: Tensor, curve: Tensor, level: float) -> float:
+def geometric_mean(errors: np.ndarray) -> np.ndarray:
+    """Over the last axis: the tail of realism errors is so heavy that a mean would be that of the worst picture."""
+    return np.exp(np.log(np.maximum(errors, 1e-6)).mean(-1))
+
+
+def at_time(seconds: np.ndarray, values: np.ndarray, moment: float) -> np.ndarray:
+    """`values` (K, ...) at `moment`, linear between the `seconds` (K,) at which they are known, and held outside."""
+    return interp1d(seconds, values, axis=0)(np.clip(moment, seconds[0], seconds[-1]))
+
+
+def time_to(seconds: np.ndarray, curve: np.ndarray, level: float) -> float:
     """First moment at which `curve` (K,), linear between the `seconds` (K,), is at `level`; infinite if never."""
-    reached = torch.nonzero(curve >= level)
+    reached = np.flatnonzero(curve >= level)
     if not len(reached):
         return math.inf
-    after = int(reached[0])
-    if after == 0:
-        return float(seconds[0])
-    share = (level - curve[after - 1]) / (curve[after] - curve[after - 1])
-    return float(seconds[after - 1] + share * (seconds[after] - seconds[after - 1]))
+    around = slice(max(reached[0] - 1, 0), reached[0] + 1)
+    return float(np.interp(level, curve[around], seconds[around]))
 
 
-def front(gains: Tensor, losses: Tensor) -> Tensor:
+def front(gains: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """Index of the points (n,) that no other beats in both gain (larger is better) and loss, by rising gain."""
-    order = sorted(range(len(gains)), key=lambda i: (-float(gains[i]), float(losses[i])))
-    kept, least = [], math.inf
-    for i in order:
-        if float(losses[i]) < least:
-            kept.append(i)
-            least = float(losses[i])
-    return torch.tensor(kept[::-1], dtype=torch.int64)
+    order = np.lexsort((losses, -gains))
+    least_before = np.minimum.accumulate(np.append(math.inf, losses[order]))[:-1]
+    return order[losses[order] < least_before][::-1]
 
 
-def least_loss(gains: Tensor, losses: Tensor, levels: Tensor) -> Tensor:
+def least_loss(gains: np.ndarray, losses: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """The least loss among points with a gain of at least each of `levels`; infinite where there is none."""
-    enough = gains[None, :] >= levels[:, None]
-    return torch.where(enough, losses[None, :], math.inf).amin(1)
+    return np.where(gains >= levels[:, None], losses, math.inf).min(1)

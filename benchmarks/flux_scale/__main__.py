@@ -11,9 +11,7 @@ so many GB of memory; a GPU's allocator gives no more, on the CPU only the choic
 comparison at full size wants a card of 80 GB; on a smaller one give --batch no number, which leaves the --caps.
 """
 
-import argparse
 import gc
-import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -22,9 +20,11 @@ from pathlib import Path
 
 import torch
 
+from .. import comfyui_host
+from ..shared import command_line
 from . import geometry as flux
 from .measuring import Samples, matmul_peak, memory_cap
-from .ours import Ours, import_host
+from .ours import Ours
 from .peer import Peer
 from .report import Result, table, write
 
@@ -32,10 +32,13 @@ from .report import Result, table, write
 SAME_GRADIENT = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 CPU = torch.device("cpu")
 ROOM_FOR_THE_FULL_MODEL = 40e9  # bytes
+# Passes through the transformer. The gradient of a frozen weight is not computed: backward costs as much as forward.
+PASSES = {"plain": 1, "projection": 0, "keep": 2, "recompute": 3, "recompute, TAESD": 3, "diffusers, keep": 2,
+          "diffusers, checkpointing": 3}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line("flux_scale", __doc__)
     parser.add_argument("--size", choices=flux.GEOMETRIES, default="small")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--side", type=int, nargs="+", default=[256], help="pixels")
@@ -43,117 +46,98 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="repeats of everything")
     parser.add_argument("--steps", type=int, default=2, help="measured steps per round and variant")
     parser.add_argument("--caps", type=float, nargs="*", default=[], help="GB of memory to plan for, in float8")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file, and the page beside it (.md)")
     options = parser.parse_args()
 
     device = torch.device(options.device)
-    if device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-        if any(cap * 1e9 > total for cap in options.caps):
-            parser.error(f"--caps: this card has {total / 1e9:.1f} GB")
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    if device.type == "cpu":
+    on_cpu = device.type == "cpu"
+    total = 0 if on_cpu else torch.cuda.get_device_properties(device).total_memory
+    if not on_cpu and any(cap * 1e9 > total for cap in options.caps):
+        parser.error(f"--caps: this card has {total / 1e9:.1f} GB")
+    dtype = torch.float32 if on_cpu else torch.bfloat16
+    if on_cpu:
         torch.set_num_threads(1)
     geometry = flux.GEOMETRIES[options.size]
-    peak = matmul_peak(device, dtype, 512 if options.size == "tiny" else 2048 if device.type == "cpu" else 8192)
+    peak = matmul_peak(device, dtype, 512 if options.size == "tiny" else 2048 if on_cpu else 8192)
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
-        comfyui = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
-        import_host(comfyui, Path(folder), device)
+        comfyui_host.start_for(parser, on_cpu=on_cpu, base=Path(folder))
+        import comfy.model_management
+
+        # On a CPU, ComfyUI's estimates reckon with attention matrices; gradients go through PyTorch's, without.
+        comfy.model_management.pytorch_attention_flash_attention = lambda: True
         files = {name: Path(folder) / f"{name}.safetensors" for name in ("transformer", "vae", "taesd")}
-        roomy = device.type == "cuda" and total > ROOM_FOR_THE_FULL_MODEL
-        model = flux.transformer(geometry, device if roomy else CPU, dtype)
+        model = flux.transformer(geometry, device if total > ROOM_FOR_THE_FULL_MODEL else CPU, dtype)
         weights = {"parameters": sum(p.numel() for p in model.parameters()), "token_weights": flux.token_weights(model)}
         flux.save(model, files["transformer"])
         flux.save(flux.autoencoder(device, dtype), files["vae"])
         flux.save_tiny_autoencoder(files["taesd"])
         del model
-        sizes = [(side, batch) for side in options.side for batch in options.batch]
-        capped = [(cap, side) for cap in options.caps for side in options.side]
-        for size in sizes:
-            results += compare(geometry, *size, files, device, dtype, options.rounds, options.steps)
-            write(results, weights, peak, geometry, dtype, device, options.json)
-        for cap, side in capped:
-            results.append(within(cap, geometry, side, files, device, dtype, options.steps))
+        runs = [partial(compare, side, batch, options.rounds) for side in options.side for batch in options.batch]
+        runs += [partial(within, cap, side) for cap in options.caps for side in options.side]
+        for run in runs:
+            results += run(geometry=geometry, files=files, device=device, dtype=dtype, steps=options.steps)
             write(results, weights, peak, geometry, dtype, device, options.json)
     print(table(results, weights, peak))
     return 0
 
 
-def compare(geometry, side, batch, files, device, dtype, rounds, steps) -> list[Result]:
+def compare(side: int, batch: int, rounds: int, *, geometry, files, device, dtype, steps: int) -> list[Result]:
     """Every variant at one size, in turn; the first round also counts memory."""
-    inputs = flux.inputs(geometry, side, batch)
-    reward = flux.reward(geometry, device, dtype)
+    inputs, reward = flux.inputs(geometry, side, batch), flux.reward(geometry, device, dtype)
     tokens = batch * ((side // 16) ** 2 + geometry.text_tokens)
-    # passes: the gradient of a frozen weight is not computed, so backward costs as much as forward
-    rows = {
-        name: Result(name, side, batch, tokens, passes, Samples())
-        for name, passes in (
-            ("plain", 1), ("projection", 0), ("keep", 2), ("recompute", 3), ("recompute, TAESD", 3),
-            ("diffusers, keep", 2), ("diffusers, checkpointing", 3),
-        )
-    }  # fmt: skip
+    rows = {name: Result(name, side, batch, tokens, passes, Samples()) for name, passes in PASSES.items()}
+    samples = {name: row.samples for name, row in rows.items()}
+    gradients: dict[str, torch.Tensor] = {}
 
     def ours() -> list[Callable[[bool], None]]:
-        side_a = Ours(files["transformer"], reward, inputs)
-        vae, taesd = side_a.load_vae(files["vae"]), side_a.load_vae(files["taesd"])
-        gradients["ours"] = side_a.gradient(vae, "recompute")
-
-        def step(name: str, decoder, memory: str) -> Callable[[bool], None]:
-            return lambda count: side_a.measure(decoder, memory, steps, rows[name].samples, count)
-
+        pack = Ours(files["transformer"], reward, inputs)
+        vae, taesd = pack.load_vae(files["vae"]), pack.load_vae(files["taesd"])
+        gradients["ours"] = pack.gradient(vae, "recompute")
         return [
-            lambda count: side_a.measure_plain(vae, steps, rows["plain"].samples),
-            lambda count: side_a.measure_projection(steps, rows["projection"].samples),
-            step("keep", vae, "keep"),
-            step("recompute", vae, "recompute"),
-            step("recompute, TAESD", taesd, "recompute"),
+            lambda count: pack.measure_plain(vae, steps, samples["plain"]),
+            lambda count: pack.measure_projection(steps, samples["projection"]),
+            partial(pack.measure, vae, "keep", steps, samples["keep"]),
+            partial(pack.measure, vae, "recompute", steps, samples["recompute"]),
+            partial(pack.measure, taesd, "recompute", steps, samples["recompute, TAESD"]),
         ]
 
     def peer() -> list[Callable[[bool], None]]:
         transformer = flux.load(partial(flux.transformer, geometry), files["transformer"], device, dtype)
-        side_b = Peer(transformer, flux.load(flux.autoencoder, files["vae"], device, dtype), reward, inputs)
-        gradients["peer"] = side_b.gradient().cpu()
+        loop = Peer(transformer, flux.load(flux.autoencoder, files["vae"], device, dtype), reward, inputs)
+        gradients["peer"] = loop.gradient().cpu()
+        return [partial(loop.measure, False, steps, samples["diffusers, keep"]),
+                partial(loop.measure, True, steps, samples["diffusers, checkpointing"])]
 
-        def step(name: str, checkpointing: bool) -> Callable[[bool], None]:
-            return lambda count: side_b.measure(checkpointing, steps, rows[name].samples, count)
-
-        return [step("diffusers, keep", False), step("diffusers, checkpointing", True)]
-
-    gradients: dict[str, torch.Tensor] = {}
-    groups = [[ours, peer]] if device.type == "cpu" else [[ours], [peer]]
-    for group in groups:
+    for group in [[ours, peer]] if device.type == "cpu" else [[ours], [peer]]:
         variants = [variant for make in group for variant in _unless_out_of_memory(make) or []]
         for repeat in range(rounds):
             for variant in variants:
                 _unless_out_of_memory(partial(variant, repeat == 0))
         variants, variant = [], None  # the models may go
         _unload()
-    if len(gradients) < 2:
-        return list(rows.values())
-    difference = float((gradients["ours"] - gradients["peer"]).norm() / gradients["peer"].norm())
-    if not difference < SAME_GRADIENT[dtype]:
-        raise RuntimeError(f"The gradients of the two sides differ by {difference:.2g}: they do not compute the same.")
-    for row in rows.values():
-        row.gradient_difference = difference
+    if len(gradients) == 2:
+        difference = float((gradients["ours"] - gradients["peer"]).norm() / gradients["peer"].norm())
+        if not difference < SAME_GRADIENT[dtype]:
+            raise RuntimeError(f"The gradients of the two sides differ by {difference:.2g}: they do not compute the "
+                               "same.")
+        for row in rows.values():
+            row.gradient_difference = difference
     return list(rows.values())
 
 
-def within(cap: float, geometry, side: int, files, device, dtype, steps: int) -> Result:
+def within(cap: float, side: int, *, geometry, files, device, dtype, steps: int) -> list[Result]:
     """A step with weights in float8 and no more than ``cap`` GB of the device."""
     row = Result(f"float8, auto, within {cap:g} GB", side, 1, (side // 16) ** 2 + geometry.text_tokens, 3, Samples())
     with memory_cap(device, cap * 1e9):
         try:
-            side_a = Ours(
-                files["transformer"], flux.reward(geometry, device, dtype), flux.inputs(geometry, side, 1),
-                torch.float8_e4m3fn,
-            )  # fmt: skip
-            side_a.measure(side_a.load_vae(files["vae"]), "auto", steps, row.samples, True)
+            pack = Ours(files["transformer"], flux.reward(geometry, device, dtype), flux.inputs(geometry, side, 1),
+                        torch.float8_e4m3fn)
+            pack.measure(pack.load_vae(files["vae"]), "auto", steps, row.samples, True)
             row.passes = 2 + row.samples.recomputed
         except torch.OutOfMemoryError:
             row.samples.seconds.clear()
     _unload()
-    return row
+    return [row]
 
 
 def _unless_out_of_memory(call: Callable):

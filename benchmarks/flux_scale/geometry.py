@@ -39,13 +39,9 @@ GEOMETRIES = {
 def transformer(geometry: Geometry, device: torch.device, dtype: torch.dtype) -> FluxTransformer2DModel:
     with building(0, device, dtype):
         model = FluxTransformer2DModel(
-            num_layers=geometry.double_blocks,
-            num_single_layers=geometry.single_blocks,
-            num_attention_heads=geometry.heads,
-            joint_attention_dim=geometry.text_width,
-            pooled_projection_dim=geometry.pooled_width,
-            guidance_embeds=False,
-        )
+            num_layers=geometry.double_blocks, num_single_layers=geometry.single_blocks, guidance_embeds=False,
+            num_attention_heads=geometry.heads, joint_attention_dim=geometry.text_width,
+            pooled_projection_dim=geometry.pooled_width)
     return model.requires_grad_(False).eval()
 
 
@@ -54,20 +50,14 @@ def token_weights(model: FluxTransformer2DModel) -> int:
     return sum(p.numel() for name, p in model.named_parameters() if "blocks." in name and ".linear." not in name)
 
 
-def autoencoder(
-    device: torch.device, dtype: torch.dtype, latent_channels: int = LATENT_CHANNELS, quant_conv: bool = False
-) -> AutoencoderKL:
+def autoencoder(device: torch.device, dtype: torch.dtype, latent_channels: int = LATENT_CHANNELS,
+                quant_conv: bool = False) -> AutoencoderKL:
     """FLUX.1's VAE; SDXL's has 4 latent channels and the two convolutions."""
     with building(1, device, dtype):
         model = AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            block_out_channels=(128, 256, 512, 512),
-            layers_per_block=2,
-            latent_channels=latent_channels,
-            use_quant_conv=quant_conv,
-            use_post_quant_conv=quant_conv,
-        )
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, layers_per_block=2,
+            block_out_channels=(128, 256, 512, 512), latent_channels=latent_channels, use_quant_conv=quant_conv,
+            use_post_quant_conv=quant_conv)
     return model.requires_grad_(False).eval()
 
 
@@ -99,14 +89,8 @@ class ClipReward(nn.Module):
 
     def __init__(self, layers: int, width: int):
         super().__init__()
-        config = CLIPVisionConfig(
-            hidden_size=width,
-            intermediate_size=4 * width,
-            num_hidden_layers=layers,
-            num_attention_heads=width // 64,
-            patch_size=14,
-            projection_dim=width,
-        )
+        config = CLIPVisionConfig(hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers,
+                                  num_attention_heads=width // 64, patch_size=14, projection_dim=width)
         self.tower = CLIPVisionModelWithProjection(config)
         self.head = nn.Linear(width, 1)
 

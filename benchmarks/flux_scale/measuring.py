@@ -1,7 +1,6 @@
 """Seconds and bytes of a step, on the CPU and on a GPU."""
 
 import statistics
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ..live_memory import LiveMemory
+from ..shared import now
 
 
 @dataclass
@@ -27,16 +27,8 @@ class Samples:
     resident: float = 1.0
 
     @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-
-def now(device: torch.device) -> float:
-    """Seconds of the wall on a GPU, else of this process, so that what else the machine runs hardly counts."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
+    def median(self) -> float | None:
+        return statistics.median(self.seconds) if self.seconds else None
 
 
 @contextmanager
@@ -77,10 +69,10 @@ def memory_cap(device: torch.device, size: float) -> Iterator[None]:
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int) -> float:
     """FLOP/s of a square matrix product, the best of several."""
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    best = float("inf")
+    seconds = []
     for _ in range(5):
         started = now(device)
         for _ in range(4):
             a @ b
-        best = min(best, (now(device) - started) / 4)
-    return 2 * size**3 / best
+        seconds.append(now(device) - started)
+    return 4 * 2 * size**3 / min(seconds)

@@ -1,40 +1,16 @@
-"""The pack's own ascent in ComfyUI, measured inside a run of its sampler."""
+"""The pack's own ascent in ComfyUI, measured inside a run of its sampler. `comfyui_host.start` comes before."""
 
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ..shared import now
 from .geometry import Inputs
-from .measuring import Samples, now, peak_memory
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def import_host(comfyui: Path, base: Path, device: torch.device) -> None:
-    """Make ComfyUI and the pack importable, the pack as ``gper_pack``; models and outputs live in ``base``."""
-    sys.path.insert(0, str(comfyui))  # before the checkout, which holds a folder named `nodes` too
-    from comfy.cli_args import args
-
-    args.cpu = device.type == "cpu"
-    args.base_directory = str(base)
-    args.disable_dynamic_vram = True
-    import comfy.model_management
-
-    # On a CPU, ComfyUI's estimates reckon with attention matrices; gradients go through PyTorch's attention, without.
-    comfy.model_management.pytorch_attention_flash_attention = lambda: True
-    import folder_paths  # noqa: F401
-    import utils.extra_config  # noqa: F401  as main.py does: later something else may be found as `utils`
-
-    spec = spec_from_file_location("gper_pack", ROOT / "__init__.py")
-    pack = module_from_spec(spec)
-    sys.modules["gper_pack"] = pack
-    spec.loader.exec_module(pack)
+from .measuring import Samples, peak_memory
 
 
 class Ours:
@@ -43,14 +19,12 @@ class Ours:
     transformer: a file for the stock loader. weight_dtype: float8 to store it smaller.
     """
 
-    def __init__(
-        self, transformer: Path, reward: torch.nn.Module, inputs: Inputs, weight_dtype: torch.dtype | None = None
-    ):
+    def __init__(self, transformer: Path, reward: torch.nn.Module, inputs: Inputs,
+                 weight_dtype: torch.dtype | None = None):
         import comfy.samplers
         import comfy.sd
 
-        self.inputs = inputs
-        self.reward = reward
+        self.inputs, self.reward = inputs, reward
         options = {} if weight_dtype is None else {"dtype": weight_dtype}
         with torch.inference_mode():  # as nodes do
             model = comfy.sd.load_diffusion_model(str(transformer), model_options=options)
@@ -128,10 +102,8 @@ class Ours:
 
         noise = self.inputs.noise
         with torch.inference_mode():
-            optimize_noise(
-                self.guider, noise, torch.zeros_like(noise), torch.tensor([1.0, 0.0]), None, 0, vae, self.reward, [],
-                memory, ascent,
-            )  # fmt: skip
+            optimize_noise(self.guider, noise, torch.zeros_like(noise), torch.tensor([1.0, 0.0]), None, 0, vae,
+                           self.reward, [], memory, ascent)
 
 
 def _ascend(noise, generate, reward, graph_context, retry, steps, callback=None, seen=None):
@@ -144,7 +116,5 @@ def _ascend(noise, generate, reward, graph_context, retry, steps, callback=None,
                 seen.append(gradient.clone())
             return super().precondition(gradient, x)
 
-    return ascend(
-        noise, generate, reward, Watched(), stopping=Stopping(steps), callback=callback,
-        graph_context=graph_context, retry=retry,
-    )  # fmt: skip
+    return ascend(noise, generate, reward, Watched(), stopping=Stopping(steps), callback=callback,
+                  graph_context=graph_context, retry=retry)

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from preconditioning.norm_penalty import norm_penalty
 
+from ..shared import now
 from .geometry import LATENT_CHANNELS, SCALE, SHIFT, Inputs
-from .measuring import Samples, now, peak_memory
+from .measuring import Samples, peak_memory
 
 LEARNING_RATE, PENALTY, MAX_NORM = 0.02, 0.01, 0.1
 
@@ -30,13 +31,9 @@ class Peer:
         batch, _, rows, columns = noise.shape
         tokens = nn.functional.pixel_unshuffle(noise, 2).flatten(2).transpose(1, 2)
         velocity = self.transformer(
-            hidden_states=tokens.to(self.dtype),
-            encoder_hidden_states=self.text,
-            pooled_projections=self.pooled,
-            timestep=torch.ones(batch, device=self.device, dtype=self.dtype),
-            img_ids=self.positions,
-            txt_ids=torch.zeros(self.text.shape[1], 3, device=self.device),
-        ).sample.float()
+            hidden_states=tokens.to(self.dtype), encoder_hidden_states=self.text, pooled_projections=self.pooled,
+            timestep=torch.ones(batch, device=self.device, dtype=self.dtype), img_ids=self.positions,
+            txt_ids=torch.zeros(self.text.shape[1], 3, device=self.device)).sample.float()
         velocity = velocity.transpose(1, 2).reshape(batch, 4 * LATENT_CHANNELS, rows // 2, columns // 2)
         latent = (noise - nn.functional.pixel_shuffle(velocity, 2)) / SCALE + SHIFT
         return ((self.vae.decode(latent.to(self.dtype)).sample.float() + 1) / 2).clamp(0, 1)

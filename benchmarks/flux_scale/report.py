@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
+from .. import shared
 from ..memory_tables import card_table, estimate_table
+from ..shared import GIB, text
 from .geometry import Geometry
 from .measuring import Samples
 
-GIB = 2**30
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NAMES = {
     "plain": "forward, decode, reward; no gradient",
@@ -25,6 +26,8 @@ NAMES = {
     "diffusers, checkpointing": "ReNO-style step on diffusers, its gradient checkpointing",
 }
 PEERS = {"keep": "diffusers, keep", "recompute": "diffusers, checkpointing"}
+HEAD = ("picture", "variant", "s / step", "times plain", "memory", "estimate", "time / peer", "memory / peer",
+        "of peak")
 
 
 @dataclass
@@ -39,24 +42,12 @@ class Result:
     samples: Samples
     gradient_difference: float = 0.0
 
-    @property
-    def seconds(self) -> float | None:
-        return self.samples.median if self.samples.seconds else None
 
-
-def write(
-    results: list[Result],
-    weights: dict[str, int],
-    peak: float,
-    geometry: Geometry,
-    dtype: torch.dtype,
-    device: torch.device,
-    path: Path | None,
-) -> None:
+def write(results: list[Result], weights: dict[str, int], peak: float, geometry: Geometry, dtype: torch.dtype,
+          device: torch.device, path: Path | None) -> None:
     """Write the JSON to ``path``, and the page beside it; nothing without a path."""
     if path is None:
         return
-    rows = [_row(result, results, weights["token_weights"], peak) for result in results]
     cuda = device.type == "cuda"
     facts = {
         "command": "python -m benchmarks.flux_scale " + " ".join(sys.argv[1:]),
@@ -69,40 +60,43 @@ def write(
         **weights,
         "matmul_peak_tflops": peak / 1e12,
     }
-    path.write_text(json.dumps({**facts, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(_page(facts, rows), encoding="utf-8")
+    rows = _rows(results, weights["token_weights"], peak)
+    shared.write_json(path, {**facts, "rows": rows})
+    path.with_suffix(".md").write_text(page(facts, rows), encoding="utf-8")
 
 
 def table(results: list[Result], weights: dict[str, int], peak: float) -> str:
     """As on the page, in Markdown."""
-    return _table([_row(result, results, weights["token_weights"], peak) for result in results])
+    return _table(_rows(results, weights["token_weights"], peak))
 
 
-def _row(result: Result, results: list[Result], token_weights: int, peak: float) -> dict:
-    same = {other.name: other for other in results if (other.side, other.batch) == (result.side, result.batch)}
-    seconds = result.seconds
-    row = {
-        "variant": result.name,
-        "side": result.side,
-        "batch": result.batch,
-        "seconds": seconds,
-        "repeats": result.samples.seconds,
-        "peak_gib": result.samples.peak_bytes / GIB or None,
-        "estimate_of_peak": _ratio(result.samples.estimated_bytes, result.samples.peak_bytes),
-        "kept": result.samples.kept,
-        "times_plain": _ratio(seconds, same["plain"].seconds) if result.name in NAMES and "plain" in same else None,
-        "weights_resident": result.samples.resident,
-    }
-    peer = same.get(PEERS.get(result.name, ""))
-    if peer:
-        row["seconds_of_peer"] = _ratio(seconds, peer.seconds)
-        row["peak_of_peer"] = _ratio(result.samples.peak_bytes, peer.samples.peak_bytes or None)
-        row["gradient_differs_from_peer"] = result.gradient_difference
-    if seconds and result.passes:
-        achieved = 2 * token_weights * result.tokens * result.passes / seconds
-        row["transformer_tflops"] = achieved / 1e12
-        row["share_of_matmul_peak"] = achieved / peak
-    return row
+def _rows(results: list[Result], token_weights: int, peak: float) -> list[dict]:
+    by_size = {(result.name, result.side, result.batch): result for result in results}
+    rows = []
+    for result in results:
+        seconds, samples = result.samples.median, result.samples
+        plain = by_size.get(("plain", result.side, result.batch)) if result.name in NAMES else None
+        peer = by_size.get((PEERS.get(result.name), result.side, result.batch))
+        rows.append({
+            "variant": result.name,
+            "side": result.side,
+            "batch": result.batch,
+            "seconds": seconds,
+            "repeats": samples.seconds,
+            "peak_gib": samples.peak_bytes / GIB or None,
+            "estimate_of_peak": _ratio(samples.estimated_bytes, samples.peak_bytes),
+            "kept": samples.kept,
+            "times_plain": _ratio(seconds, plain and plain.samples.median),
+            "weights_resident": samples.resident,
+        })
+        if peer:
+            rows[-1]["seconds_of_peer"] = _ratio(seconds, peer.samples.median)
+            rows[-1]["peak_of_peer"] = _ratio(samples.peak_bytes, peer.samples.peak_bytes)
+            rows[-1]["gradient_differs_from_peer"] = result.gradient_difference
+        if seconds and result.passes:
+            achieved = 2 * token_weights * result.tokens * result.passes / seconds
+            rows[-1] |= {"transformer_tflops": achieved / 1e12, "share_of_matmul_peak": achieved / peak}
+    return rows
 
 
 def _ratio(value: float | None, base: float | None) -> float | None:
@@ -110,24 +104,17 @@ def _ratio(value: float | None, base: float | None) -> float | None:
 
 
 def _table(rows: list[dict]) -> str:
-    lines = [
-        "| picture | variant | s / step | times plain | memory | estimate | time / peer | memory / peer | of peak |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        cells = [
-            f"{row['batch']} x {row['side']}²",
-            NAMES.get(row["variant"], f"{row['variant']}: {row['kept'] or 'nothing fits'}") + _resident(row),
-            _text(row["seconds"], ".3g") if row["seconds"] else "out of memory",
-            _text(row["times_plain"], ".4f" if row["variant"] == "projection" else ".2f"),
-            _text(row["peak_gib"], ".2f", " GiB"),
-            _text(row["estimate_of_peak"], ".2f"),
-            _text(row.get("seconds_of_peer"), ".2f"),
-            _text(row.get("peak_of_peer"), ".2f"),
-            _text(row.get("share_of_matmul_peak"), ".0%"),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return shared.table(HEAD, [[
+        f"{row['batch']} x {row['side']}²",
+        NAMES.get(row["variant"], f"{row['variant']}: {row['kept'] or 'nothing fits'}") + _resident(row),
+        text(row["seconds"], ".3g") or "out of memory",
+        text(row["times_plain"], ".4f" if row["variant"] == "projection" else ".2f"),
+        text(row["peak_gib"], ".2f", " GiB"),
+        text(row["estimate_of_peak"], ".2f"),
+        text(row.get("seconds_of_peer"), ".2f"),
+        text(row.get("peak_of_peer"), ".2f"),
+        text(row.get("share_of_matmul_peak"), ".0%"),
+    ] for row in rows])
 
 
 def _resident(row: dict) -> str:
@@ -135,20 +122,17 @@ def _resident(row: dict) -> str:
     return f" ({share:.0%} of the transformer on the device)" if share < 0.995 else ""
 
 
-def _text(value: float | None, form: str, unit: str = "") -> str:
-    return "" if value is None else f"{value:{form}}{unit}"
-
-
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
-def _page(facts: dict, rows: list[dict]) -> str:
+def page(facts: dict, rows: list[dict]) -> str:
+    """Of the facts and rows of the JSON."""
     cuda = facts["clock"] == "wall"
+    repeats = [row["repeats"] for row in rows if row["variant"] != "projection" and row["repeats"]]
     return PAGE.format(
         billions=facts["parameters"] / 1e9,
         table=_table(rows),
@@ -156,20 +140,12 @@ def _page(facts: dict, rows: list[dict]) -> str:
         counted="by the allocator" if cuda else COUNTED,
         enforced="the allocator gives no more" if cuda else "on the CPU this only steers what is kept",
         order=ONE_SIDE_AFTER_THE_OTHER if cuda else "in which the variants took turns",
-        scatter=max(_scatter(row["repeats"]) for row in rows if row["variant"] != "projection"),
-        estimates=estimate_table(_numbers("memory_estimate.json")["gib"]),
-        cards=card_table(_numbers("cards.json")),
+        scatter=max((max(seconds) / min(seconds) - 1 for seconds in repeats), default=0.0),
+        estimates=estimate_table(json.loads((DOCS / "memory_estimate.json").read_text(encoding="utf-8"))["gib"]),
+        cards=card_table(json.loads((DOCS / "cards.json").read_text(encoding="utf-8"))),
         difference=max(row.get("gradient_differs_from_peer", 0.0) for row in rows),
         **facts,
     )
-
-
-def _numbers(name: str):
-    return json.loads((DOCS / name).read_text(encoding="utf-8"))
-
-
-def _scatter(repeats: list[float]) -> float:
-    return (max(repeats) - min(repeats)) / min(repeats) if repeats else 0.0
 
 
 ONE_SIDE_AFTER_THE_OTHER = """in which the variants of each side took turns, with PyTorch's own allocator and

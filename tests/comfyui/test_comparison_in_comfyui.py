@@ -9,7 +9,7 @@ def test_protocol_and_document(pack, tmp_path, monkeypatch):
     from benchmarks.comparison.comfyui_subject import ComfyUISubject
     from benchmarks.comparison.contenders import CONTENDERS
     from benchmarks.comparison.protocol import Comparison, Plan
-    from benchmarks.comparison.report import Report
+    from benchmarks.comparison.report import write_report
 
     from . import tiny_models
 
@@ -25,7 +25,7 @@ def test_protocol_and_document(pack, tmp_path, monkeypatch):
     methods = {name: CONTENDERS[name] for name in ("none", "gper", "best-of-n")}
     comparison = Comparison(subject, subject, methods, plan, tmp_path / "results")
     out = tmp_path / "report.md"
-    Report(comparison, out, with_ablations=False, command="a test").write()
+    write_report(comparison, out, with_ablations=False, command="a test")
 
     text, figures = out.read_text(), json.loads(out.with_suffix(".json").read_text())
     assert "| best of n |" in text and "contrast" in text

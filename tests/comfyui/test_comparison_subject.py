@@ -207,7 +207,7 @@ def test_what_is_missing_on_the_command_line(node_classes, words, message):
 def test_without_a_comfyui(monkeypatch):
     import sys
 
-    from benchmarks.comparison import comfyui_host
+    from benchmarks import comfyui_host
 
     monkeypatch.delitem(sys.modules, comfyui_host.PACK, raising=False)
     monkeypatch.setenv("COMFYUI_PATH", "/nowhere")

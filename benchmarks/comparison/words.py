@@ -1,7 +1,6 @@
 """How figures are written in the document."""
 
 import math
-from collections.abc import Iterable, Sequence
 
 from .statistics import Interval
 
@@ -14,17 +13,24 @@ def said(value: Interval, form: str = ".2f") -> str:
     return f"{value.value:{form}} ± {side:{form}}" if math.isfinite(side) else f"{value.value:{form}} (not always)"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+def with_ends(value: Interval) -> str:
+    """`1.23 [1.10, 1.30]`."""
+    ends = ["never" if math.isinf(end) else f"{end:.2f}" for end in (value.value, value.low, value.high)]
+    return f"{ends[0]} [{ends[1]}, {ends[2]}]"
+
+
+def short(key: str) -> str:
+    """Of a score, without its kind: "held out: x" -> "x"."""
+    return key.split(": ")[-1]
 
 
 def title(key: str) -> str:
-    """Of a plot of a score or judge, by its key."""
-    kind, _, name = key.partition(": ")
-    return {"judge": f"realism error ({name})", "held out": f"held-out reward ({name})"}.get(kind, key).replace(
-        " (held out)", "")
+    """Of a plot of a score."""
+    if key.startswith("judge: "):
+        return f"realism error ({short(key)})"
+    if key.startswith("held out: "):
+        return f"held-out reward ({short(key)})".removesuffix(" (held out)")
+    return key
 
 
 def size_text(size: float | None) -> str:

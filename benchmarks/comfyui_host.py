@@ -1,5 +1,6 @@
 """ComfyUI inside this process, without its server: made importable once, and the pack beside it."""
 
+import argparse
 import importlib
 import importlib.util
 import os
@@ -8,26 +9,30 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PACK = "gper_pack"
 
 
-def start() -> None:
+def start(on_cpu: bool = False, base: Path | None = None) -> None:
     """Make `comfy`, `folder_paths` and the pack (as `gper_pack`) importable; nothing where they are already.
 
-    Raises ValueError if COMFYUI_PATH names no ComfyUI.
+    on_cpu: even where there is a card. base: the folder of models and outputs, in place of ComfyUI's own.
+
+    Raises ValueError if COMFYUI_PATH, ~/ComfyUI by default, is no ComfyUI.
     """
     if PACK in sys.modules:
         return
-    comfyui = Path(os.environ.get("COMFYUI_PATH") or "").expanduser()
+    named = os.environ.get("COMFYUI_PATH") or "~/ComfyUI"
+    comfyui = Path(named).expanduser()
     if not (comfyui / "main.py").is_file():
-        raise ValueError(f"COMFYUI_PATH is {os.environ.get('COMFYUI_PATH')!r}: set it to the folder of a ComfyUI, the "
-                         "one that holds main.py and the models.")
+        raise ValueError(f"COMFYUI_PATH is {named!r}: set it to the folder of a ComfyUI, the one that holds main.py "
+                         "and the models.")
     sys.path.insert(0, str(comfyui))  # before the checkout, which holds a folder named `nodes` too
     from comfy.cli_args import args
 
-    args.cpu = not torch.cuda.is_available()
+    args.cpu = on_cpu or not torch.cuda.is_available()
     args.disable_dynamic_vram = True
+    args.base_directory = base and str(base)
     import folder_paths  # noqa: F401
     import utils.extra_config  # noqa: F401  as main.py does: later something else may be found as `utils`
 
@@ -41,3 +46,11 @@ def start() -> None:
 def pack_module(name: str):
     """A module of the pack, such as "nodes.methods"."""
     return importlib.import_module(f"{PACK}.{name}")
+
+
+def start_for(parser: argparse.ArgumentParser, **options) -> None:
+    """`start`, for a command: what is wrong ends it with the parser's usage."""
+    try:
+        start(**options)
+    except ValueError as error:
+        parser.error(str(error))
