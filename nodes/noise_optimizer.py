@@ -11,11 +11,12 @@ from ..optimization import Stopping
 from . import optimizer_inputs
 from .ascent_progress import AscentProgress
 from .ascent_report import ascent_report
-from .differentiable.ascent_sampler import optimize_noise
+from .differentiable.gradient_run import optimize_noise
+from .differentiable.guided_sampling import GuidedSampling
+from .differentiable.inference_run import search_noise
 from .differentiable.memory import MODES
 from .differentiable.model_path import check_model_path
 from .differentiable.model_presets import preset_for
-from .differentiable.search_sampler import search_noise
 from .differentiable.weight_formats import check_weight_format
 from .methods import DEFAULT_METHOD, Settings
 from .noise_history import NoiseHistory
@@ -220,21 +221,21 @@ class NoiseOptimizer(io.ComfyNode):
         progress = AscentProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_method)
         search = method.search(settings, stopping, progress)
         with progress:
-            wires = (
+            sampling = GuidedSampling(
                 guider,
                 start,
                 latent["samples"],
                 sigmas,
-                latent.get("noise_mask"),
-                noise.seed,
                 vae,
                 scores,
                 reward.patchers,
+                latent.get("noise_mask"),
+                noise.seed,
             )
             if method.needs_gradient:
-                record, samples = optimize_noise(*wires, memory, search)
+                record, samples = optimize_noise(sampling, memory, search)
             else:
-                record, samples = search_noise(*wires, search)
+                record, samples = search_noise(sampling, search)
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
             latent.pop(ratio, None)
         latent["samples"] = samples

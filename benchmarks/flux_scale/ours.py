@@ -98,12 +98,13 @@ class Ours:
         self._run(vae, "auto", ascent)
 
     def _run(self, vae, memory: str, ascent: Callable) -> None:
-        from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
+        from gper_pack.nodes.differentiable.gradient_run import optimize_noise
+        from gper_pack.nodes.differentiable.guided_sampling import GuidedSampling
 
         noise = self.inputs.noise
         with torch.inference_mode():
-            optimize_noise(self.guider, noise, torch.zeros_like(noise), torch.tensor([1.0, 0.0]), None, 0, vae,
-                           self.reward, [], memory, ascent)
+            latent, sigmas = torch.zeros_like(noise), torch.tensor([1.0, 0.0])
+            optimize_noise(GuidedSampling(self.guider, noise, latent, sigmas, vae, self.reward), memory, ascent)
 
 
 def _ascend(noise, generate, reward, graph_context, retry, steps, callback=None, seen=None):

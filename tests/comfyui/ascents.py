@@ -14,7 +14,8 @@ def optimize(
     guider, noise, vae, reward, memory, steps=1, sigmas=(1.0, 0.0), seen=None, latent=None, mask=None, callback=None
 ):
     """Run the real path as a node does, inside inference mode; gradients land in `seen`."""
-    from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
+    from gper_pack.nodes.differentiable.gradient_run import optimize_noise
+    from gper_pack.nodes.differentiable.guided_sampling import GuidedSampling
     from gper_pack.optimization import Stopping, ascend
     from gper_pack.preconditioning import Unconstrained
 
@@ -25,16 +26,9 @@ def optimize(
             return gradient
 
     with torch.inference_mode():
+        latent = torch.zeros_like(noise) if latent is None else latent
         return optimize_noise(
-            guider,
-            noise,
-            torch.zeros_like(noise) if latent is None else latent,
-            torch.tensor(sigmas),
-            mask,
-            0,
-            vae,
-            reward,
-            [],
+            GuidedSampling(guider, noise, latent, torch.tensor(sigmas), vae, reward, denoise_mask=mask),
             memory,
             partial(ascend, preconditioner=Spy(), stopping=Stopping(steps=steps), callback=callback),
         )

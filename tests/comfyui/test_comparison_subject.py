@@ -70,7 +70,8 @@ def test_the_ascent_is_that_of_the_noise_optimizer(subject_of, parts, steps):
     from functools import partial
 
     import comfy.samplers
-    from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
+    from gper_pack.nodes.differentiable.gradient_run import optimize_noise
+    from gper_pack.nodes.differentiable.guided_sampling import GuidedSampling
 
     from optimization import Stopping, ascend
     from preconditioning import WhiteGaussianProjector
@@ -84,8 +85,8 @@ def test_the_ascent_is_that_of_the_noise_optimizer(subject_of, parts, steps):
     guider.set_conds(parts["conditionings"][PROMPTS[0]], parts["conditionings"][PROMPTS[0]])
     guider.set_cfg(1.0)
     sigmas = comfy.samplers.calculate_sigmas(parts["model"].get_model_object("model_sampling"), "simple", steps)
-    expected, _ = optimize_noise(guider, noise(), torch.zeros(2, 16, 8, 8), sigmas, None, 0, parts["vae"],
-                                 parts["target"].model, [], "auto", climb)
+    sampling = GuidedSampling(guider, noise(), torch.zeros(2, 16, 8, 8), sigmas, parts["vae"], parts["target"].model)
+    expected, _ = optimize_noise(sampling, "auto", climb)
     assert torch.allclose(record.reward_history(), expected.reward_history(), atol=1e-6)
     assert torch.allclose(record.best_noise, expected.best_noise, atol=1e-5)
     assert (record.best_reward > record.rewards[0]).all()

@@ -60,19 +60,19 @@ def test_in_stages_nothing_of_the_generator_is_kept_while_the_reward_runs(tiny, 
 @pytest.mark.parametrize("cfg, optional, prompts", [(1.0, True, 1), (1.0, False, 2), (3.0, True, 2)])
 def test_prompts_that_are_evaluated(tiny, flux, vaes, noise, monkeypatch, cfg, optional, prompts):
     """As many conditionings are reckoned with as pass through the model."""
-    from gper_pack.nodes.differentiable import ascent_sampler
+    from gper_pack.nodes.differentiable import gradient_run
 
     model = flux.clone()
     if not optional:
         model.disable_model_cfg1_optimization()
     counted, passed = [], set()
-    stock = ascent_sampler.evaluated_conditionings
+    stock = gradient_run.evaluated_conditionings
 
     def note(guider, model_options):
         counted.append(stock(guider, model_options))
         return counted[-1]
 
-    monkeypatch.setattr(ascent_sampler, "evaluated_conditionings", note)
+    monkeypatch.setattr(gradient_run, "evaluated_conditionings", note)
     handle = model.model.diffusion_model.img_in.register_forward_hook(lambda _, args, __: passed.add(len(args[0])))
     optimize(tiny.guider(model, cfg), noise, vaes["taesd"], Ramp(), "keep")
     handle.remove()

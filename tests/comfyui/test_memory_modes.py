@@ -89,13 +89,13 @@ def test_streamed_weights_give_the_same_gradient_in_16_bit(sixteen_bit, streamed
 @pytest.mark.parametrize("memory", ["keep", "recompute"])
 def test_without_casting_again_streamed_weights_spoil_the_gradient(families, streamed, monkeypatch, memory):
     """The trap is there: what autograd saved has been overwritten when it is read."""
-    from gper_pack.nodes.differentiable import ascent_sampler
+    from gper_pack.nodes.differentiable import gradient_run
 
     streamed.stream_all(families["FLUX"].stock.model)
-    monkeypatch.setattr(ascent_sampler, "cast_again", lambda *models: nullcontext())
+    monkeypatch.setattr(gradient_run, "cast_again", lambda *models: nullcontext())
     with pytest.raises(ValueError, match="--disable-dynamic-vram"):
         gradient(families["FLUX"], memory)
-    monkeypatch.setattr(ascent_sampler, "check_streamed_gradient", lambda *args: None)
+    monkeypatch.setattr(gradient_run, "check_streamed_gradient", lambda *args: None)
     with pytest.raises(IndexError):  # no gradient to see: the ascent refuses one that is not finite
         gradient(families["FLUX"], memory)
 
@@ -192,12 +192,12 @@ def eight_bit(pack, tmp_path_factory):
 @pytest.mark.parametrize("casting_again", [True, False])
 def test_cast_weights_do_not_add_up(eight_bit, families, monkeypatch, casting_again):
     """Bytes alive at the peak, with one and with three blocks kept: the growth is their activations alone."""
-    from gper_pack.nodes.differentiable import ascent_sampler
+    from gper_pack.nodes.differentiable import gradient_run
 
     from . import tiny_models
 
     if not casting_again:
-        monkeypatch.setattr(ascent_sampler, "cast_again", lambda *models: nullcontext())
+        monkeypatch.setattr(gradient_run, "cast_again", lambda *models: nullcontext())
     peaks, sizes = [], []
     noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
     for blocks in (1, 3):

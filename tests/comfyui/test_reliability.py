@@ -25,14 +25,15 @@ def noise(shape=SMALL, seed=5):
 
 def run(guider, vae, start, reward=None, memory="auto", steps=2, callback=None):
     """The path that the node takes, with its defaults."""
-    from gper_pack.nodes.differentiable.ascent_sampler import optimize_noise
+    from gper_pack.nodes.differentiable.gradient_run import optimize_noise
+    from gper_pack.nodes.differentiable.guided_sampling import GuidedSampling
     from gper_pack.optimization import Stopping, ascend
     from gper_pack.preconditioning import WhiteGaussianProjector
 
     ascent = partial(ascend, preconditioner=WhiteGaussianProjector(), stopping=Stopping(steps), callback=callback)
     latent, sigmas = torch.zeros_like(start), torch.tensor([1.0, 0.0])
     with torch.inference_mode():
-        return optimize_noise(guider, start, latent, sigmas, None, 0, vae, reward or Ramp(), [], memory, ascent)
+        return optimize_noise(GuidedSampling(guider, start, latent, sigmas, vae, reward or Ramp()), memory, ascent)
 
 
 class Leftovers:

@@ -122,9 +122,10 @@ def ascend(guider, noise, vae, memory, steps):
         )
 
     sigmas = torch.tensor([float(guider.model_patcher.get_model_object("model_sampling").sigma_max), 0.0])
-    record, _ = pack_module("nodes.differentiable.ascent_sampler").optimize_noise(
-        guider, noise, torch.zeros_like(noise), sigmas, None, 0, vae, Ramp(), [], memory, ascent
+    sampling = pack_module("nodes.differentiable.guided_sampling").GuidedSampling(
+        guider, noise, torch.zeros_like(noise), sigmas, vae, Ramp()
     )
+    record, _ = pack_module("nodes.differentiable.gradient_run").optimize_noise(sampling, memory, ascent)
     if not still.gradients:
         raise ValueError(f"No gradient: {record.stop_reason}. {' '.join(map(str, record.incidents))}")
     return still.gradients, record, plans[0]
