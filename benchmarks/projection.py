@@ -1,15 +1,18 @@
-"""Time of the projection onto the white Gaussian set against one rfft + irfft of the same tensor.
+"""Time of the projection onto the white Gaussian set against one FFT there and back of the same tensor.
 
     python -m benchmarks.projection [--threads 1 2] [--repeats 15] [--json docs/projection.json]
 
 The two are timed in turn, and the table gives the least of the repeats, in milliseconds of processor time with
-one thread, so that what else runs on the machine hardly counts, and of elapsed time otherwise. `noise` is white
-noise, where nearly every block keeps all its bins; `outliers` has Cauchy tails, where many blocks have bins to
-drop. It reports and decides nothing.
+one thread, so that what else runs on the machine hardly counts, and of elapsed time otherwise. The FFT is the one
+that the spectrum needs: over the flattened sample, over each channel, or over the whole volume. Small tensors show
+what a projection costs however little there is to do, long samples what each value costs. `noise` is white noise,
+where nearly every block keeps all its bins; `outliers` has Cauchy tails, where many blocks have bins to drop. It
+reports and decides nothing.
 """
 
 import argparse
 import json
+import math
 import platform
 import time
 from collections.abc import Callable
@@ -19,27 +22,40 @@ import torch
 
 from preconditioning import project_white_gaussian
 
-SIZES = (65_536, 262_144, 1_048_576)
+# Samples: latents of the demo world, SD, SDXL or FLUX at 1024 pixels, a small video, and long rows.
+LATENTS = ((16, 8, 8), (4, 64, 64), (16, 128, 128), (4, 4, 64, 64))
+ROWS = ((65_536,), (262_144,), (1_048_576,))
+CASES = [(shape, spectrum) for shape in LATENTS for spectrum in ("flat", "per channel", "volume")]
+CASES += [(shape, "flat") for shape in ROWS]
 BATCHES = (1, 8)
 
 
-def fft_pair(x: torch.Tensor) -> torch.Tensor:
-    return torch.fft.irfft(torch.fft.rfft(x, norm="ortho"), n=x.shape[-1], norm="ortho")
+def fft_pair(x: torch.Tensor, spectrum: str) -> torch.Tensor:
+    if spectrum == "flat":
+        x = x.flatten(1)
+    axes = (-2, -1) if spectrum == "per channel" else tuple(range(1, x.ndim))
+    return torch.fft.irfftn(torch.fft.rfftn(x, dim=axes, norm="ortho"), s=[x.shape[i] for i in axes], dim=axes)
 
 
-def milliseconds(call: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, clock: Callable[[], float]) -> float:
+def projection(x: torch.Tensor, spectrum: str) -> torch.Tensor:
+    return project_white_gaussian(x, spectrum=spectrum)
+
+
+def milliseconds(
+    call: Callable[[torch.Tensor, str], torch.Tensor], x: torch.Tensor, spectrum: str, clock: Callable[[], float]
+) -> float:
     if x.is_cuda:
         torch.cuda.synchronize()
     start = clock()
-    call(x)
+    call(x, spectrum)
     if x.is_cuda:
         torch.cuda.synchronize()
     return 1e3 * (clock() - start)
 
 
-def compare(x: torch.Tensor, repeats: int, clock: Callable[[], float]) -> tuple[float, float]:
+def compare(x: torch.Tensor, spectrum: str, repeats: int, clock: Callable[[], float]) -> tuple[float, float]:
     """Least milliseconds of the FFT pair and of the projection, timed in turn after two rounds of warm-up."""
-    timings = [(milliseconds(fft_pair, x, clock), milliseconds(project_white_gaussian, x, clock))
+    timings = [tuple(milliseconds(call, x, spectrum, clock) for call in (fft_pair, projection))
                for _ in range(repeats + 2)]
     pairs, projections = zip(*timings[2:], strict=True)
     return min(pairs), min(projections)
@@ -56,23 +72,24 @@ def main() -> None:
     if torch.cuda.is_available():
         places.append(("cuda", options.threads[-1]))
     rows = []
-    print(f"{'device':>6} {'threads':>7} {'input':>8} {'N':>9} {'batch':>5} "
+    print(f"{'device':>6} {'threads':>7} {'input':>8} {'sample':>15} {'spectrum':>11} {'batch':>5} "
           f"{'fft pair ms':>11} {'projection ms':>13} {'ratio':>5}")
     for device, threads in places:
         torch.set_num_threads(threads)
         clock = time.process_time if (device, threads) == ("cpu", 1) else time.perf_counter
-        for length in SIZES:
+        for shape, spectrum in CASES:
             for batch in BATCHES:
-                generator = torch.Generator().manual_seed(length + batch)
-                noise = torch.randn(batch, length, generator=generator)
-                outliers = noise / torch.randn(batch, length, generator=generator).abs().clamp_min(1e-6)
+                generator = torch.Generator().manual_seed(math.prod(shape) + batch)
+                noise = torch.randn(batch, *shape, generator=generator)
+                outliers = noise / torch.randn(batch, *shape, generator=generator).abs().clamp_min(1e-6)
+                sample = " x ".join(map(str, shape))
                 for name, x in (("noise", noise), ("outliers", outliers)):
-                    pair, projection = compare(x.to(device), options.repeats, clock)
-                    rows.append({"device": device, "threads": threads, "input": name, "elements": length,
-                                 "batch": batch, "dtype": "float32", "clock": clock.__name__, "fft_pair_ms": pair,
-                                 "projection_ms": projection, "ratio": projection / pair})
-                    print(f"{device:>6} {threads:>7} {name:>8} {length:>9} {batch:>5} "
-                          f"{pair:>11.2f} {projection:>13.2f} {projection / pair:>5.2f}", flush=True)
+                    pair, time_taken = compare(x.to(device), spectrum, options.repeats, clock)
+                    rows.append({"device": device, "threads": threads, "input": name, "sample": sample,
+                                 "spectrum": spectrum, "batch": batch, "dtype": "float32", "clock": clock.__name__,
+                                 "fft_pair_ms": pair, "projection_ms": time_taken, "ratio": time_taken / pair})
+                    print(f"{device:>6} {threads:>7} {name:>8} {sample:>15} {spectrum:>11} "
+                          f"{batch:>5} {pair:>11.3f} {time_taken:>13.3f} {time_taken / pair:>5.1f}", flush=True)
     if options.json:
         machine = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
         if torch.cuda.is_available():

@@ -1,6 +1,7 @@
 """Node: the demo world, a small FLUX with decoder, prompts and rewards that needs no download."""
 
 import comfy.sd
+import comfy.taesd.taesd
 import comfy.utils
 import torch
 from comfy_api.latest import io
@@ -48,8 +49,23 @@ class DemoWorldNode(io.ComfyNode):
     @classmethod
     def execute(cls, scene) -> io.NodeOutput:
         model = comfy.sd.load_diffusion_model(str(asset_path("generator")))
-        vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(asset_path("decoder"))))
+        vae = _vae()
         context, pooled = conditions()[scene]
         with torch.inference_mode(False):
             rewards = [RewardHandle.managed(load()) for load in (load_reward, load_held_out_reward)]
         return io.NodeOutput(model, vae, [[context, {"pooled_output": pooled}]], *rewards)
+
+
+def _vae() -> comfy.sd.VAE:
+    """The decoder as a TAESD, whose encoder is blank and refuses to work."""
+    weights = comfy.utils.load_torch_file(str(asset_path("decoder")))
+    # ComfyUI would list each absent weight in the log, and leave it as the memory happens to be.
+    for name, tensor in comfy.taesd.taesd.Encoder(latent_channels=16).state_dict().items():
+        weights[f"taesd_encoder.{name}"] = torch.zeros_like(tensor, dtype=torch.float16)
+    vae = comfy.sd.VAE(sd=weights)
+    vae.first_stage_model.encode = _refuse_to_encode
+    return vae
+
+
+def _refuse_to_encode(pixels: torch.Tensor) -> torch.Tensor:
+    raise ValueError("The VAE of the Demo World decodes only: start from an empty latent, not from VAE Encode.")

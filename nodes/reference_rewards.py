@@ -5,7 +5,7 @@ from comfy_api.latest import io
 
 from ..reward_models import ColourPalette, ImageSimilarity, load_image_encoder
 from .image_layout import to_channels_first
-from .reward_files import NO_ENCODER, backbone_names, backbone_path, modification_times
+from .reward_files import NO_ENCODER, backbone_path, encoder_names, modification_times
 from .reward_handle import RewardHandle
 from .types import CATEGORY, RewardModel
 
@@ -48,7 +48,7 @@ class ReferenceSimilarity(io.ComfyNode):
                 io.Image.Input("reference", tooltip="One or several pictures; the similarity is averaged over them."),
                 io.Combo.Input(
                     "encoder",
-                    options=backbone_names()[1:] or [NO_ENCODER],
+                    options=encoder_names() or [NO_ENCODER],
                     tooltip="A CLIP or SigLIP file from models/reward_models or models/clip_vision.",
                 ),
             ],

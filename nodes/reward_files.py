@@ -2,8 +2,11 @@
 
 import logging
 import os
+from functools import lru_cache
 
 import folder_paths
+
+from ..reward_models import inspect_reward_file
 
 log = logging.getLogger(__name__)
 
@@ -13,6 +16,7 @@ EXTENSIONS = {".safetensors", ".sft", ".pt", ".pth", ".bin"}
 NO_FILE = f"(no file in models/{FOLDER})"
 NO_BACKBONE = "none"
 NO_ENCODER = "(no file in models/clip_vision)"
+LARGEST_HEAD = 64_000_000  # bytes; the published ones have 4 million, the smallest published encoder 175 million
 
 
 def register_folder() -> None:
@@ -35,6 +39,26 @@ def backbone_names() -> list[str]:
     return [NO_BACKBONE] + [
         f"{folder}/{name}" for folder in BACKBONE_FOLDERS for name in folder_paths.get_filename_list(folder)
     ]
+
+
+def encoder_names() -> list[str]:
+    """The backbones that can encode a reference picture, as ``folder/file``: not the heads of aesthetic predictors."""
+    return [name for name in backbone_names()[1:] if not _is_head(folder_paths.get_full_path(*name.split("/", 1)))]
+
+
+def _is_head(path: str | None) -> bool:
+    if path is None:  # a link that leads nowhere: choosing it says so
+        return False
+    try:
+        file = os.stat(path)
+        return file.st_size <= LARGEST_HEAD and _needs_backbone(path, file.st_mtime_ns)
+    except (ValueError, OSError):  # unreadable: choosing it says why
+        return False
+
+
+@lru_cache
+def _needs_backbone(path: str, modified: int) -> bool:
+    return inspect_reward_file(path).needs_backbone
 
 
 def reward_path(name: str) -> str:

@@ -118,6 +118,9 @@ class ComfyServer:
         user = self.base / "user" / "default"
         user.mkdir()
         (user / "comfy.settings.json").write_text(json.dumps(self._settings), encoding="utf-8")
+        self._launch()
+
+    def _launch(self) -> None:
         command = [
             sys.executable, str(self.comfyui / "main.py"),
             "--base-directory", str(self.base), "--port", str(self.port),
@@ -140,6 +143,13 @@ class ComfyServer:
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.2)
         raise ServerError(f"{self.comfyui} did not answer within {START_SECONDS} s\n{self.log()}")
+
+    def kill_and_restart(self) -> None:
+        """End the server at once, as a lack of memory does, and start it anew on the same folders."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+        self._launch()
 
     def log(self) -> str:
         """Return what the server has printed so far, without the colours."""

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.reward_models import small_checkpoints as small
+
 
 @pytest.fixture
 def files(node_classes):
@@ -26,6 +28,23 @@ def test_only_model_files_are_listed(files, host):
         assert files.backbone_names() == ["none", "reward_models/a.safetensors", "reward_models/b.pth"]
         assert files.backbone_path("none") is None
         assert files.backbone_path("reward_models/b.pth") == str(folder / "b.pth")
+    finally:
+        for file in folder.iterdir():
+            file.unlink()
+
+
+def test_heads_are_not_offered_as_encoders(node_classes, host):
+    folder = host / "models" / "reward_models"
+    small.laion_head(folder / "laion.pth", 24)
+    small.aesthetic_v25_head(folder / "v25.safetensors")
+    small.siglip(folder / "siglip.safetensors")
+    small.open_clip_file(folder / "clip.pt")
+    (folder / "half.pth").write_bytes((folder / "laion.pth").read_bytes()[:900])
+    try:
+        options = node_classes["GPER_ReferenceSimilarity"].define_schema().inputs[1].options
+        assert options == [f"reward_models/{name}" for name in ("clip.pt", "half.pth", "siglip.safetensors")]
+        backbones = node_classes["GPER_RewardModelLoader"].define_schema().inputs[2].options
+        assert "reward_models/laion.pth" in backbones  # the two files of a reward may be given either way round
     finally:
         for file in folder.iterdir():
             file.unlink()
