@@ -33,34 +33,34 @@ QUICK = Plan(noises=4, tuning_noises=2, steps=6, tuning_steps=12, long_trials=("
 
 
 def parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    arguments = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__, formatter_class=raw)
-    arguments.add_argument("--methods", nargs="+", metavar="NAME", help=f"of {', '.join(CONTENDERS)}; all by default")
-    arguments.add_argument("--quick", action="store_true", help="a few noises and steps")
-    arguments.add_argument("--noises", type=int, help=f"start noises of the comparison ({PLAN.noises})")
-    arguments.add_argument("--tuning-noises", type=int, help=f"others, to choose step sizes on ({PLAN.tuning_noises})")
-    arguments.add_argument("--steps", type=int, help=f"the budget, in steps of unprotected ascent ({PLAN.steps})")
-    arguments.add_argument("--tuning-steps", type=int, help=f"of trials that are left running ({PLAN.tuning_steps})")
-    arguments.add_argument("--batch", type=int, help=f"noises at once ({PLAN.batch}; 1 in ComfyUI)")
-    arguments.add_argument("--no-ablations", action="store_true")
-    arguments.add_argument("--out", type=Path,
-                           help="the document (docs/benchmarks.md; with --quick benchmark_results/quick.md)")
-    arguments.add_argument("--results", type=Path, default=ROOT / "benchmark_results", help="folder of the runs")
-    arguments.add_argument("--threads", type=int, default=1, help="of the CPU (1)")
-    arguments.add_argument("--decoder-dtype", choices=("float32", "bfloat16"), default="float32",
-                           help="of the demo world's decoder while optimizing (float32); judged in float32 always")
-    comfyui = arguments.add_argument_group("a model in ComfyUI, by the names of its files there")
-    comfyui.add_argument("--comfyui", action="store_true", help="compare on it; COMFYUI_PATH names the ComfyUI")
-    comfyui.add_argument("--checkpoint")
-    comfyui.add_argument("--diffusion-model")
-    comfyui.add_argument("--text-encoders", nargs="+", default=[], metavar="FILE")
-    comfyui.add_argument("--clip-type", default="flux")
-    comfyui.add_argument("--vae")
-    comfyui.add_argument("--target", metavar="FILE[,BACKBONE]", help="the reward to climb")
-    comfyui.add_argument("--held-out", nargs="+", default=[], metavar="FILE[,BACKBONE]", help="rewards to watch")
-    comfyui.add_argument("--prompts", default="animals", help="animals, compositions, or a file with one on each line")
-    comfyui.add_argument("--size", type=int, default=512, help="of the pictures, in pixels (512)")
-    comfyui.add_argument("--sampler-steps", type=int, default=1, help="of the few-step model (1)")
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__,
+                                        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = arguments.add_argument
+    add("--methods", nargs="+", metavar="NAME", help=f"of {', '.join(CONTENDERS)}; all by default")
+    add("--quick", action="store_true", help="a few noises and steps")
+    add("--noises", type=int, help=f"start noises of the comparison ({PLAN.noises})")
+    add("--tuning-noises", type=int, help=f"others, to choose step sizes on ({PLAN.tuning_noises})")
+    add("--steps", type=int, help=f"the budget, in steps of unprotected ascent ({PLAN.steps})")
+    add("--tuning-steps", type=int, help=f"of trials that are left running ({PLAN.tuning_steps})")
+    add("--batch", type=int, help=f"noises at once ({PLAN.batch}; 1 in ComfyUI)")
+    add("--no-ablations", action="store_true")
+    add("--out", type=Path, help="the document (docs/benchmarks.md; with --quick benchmark_results/quick.md)")
+    add("--results", type=Path, default=ROOT / "benchmark_results", help="folder of the runs")
+    add("--threads", type=int, default=1, help="of the CPU (1)")
+    add("--decoder-dtype", choices=("float32", "bfloat16"), default="float32",
+        help="of the demo world's decoder while optimizing (float32); judged in float32 always")
+    add = arguments.add_argument_group("a model in ComfyUI, by the names of its files there").add_argument
+    add("--comfyui", action="store_true", help="compare on it; COMFYUI_PATH names the ComfyUI")
+    add("--checkpoint")
+    add("--diffusion-model")
+    add("--text-encoders", nargs="+", default=[], metavar="FILE")
+    add("--clip-type", default="flux")
+    add("--vae")
+    add("--target", metavar="FILE[,BACKBONE]", help="the reward to climb")
+    add("--held-out", nargs="+", default=[], metavar="FILE[,BACKBONE]", help="rewards to watch")
+    add("--prompts", default="animals", help="animals, compositions, or a file with one on each line")
+    add("--size", type=int, default=512, help="of the pictures, in pixels (512)")
+    add("--sampler-steps", type=int, default=1, help="of the few-step model (1)")
     return arguments
 
 

@@ -65,14 +65,11 @@ class ModelFiles:
     def load(self) -> tuple[object, object, object]:
         """Model patcher, CLIP and VAE. ValueError for a name that is in none of the folders."""
         if self.checkpoint is not None:
-            model, clip, vae, _ = comfy.sd.load_checkpoint_guess_config(
-                _path("checkpoints", self.checkpoint))
+            model, clip, vae, _ = comfy.sd.load_checkpoint_guess_config(_path("checkpoints", self.checkpoint))
         else:
-            model = comfy.sd.load_diffusion_model(
-                _path("diffusion_models", self.diffusion_model))
-            clip = comfy.sd.load_clip(
-                [_path("text_encoders", name) for name in self.text_encoders],
-                clip_type=comfy.sd.CLIPType[self.clip_type.upper()])
+            model = comfy.sd.load_diffusion_model(_path("diffusion_models", self.diffusion_model))
+            clip = comfy.sd.load_clip([_path("text_encoders", name) for name in self.text_encoders],
+                                      clip_type=comfy.sd.CLIPType[self.clip_type.upper()])
         if self.vae is not None:
             vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(_path("vae", self.vae)))
         return model, clip, vae

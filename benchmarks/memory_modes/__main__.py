@@ -18,7 +18,6 @@ computes. *peak*: of PyTorch's allocator; under dynamic VRAM weights lie outside
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import torch
 
 from tools.comfyui_installs import newest_comfyui, version_text
 
+from ..shared import command_line, write_json
 from .comparing import LIMITS, Run
 from .models import LAYOUTS, SIZES, Subject, write_models
 from .report import all_same, compared, markdown
@@ -54,26 +54,20 @@ def main() -> int:
                 runs += every_way(options, paths, ways, subject, dtype)
     rows = compared(runs)
     print(markdown(rows))
-    if options.json:
-        facts = {
-            "command": "python -m benchmarks.memory_modes " + " ".join(sys.argv[1:]),
-            "comfyui": version_text(options.comfyui),
-            "size": options.size,
-            "side": options.side,
-        }
-        options.json.write_text(json.dumps({**facts, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    write_json(options.json, {
+        "command": "python -m benchmarks.memory_modes " + " ".join(sys.argv[1:]),
+        "comfyui": version_text(options.comfyui), "size": options.size, "side": options.side, "rows": rows})
     return 0 if all_same(rows) else 1
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory_modes", description=__doc__.splitlines()[0])
+    parser = command_line("memory_modes", __doc__)
     parser.add_argument("--device", choices=tuple(WAYS), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--layouts", nargs="+", choices=tuple(LAYOUTS), default=list(LAYOUTS))
     parser.add_argument("--dtypes", nargs="+", choices=tuple(LIMITS), default=list(LIMITS))
     parser.add_argument("--side", type=int, default=256, help="pixels")
     parser.add_argument("--steps", type=int, default=2, help="measured steps per run")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: PyTorch sees no CUDA device here")
@@ -90,9 +84,8 @@ def read_options() -> argparse.Namespace:
     return options
 
 
-def every_way(
-    options: argparse.Namespace, paths: Path, ways: list[tuple[str, ...]], subject: Subject, dtype: str
-) -> Iterator[Run]:
+def every_way(options: argparse.Namespace, paths: Path, ways: list[tuple[str, ...]], subject: Subject,
+              dtype: str) -> Iterator[Run]:
     resident = {}
     for way in ways:
         # how much is to be reserved depends on what a step needs
@@ -105,9 +98,7 @@ def every_way(
                     continue
                 flags = with_half(way, resident[memories[0]])
             print(f"{subject.layout}, {dtype}: {' '.join(flags) or 'no flags'}", file=sys.stderr)
-            runs = run_on_server(
-                options.comfyui, paths, flags, subject, dtype, memories, options.side, options.steps
-            )
+            runs = run_on_server(options.comfyui, paths, flags, subject, dtype, memories, options.side, options.steps)
             if way == ways[0]:
                 resident = {run.memory: run.facts for run in runs if run.gradient is not None}
             yield from runs

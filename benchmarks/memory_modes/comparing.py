@@ -65,13 +65,9 @@ def compare(run: Run, reference: Run, in_32_bit: Run | None) -> Comparison:
         else:
             limit = max(limit, 2 * relative_difference(reference.gradient, in_32_bit.gradient))
     return Comparison(
-        relative_difference(run.gradient, reference.gradient),
-        limit,
-        cosine(run.gradient, reference.gradient),
+        relative_difference(run.gradient, reference.gradient), limit, cosine(run.gradient, reference.gradient),
         relative_difference(run.as_run, reference.gradient),
-        None if in_32_bit is None else cosine(run.gradient, in_32_bit.gradient),
-        cosine_limit,
-    )
+        None if in_32_bit is None else cosine(run.gradient, in_32_bit.gradient), cosine_limit)
 
 
 def relative_difference(found: Tensor, expected: Tensor) -> float:

@@ -42,10 +42,8 @@ def write_flux(size: str, folder: Path) -> Subject:
     model = with_unit_gain(flux.transformer(geometry, CPU, torch.bfloat16))
     flux.save(model, folder / "diffusion_models" / "flux.safetensors")
     flux.save(flux.autoencoder(CPU, torch.bfloat16), folder / "vae" / "flux_vae.safetensors")
-    return Subject(
-        "flux", "flux.safetensors", "flux_vae.safetensors",
-        geometry.text_tokens, geometry.text_width, geometry.pooled_width,
-    )  # fmt: skip
+    return Subject("flux", "flux.safetensors", "flux_vae.safetensors", geometry.text_tokens, geometry.text_width,
+                   geometry.pooled_width)
 
 
 def write_sdxl(size: str, folder: Path) -> Subject:

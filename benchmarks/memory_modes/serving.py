@@ -28,26 +28,15 @@ def write_paths(folder: Path) -> Path:
     return config
 
 
-def run_on_server(
-    comfyui: Path,
-    paths: Path,
-    flags: tuple[str, ...],
-    subject: Subject,
-    dtype: str,
-    memories: Sequence[str],
-    side: int,
-    steps: int,
-) -> list[Run]:
+def run_on_server(comfyui: Path, paths: Path, flags: tuple[str, ...], subject: Subject, dtype: str,
+                  memories: Sequence[str], side: int, steps: int) -> list[Run]:
     """Start a server and take the gradient with each memory mode.
 
     A run that fails has its reason in ``failure``, and the end of the server's log goes to standard error.
     """
     runs = [Run(subject.layout, dtype, flags, memory) for memory in memories]
-    arguments = (
-        *(flag for flag in flags if flag != "--cpu"), *COMPUTING[dtype],
-        "--extra-model-paths-config", str(paths),
-        "--whitelist-custom-nodes", ComfyServer.pack_folder, NODE_FOLDER.name,
-    )  # fmt: skip
+    arguments = (*(flag for flag in flags if flag != "--cpu"), *COMPUTING[dtype], "--extra-model-paths-config",
+                 str(paths), "--whitelist-custom-nodes", ComfyServer.pack_folder, NODE_FOLDER.name)
     server = ComfyServer(comfyui, arguments, cpu="--cpu" in flags)
     try:
         with server:
@@ -71,7 +60,7 @@ def _prompt(subject: Subject, memory: str, side: int, steps: int) -> dict:
     gradient = {
         "model": ["model", 0], "vae": ["vae", 0], "name": memory, "memory": memory, "side": side, "steps": steps,
         "text_tokens": subject.text_tokens, "text_width": subject.text_width, "pooled_width": subject.pooled_width,
-    }  # fmt: skip
+    }
     return {
         "model": {"class_type": "UNETLoader", "inputs": {"unet_name": subject.model, "weight_dtype": "default"}},
         "vae": {"class_type": "VAELoader", "inputs": {"vae_name": subject.vae}},

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-GIB = 2**30
+from ..shared import GIB
+
 # Stands for so many GB that about half of the model's weights find room on the card.
 HALF = "HALF"
 NO_DYNAMIC = "--disable-dynamic-vram"
@@ -35,16 +36,14 @@ def known_flags(comfyui: Path) -> set[str]:
     return set(re.findall(r'"(--[\w-]+)"', (comfyui / "comfy" / "cli_args.py").read_text(encoding="utf-8")))
 
 
-def possible_ways(
-    ways: Sequence[tuple[str, ...]], known: set[str]
-) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+def possible_ways(ways: Sequence[tuple[str, ...]],
+                  known: set[str]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """The different ones that a ComfyUI with these flags can be started in, and those that it cannot."""
     possible, missing = {}, []
     for way in ways:
         # a ComfyUI without this flag has no dynamic VRAM to disable
         asked = tuple(flag for flag in way if flag != NO_DYNAMIC or flag in known)
-        lacking = any(flag.startswith("--") and flag not in known for flag in asked)
-        if lacking:
+        if any(flag.startswith("--") and flag not in known for flag in asked):
             missing.append(way)
         else:
             possible[asked] = None

@@ -51,33 +51,26 @@ class Still:
 class Gradient(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
-            node_id="Benchmark_Gradient",
-            is_output_node=True,
-            inputs=[
-                io.Model.Input("model"),
-                io.Vae.Input("vae"),
-                io.String.Input("name", tooltip="Of the file in the output folder."),
-                io.Combo.Input("memory", options=["keep", "recompute"]),
-                io.Int.Input("side", tooltip="Pixels."),
-                io.Int.Input("text_tokens"),
-                io.Int.Input("text_width"),
-                io.Int.Input("pooled_width"),
-                io.Int.Input("steps", tooltip="Timed, after a first one."),
-            ],
-            outputs=[],
-        )
+        return io.Schema(node_id="Benchmark_Gradient", is_output_node=True, outputs=[], inputs=[
+            io.Model.Input("model"),
+            io.Vae.Input("vae"),
+            io.String.Input("name", tooltip="Of the file in the output folder."),
+            io.Combo.Input("memory", options=["keep", "recompute"]),
+            io.Int.Input("side", tooltip="Pixels."),
+            io.Int.Input("steps", tooltip="Timed, after a first one."),
+            *(io.Int.Input(size) for size in ("text_tokens", "text_width", "pooled_width")),
+        ])
 
     @classmethod
     def execute(cls, model, vae, name, memory, side, text_tokens, text_width, pooled_width, steps):
         random = torch.Generator().manual_seed(0)
-        noise = torch.randn(
-            1, model.get_model_object("latent_format").latent_channels, side // 8, side // 8, generator=random
-        )
+        channels = model.get_model_object("latent_format").latent_channels
+        noise = torch.randn(1, channels, side // 8, side // 8, generator=random)
         text = torch.randn(1, text_tokens, text_width, generator=random)
         pooled = torch.randn(1, pooled_width, generator=random)
         guider = comfy.samplers.CFGGuider(model)
-        guider.set_conds([[text, {"pooled_output": pooled}]], [[text, {"pooled_output": pooled}]])
+        condition = [[text, {"pooled_output": pooled}]]
+        guider.set_conds(condition, condition)
         guider.set_cfg(1.0)
 
         device = model.load_device
@@ -101,11 +94,8 @@ class Gradient(io.ComfyNode):
             "torch": torch.__version__,
             "machine": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         }
-        save_file(
-            {"gradient": gradients[0], "as_run": as_run[0]},
-            Path(folder_paths.get_output_directory(), f"{name}.safetensors"),
-            {"facts": json.dumps(facts)},
-        )
+        path = Path(folder_paths.get_output_directory(), f"{name}.safetensors")
+        save_file({"gradient": gradients[0], "as_run": as_run[0]}, path, {"facts": json.dumps(facts)})
         return io.NodeOutput()
 
 
@@ -116,10 +106,8 @@ def ascend(guider, noise, vae, memory, steps):
 
     def ascent(noise, generate, reward, graph_context, retry):
         plans.append(graph_context.__self__)
-        stopping = optimization.Stopping(steps=steps)
-        return optimization.ascend(
-            noise, generate, reward, still, stopping=stopping, graph_context=graph_context, retry=retry
-        )
+        return optimization.ascend(noise, generate, reward, still, stopping=optimization.Stopping(steps=steps),
+                                   graph_context=graph_context, retry=retry)
 
     sigmas = torch.tensor([float(guider.model_patcher.get_model_object("model_sampling").sigma_max), 0.0])
     sampling = pack_module("nodes.differentiable.guided_sampling").GuidedSampling(
