@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from demo_world import DemoWorld
 from optimization import Step, Stopping, ascend
-from preconditioning import Unconstrained, WhiteGaussianProjector
+from preconditioning import RECIPES
 
 from .run import START, WITH, WITHOUT, Run
 
@@ -20,7 +20,7 @@ def run_in_torch(world: DemoWorld, batch: int, steps: int, step_size: float, see
     with torch.no_grad():
         pictures = generate(noise)
         runs = [Run.judged(START, world, pictures, noise, world.reward(pictures)[None], 0.0)]
-    for name, preconditioner in ((WITHOUT, Unconstrained()), (WITH, WhiteGaussianProjector())):
+    for name, recipe in ((WITHOUT, RECIPES["none"]), (WITH, RECIPES["GPER"])):
         with tqdm(total=steps, desc=f"{name:18}", unit="step") as bar:
 
             def show(step: Step, bar: tqdm = bar) -> None:
@@ -31,8 +31,7 @@ def run_in_torch(world: DemoWorld, batch: int, steps: int, step_size: float, see
                 noise,
                 generate,
                 world.reward,
-                preconditioner,
-                optimizer=partial(torch.optim.Adam, lr=step_size),
+                **recipe.arguments(step_size),
                 stopping=Stopping(steps=steps),
                 callback=show,
             )

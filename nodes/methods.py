@@ -6,18 +6,15 @@ from functools import partial
 from typing import Protocol
 
 import comfy.sample
-import torch
 from torch import Tensor
 
-from ..optimization import AscentRecord, Step, Stopping, ascend, best_of_seeds, local_search
+from ..optimization import AscentRecord, Preconditioner, Step, Stopping, ascend, best_of_seeds, local_search
 from ..optimization.local_search import RADIUS
-from ..preconditioning import NormPenalty, SpectrumPenalty, SubsetPenalty, Unconstrained, WhiteGaussianProjector
-from ..preconditioning.preconditioner import Preconditioner
+from ..preconditioning import RECIPES, Recipe, Unconstrained, WhiteGaussianProjector
+from ..preconditioning.recipes import SEARCH_RETRACTION
 from .differentiable.model_presets import ModelPreset, learning_rate_text
 
-OWN_CLIP = 0.03  # the Noise Optimizer's gradient_clip that stands for the method's own
-OWN_LEARNING_RATE = 0.0  # the same of its learning_rate
-LONGEST_STEP = 0.5  # learning rate 5 times gradient clip 0.1, ReNO's
+OWN_LEARNING_RATE = 0.0  # the Noise Optimizer's learning_rate that stands for the method's or the model's own
 
 Search = Callable[..., AscentRecord]
 Callback = Callable[[Step], str | None]
@@ -27,12 +24,10 @@ Callback = Callable[[Step], str | None]
 class Settings:
     """What the Noise Optimizer was given.
 
-    learning_rate, gradient_clip: its widgets. preset: of the model. latent: LATENT to draw noise for. seed: of the
-    start noise.
+    learning_rate: its widget. preset: of the model. latent: LATENT to draw noise for. seed: of the start noise.
     """
 
     learning_rate: float
-    gradient_clip: float
     preset: ModelPreset
     latent: dict
     seed: int
@@ -41,11 +36,14 @@ class Settings:
 class Method(Protocol):
     """One way to search.
 
-    name: in the node and the report. needs_gradient: whether the run goes backward through model, VAE and reward.
+    name: in the node. label: name and settings, for the noise file. needs_gradient: whether the run goes backward
+    through model, VAE and reward. unused: inputs that were set or connected, but mean nothing to this method.
     """
 
     name: str
+    label: str
     needs_gradient: bool
+    unused: tuple[str, ...]
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
         """``ascend`` or a search with everything bound but noise, generate, reward and how to run with gradients."""
@@ -60,63 +58,41 @@ class Method(Protocol):
         ...
 
     def with_projector(self, projector: Preconditioner | None) -> "Method":
-        """The method with the projector that is connected to the Noise Optimizer, or ValueError if it uses none."""
+        """The method with the projector that is connected to the Noise Optimizer, or the same if it uses none."""
         ...
 
 
 @dataclass(frozen=True)
-class StepRule:
-    """An optimizer. adaptive: its steps do not depend on the length of the gradient."""
-
-    make: Callable[..., torch.optim.Optimizer]
-    adaptive: bool
-
-
-OPTIMIZERS = {
-    "Adam": StepRule(torch.optim.Adam, adaptive=True),
-    "AdamW": StepRule(torch.optim.AdamW, adaptive=True),
-    "Nesterov": StepRule(partial(torch.optim.SGD, momentum=0.9, nesterov=True), adaptive=False),
-    "SGD": StepRule(torch.optim.SGD, adaptive=False),
-}
-
-
-@dataclass(frozen=True)
 class GradientMethod:
-    """Ascent with a preconditioner.
+    """Ascent by a recipe. With learning rate 0, adaptive optimizers take the model's preset."""
 
-    optimizer: one of OPTIMIZERS. clip: the method's own gradient clip.
-
-    Its own learning rate is the model's preset for adaptive optimizers. Others move by learning rate times gradient,
-    at most the clip: they take LONGEST_STEP over the clip, which is ReNO's published 5 at its published clip.
-    """
-
-    name: str
-    preconditioner: Preconditioner
-    optimizer: str
-    clip: float
+    recipe: Recipe
+    unused: tuple[str, ...] = ()
     needs_gradient: bool = True
 
+    @property
+    def name(self) -> str:
+        # A projector that projects nothing is plain ascent, and must not pass for GPER in a file.
+        return "none" if _projects_nothing(self.recipe.preconditioner) else self.recipe.name
+
+    @property
+    def label(self) -> str:
+        settings = _settings(self.recipe.preconditioner)
+        return f"{self.name} ({settings})" if settings else self.name
+
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
-        return partial(
-            ascend,
-            preconditioner=self.preconditioner,
-            optimizer=partial(OPTIMIZERS[self.optimizer].make, lr=self.step_size(settings)),
-            max_gradient_norm=self._clip(settings) or None,
-            stopping=stopping,
-            callback=callback,
-        )
+        chosen = self.recipe.arguments(self.step_size(settings))
+        return partial(ascend, **chosen, stopping=stopping, callback=callback)
 
     def step_size(self, settings: Settings) -> float:
-        if settings.learning_rate != OWN_LEARNING_RATE:
-            return settings.learning_rate
-        if OPTIMIZERS[self.optimizer].adaptive:
-            return settings.preset.learning_rate
-        return LONGEST_STEP / (self._clip(settings) or self.clip)
+        return settings.learning_rate or self.recipe.learning_rate(settings.preset.learning_rate)
 
     def text(self, settings: Settings) -> str:
-        clip = self._clip(settings)
-        said = f"Method: {self.name} ({self.optimizer}, {f'gradient clip {clip:g}' if clip else 'no gradient clip'})."
-        if OPTIMIZERS[self.optimizer].adaptive:
+        recipe = self.recipe
+        how = [recipe.optimizer, f"gradient clip {recipe.clip:g}" if recipe.clip else "no gradient clip"]
+        about_noise = _settings(recipe.preconditioner)
+        said = f"Method: {self.name} ({', '.join(how + [about_noise] * bool(about_noise))}).{_ignored(self.unused)}"
+        if recipe.adaptive:
             return f"{said} {learning_rate_text(settings.preset, settings.learning_rate)}"
         source = "the method's own" if settings.learning_rate == OWN_LEARNING_RATE else "set by hand"
         return f"{said} {settings.preset.name}: learning rate {self.step_size(settings):g}, {source}."
@@ -124,20 +100,22 @@ class GradientMethod:
     def with_projector(self, projector: Preconditioner | None) -> "GradientMethod":
         if projector is None:
             return self
-        if not isinstance(self.preconditioner, WhiteGaussianProjector):
-            raise ValueError(_no_projector(self.name))
-        return replace(self, preconditioner=projector)
-
-    def _clip(self, settings: Settings) -> float:
-        return self.clip if settings.gradient_clip == OWN_CLIP else settings.gradient_clip
+        if not isinstance(self.recipe.preconditioner, WhiteGaussianProjector):
+            return replace(self, unused=(*self.unused, "projector"))
+        return replace(self, recipe=replace(self.recipe, preconditioner=projector))
 
 
 @dataclass(frozen=True)
 class SeedSearch:
     """Best of seeds: step k tries the noise that RandomNoise has for the start's seed plus k."""
 
+    unused: tuple[str, ...] = ()
     name: str = "best of seeds"
     needs_gradient: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.name
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
         latent = settings.latent
@@ -152,12 +130,13 @@ class SeedSearch:
         return 0.0
 
     def text(self, settings: Settings) -> str:
-        return f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus its step."
+        return (
+            f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus its step."
+            f"{_ignored(_with_learning_rate(self.unused, settings))}"
+        )
 
     def with_projector(self, projector: Preconditioner | None) -> "SeedSearch":
-        if projector is not None:
-            raise ValueError(_no_projector(self.name))
-        return self
+        return self if projector is None else replace(self, unused=(*self.unused, "projector"))
 
 
 @dataclass(frozen=True)
@@ -165,13 +144,18 @@ class LocalSearch:
     """Zero-order local search on the white-Gaussian set; radius as for ``local_search``."""
 
     radius: float = RADIUS
+    unused: tuple[str, ...] = ()
     name: str = "local search"
     needs_gradient: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} (radius {self.radius:g})"
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
         return partial(
             local_search,
-            retract=WhiteGaussianProjector().retract,
+            retract=SEARCH_RETRACTION,
             radius=self.radius,
             seed=settings.seed,
             stopping=stopping,
@@ -182,33 +166,44 @@ class LocalSearch:
         return 0.0
 
     def text(self, settings: Settings) -> str:
-        return f"Method: {self.name}, without gradients, radius {self.radius:g}."
+        ignored = _ignored(_with_learning_rate(self.unused, settings))
+        return f"Method: {self.name}, without gradients, radius {self.radius:g}.{ignored}"
 
     def with_projector(self, projector: Preconditioner | None) -> "LocalSearch":
-        if projector is not None:
-            raise ValueError(_no_projector(self.name))
-        return self
+        return self if projector is None else replace(self, unused=(*self.unused, "projector"))
 
 
-def _no_projector(name: str) -> str:
-    return (
-        f"A projector is connected, but the method {name} uses none: disconnect the White-Gaussian Projector, or set "
-        "the Optimization Method to GPER."
+def _projects_nothing(preconditioner: Preconditioner) -> bool:
+    return isinstance(preconditioner, WhiteGaussianProjector) and not (
+        preconditioner.project_gradient or preconditioner.project_latent
     )
 
 
-# With their published optimizers and gradient clips: GPER arXiv 2602.08646; MPGR arXiv 2509.07027; PRNO arXiv
-# 2405.18881 and its authors' code; ReNO arXiv 2406.04312.
+def _settings(preconditioner: Preconditioner) -> str:
+    """How noise is kept noise, in words."""
+    if isinstance(preconditioner, Unconstrained):
+        return ""
+    if not isinstance(preconditioner, WhiteGaussianProjector):
+        return f"penalty weight {preconditioner.weight:g}" if hasattr(preconditioner, "weight") else ""
+    if _projects_nothing(preconditioner):
+        return "the projector's boxes are both off"
+    projected = [
+        what
+        for what, on in (("gradient", preconditioner.project_gradient), ("noise", preconditioner.project_latent))
+        if on
+    ]
+    return f"block size {preconditioner.block_size}, {' and '.join(projected)} projected"
+
+
+def _with_learning_rate(unused: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    return unused if settings.learning_rate == OWN_LEARNING_RATE else (*unused, "learning_rate")
+
+
+def _ignored(unused: tuple[str, ...]) -> str:
+    return f" Not used by this method: {', '.join(unused)}." if unused else ""
+
+
 METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (
-        GradientMethod("GPER", WhiteGaussianProjector(), "Adam", 0.03),
-        GradientMethod("MPGR", SpectrumPenalty(), "Nesterov", 0.01),
-        GradientMethod("PRNO", SubsetPenalty(), "AdamW", 1.0),
-        GradientMethod("ReNO", NormPenalty(), "Nesterov", 0.1),
-        GradientMethod("none", Unconstrained(), "Adam", 0.03),
-        SeedSearch(),
-        LocalSearch(),
-    )
+    method.name: method for method in (*map(GradientMethod, RECIPES.values()), SeedSearch(), LocalSearch())
 }
 DEFAULT_METHOD = METHODS["GPER"]

@@ -108,7 +108,7 @@ class NoiseOptimizer(io.ComfyNode):
                     "projector",
                     optional=True,
                     tooltip="How GPER keeps the noise noise. Not connected: a White-Gaussian Projector with its "
-                    "defaults. Other methods use none.",
+                    "defaults. Other methods ignore it; the report says so.",
                 ),
                 io.Combo.Input(
                     "memory",
@@ -116,17 +116,6 @@ class NoiseOptimizer(io.ComfyNode):
                     default="auto",
                     tooltip="recompute: least memory, each step takes longer. keep: fastest, needs room for the whole "
                     "backward pass; models that the README does not list always keep. auto: what fits.",
-                    advanced=True,
-                ),
-                io.Float.Input(
-                    "gradient_clip",
-                    default=0.03,
-                    min=0.0,
-                    max=1000.0,
-                    step=0.001,
-                    round=False,
-                    tooltip="Longest gradient a step may use; matters little with Adam. 0.03: what the method's paper "
-                    "uses (GPER 0.03, ReNO 0.1, MPGR 0.01, PRNO 1). 0: no clip.",
                     advanced=True,
                 ),
                 io.Int.Input(
@@ -189,12 +178,11 @@ class NoiseOptimizer(io.ComfyNode):
         preview_every,
         projector=None,
         memory="auto",
-        gradient_clip=0.03,
         patience=0,
         target_reward=NO_TARGET,
         method=None,
     ) -> io.NodeOutput:
-        optimizer_inputs.check_settings(learning_rate, gradient_clip, memory)
+        optimizer_inputs.check_settings(learning_rate, memory)
         method = (method or DEFAULT_METHOD).with_projector(projector)
         stopping = Stopping(
             steps, time_budget or None, None if target_reward >= NO_TARGET else target_reward, patience or None
@@ -213,7 +201,7 @@ class NoiseOptimizer(io.ComfyNode):
         if method.needs_gradient:
             check_weight_format(guider.model_patcher, vae.patcher)
         start = optimizer_inputs.check_noise(noise.generate_noise(latent))
-        settings = Settings(learning_rate, gradient_clip, preset_for(guider.model_patcher), latent, noise.seed)
+        settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed)
         about_method = method.text(settings)
         log.info(about_method)
 
@@ -246,7 +234,7 @@ class NoiseOptimizer(io.ComfyNode):
             scores.parts,
             model=type(guider.model_patcher.model).__name__,
             reward_prompt=prompts or "",
-            method=method.name,
+            method=method.label,
             step_size=method.step_size(settings),
         )
         return io.NodeOutput(

@@ -12,11 +12,9 @@ from .differentiable.memory import MODES
 MAX_SAMPLING_STEPS = 8
 
 
-def check_settings(learning_rate: float, gradient_clip: float, memory: str) -> None:
+def check_settings(learning_rate: float, memory: str) -> None:
     if not (math.isfinite(learning_rate) and learning_rate >= 0):
         raise ValueError(f"learning_rate is {learning_rate}: set it above 0, or to 0 for what suits the model.")
-    if not (math.isfinite(gradient_clip) and gradient_clip >= 0):
-        raise ValueError(f"gradient_clip is {gradient_clip}: set it to 0 (no clip) or above.")
     if memory not in MODES:
         raise ValueError(f"memory is {memory!r}: choose one of {', '.join(MODES)}.")
 

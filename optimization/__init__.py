@@ -1,6 +1,6 @@
 """Optimizing the noise of a generator: gradient ascent and gradient-free searches over plain callables (torch only)."""
 
-from .ascent import ascend
+from .ascent import Preconditioner, ascend
 from .best_of_seeds import best_of_seeds
 from .evaluations import Step
 from .frozen_convolution import frozen_convolutions
@@ -15,6 +15,7 @@ from .stopping import Stopping
 __all__ = [
     "AscentRecord",
     "Incident",
+    "Preconditioner",
     "Step",
     "Stopping",
     "ascend",

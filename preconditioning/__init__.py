@@ -1,7 +1,8 @@
 """Keeping optimized noise white: the GPER projection and the published penalties, on torch alone."""
 
 from .norm_penalty import NormPenalty
-from .preconditioner import Preconditioner, Unconstrained, WhiteGaussianProjector
+from .preconditioner import Unconstrained, WhiteGaussianProjector
+from .recipes import RECIPES, Recipe
 from .spectrum import compact_spectrum, from_compact_spectrum
 from .spectrum_penalty import SpectrumPenalty
 from .subset_penalty import SubsetPenalty
@@ -9,19 +10,10 @@ from .variations import vary_white_gaussian
 from .white_noise import block_norm_deviations, draw_white_gaussian, is_white_gaussian, project_white_gaussian
 from .whiteness import Whiteness, measure_whiteness
 
-# Every preconditioner by the name of its paper; all can be built without arguments.
-PRECONDITIONERS: dict[str, type[Preconditioner]] = {
-    "GPER": WhiteGaussianProjector,
-    "MPGR": SpectrumPenalty,
-    "PRNO": SubsetPenalty,
-    "ReNO": NormPenalty,
-    "none": Unconstrained,
-}
-
 __all__ = [
-    "PRECONDITIONERS",
+    "RECIPES",
     "NormPenalty",
-    "Preconditioner",
+    "Recipe",
     "SpectrumPenalty",
     "SubsetPenalty",
     "Unconstrained",

@@ -1,29 +1,18 @@
 """The call shape shared by everything that keeps an ascent near white noise, and its two plain members.
 
+The shape is `optimization.Preconditioner`:
+
 `precondition(gradient, noise)` turns the reward's gradient into the direction the optimizer is given;
 `retract(noise)` returns the noise to where it may be after the step. Both take and return (batch, ...)
 tensors of one shape, dtype and device, treat the samples of a batch apart and change nothing in place.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
 from .spectral_blocks import BLOCK_SIZE, check_block_size
 from .white_noise import project_white_gaussian
-
-
-class Preconditioner(Protocol):
-    """What an ascent needs to know of a preconditioner."""
-
-    def precondition(self, gradient: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """Direction to climb: `gradient` (batch, ...) of the reward at `noise`, preconditioned."""
-        ...
-
-    def retract(self, noise: torch.Tensor) -> torch.Tensor:
-        """`noise` (batch, ...) after a step, brought back."""
-        ...
 
 
 @dataclass(frozen=True)

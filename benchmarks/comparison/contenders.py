@@ -1,4 +1,4 @@
-"""The methods that are compared: each with its published optimizer and the step sizes it may choose from.
+"""The methods that are compared: the recipes that ship, and the step sizes each may choose from.
 
 The trial values of a method are five, a factor of two apart, so that all span the same 16-fold range. Where a
 published value makes sense in a small world, the range holds it; where it does not (a step size belongs to a model,
@@ -7,21 +7,15 @@ a reward and a clip), the range is laid so that the largest value moves the nois
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from optimization import AscentRecord, Step, Stopping, ascend, best_of_seeds, local_search
-from preconditioning import (
-    NormPenalty,
-    SpectrumPenalty,
-    SubsetPenalty,
-    Unconstrained,
-    WhiteGaussianProjector,
-)
+from preconditioning import RECIPES, Recipe, WhiteGaussianProjector
+from preconditioning.recipes import SEARCH_RETRACTION
 
 SEED_STRIDE = 1_000_003
 
@@ -61,14 +55,6 @@ def doublings(first: float, count: int = 5) -> tuple[float, ...]:
     return tuple(first * 2**k for k in range(count))
 
 
-def _ascent(preconditioner: Any, optimizer: Callable, clip: float | None) -> Callable:
-    def run(task: Task, step_size: float, steps: int, callback: Callback) -> AscentRecord:
-        return ascend(task.noise, task.generate, task.reward, preconditioner, partial(optimizer, lr=step_size), clip,
-                      Stopping(steps=steps), callback, task.graph_context)
-
-    return run
-
-
 def _best_of_seeds(task: Task, step_size: None, steps: int, callback: Callback) -> AscentRecord:
     def draw(step: int) -> Tensor:
         return torch.stack([torch.randn(task.noise.shape[1:], generator=torch.Generator().manual_seed(
@@ -79,41 +65,47 @@ def _best_of_seeds(task: Task, step_size: None, steps: int, callback: Callback) 
 
 
 def _local_search(task: Task, step_size: float, steps: int, callback: Callback) -> AscentRecord:
-    return local_search(task.noise, task.generate, task.reward, retract=WhiteGaussianProjector().retract,
+    return local_search(task.noise, task.generate, task.reward, retract=SEARCH_RETRACTION,
                         radius=step_size, seed=task.seeds[0], stopping=Stopping(steps=steps), callback=callback,
                         graph_context=task.graph_context)
 
 
-NESTEROV = partial(torch.optim.SGD, momentum=0.9, nesterov=True)
 ADAM_SIZES = doublings(0.0125)
+GPER = RECIPES["GPER"]
 
 
-def _adam(name: str, label: str, preconditioner: Any) -> Contender:
-    return Contender(name, label, "Adam, clip 0.03", ADAM_SIZES, _ascent(preconditioner, torch.optim.Adam, 0.03))
+def _ascent(name: str, label: str, recipe: Recipe, step_sizes: tuple[float, ...] = ADAM_SIZES) -> Contender:
+    words = recipe.optimizer if recipe.clip is None else f"{recipe.optimizer}, clip {recipe.clip:g}"
+
+    def run(task: Task, step_size: float, steps: int, callback: Callback) -> AscentRecord:
+        return ascend(task.noise, task.generate, task.reward, **recipe.arguments(step_size),
+                      stopping=Stopping(steps=steps), callback=callback, graph_context=task.graph_context)
+
+    return Contender(name, label, words, step_sizes, run)
 
 
-def _ablation(name: str, label: str, optimizer: Callable = torch.optim.Adam, clip: float | None = 0.03,
-              step_size: float = 0.05, **settings: Any) -> Contender:
-    words = {torch.optim.Adam: "Adam", torch.optim.SGD: "plain", NESTEROV: "Nesterov 0.9"}[optimizer]
-    return Contender(name, label, words if clip is None else f"{words}, clip {clip}", (step_size,),
-                     _ascent(WhiteGaussianProjector(**settings), optimizer, clip))
+def _projected(**settings: Any) -> Recipe:
+    """GPER with another projector."""
+    return replace(GPER, preconditioner=WhiteGaussianProjector(**settings))
+
+
+def _ablation(name: str, label: str, recipe: Recipe, step_size: float = 0.05) -> Contender:
+    return _ascent(name, label, recipe, (step_size,))
 
 
 BASELINES = ("none", "reno", "prno", "mpgr")
 REFERENCE, VARIANT = "gper", "gper-block4"  # the paper's method, and ours
 
 CONTENDERS = {contender.name: contender for contender in (
-    _adam("none", "no protection", Unconstrained()),
-    Contender("reno", "ReNO", "Nesterov 0.9, clip 0.1", doublings(0.3125), _ascent(NormPenalty(), NESTEROV, 0.1)),
-    Contender("prno", "PRNO", "AdamW, clip 1", ADAM_SIZES, _ascent(SubsetPenalty(), torch.optim.AdamW, 1.0)),
-    Contender("mpgr", "MPGR", "Nesterov 0.9, clip 0.01", doublings(3.125),
-              _ascent(SpectrumPenalty(), NESTEROV, 0.01)),
-    _adam(REFERENCE, "GPER", WhiteGaussianProjector()),
-    Contender("gper-large", "GPER, step size 0.2", "Adam, clip 0.03", ADAM_SIZES[-1:],
-              _ascent(WhiteGaussianProjector(), torch.optim.Adam, 0.03)),
-    _adam(VARIANT, "GPER, blocks of 4", WhiteGaussianProjector(block_size=4)),
-    _adam("gper-gradient", "GPER, gradient only", WhiteGaussianProjector(project_latent=False)),
-    _adam("gper-latent", "GPER, latent only", WhiteGaussianProjector(project_gradient=False)),
+    _ascent("none", "no protection", RECIPES["none"]),
+    _ascent("reno", "ReNO", RECIPES["ReNO"], doublings(0.3125)),
+    _ascent("prno", "PRNO", RECIPES["PRNO"]),
+    _ascent("mpgr", "MPGR", RECIPES["MPGR"], doublings(3.125)),
+    _ascent(REFERENCE, "GPER", GPER),
+    _ascent("gper-large", "GPER, step size 0.2", GPER, ADAM_SIZES[-1:]),
+    _ascent(VARIANT, "GPER, blocks of 4", _projected(block_size=4)),
+    _ascent("gper-gradient", "GPER, gradient only", _projected(project_latent=False)),
+    _ascent("gper-latent", "GPER, latent only", _projected(project_gradient=False)),
     Contender("best-of-n", "best of n", "none", (None,), _best_of_seeds, needs_gradient=False),
     Contender("local-search", "local search", "none", doublings(0.05), _local_search, needs_gradient=False),
 )}
@@ -121,9 +113,9 @@ CONTENDERS = {contender.name: contender for contender in (
 # Of the paper's method, at one step size, on the tuning noises. A projected gradient has the norm sqrt(N): without a
 # clip, and with 1 / (1 - 0.9) for momentum, plain and Nesterov steps are as long as Adam's.
 ABLATIONS = {contender.name: contender for contender in (
-    *(_ablation(f"block-{size}", f"block size {size}", block_size=size) for size in (4, 8, 16, 64, 256)),
-    _ablation("plain", "plain steps", torch.optim.SGD, None),
-    _ablation("nesterov", "Nesterov steps", NESTEROV, None, 0.005),
-    _ablation("gradient", "gradient only", project_latent=False),
-    _ablation("latent", "latent only", project_gradient=False),
+    *(_ablation(f"block-{size}", f"block size {size}", _projected(block_size=size)) for size in (4, 8, 16, 64, 256)),
+    _ablation("plain", "plain steps", replace(GPER, optimizer="SGD", clip=None)),
+    _ablation("nesterov", "Nesterov steps", replace(GPER, optimizer="Nesterov", clip=None), 0.005),
+    _ablation("gradient", "gradient only", _projected(project_latent=False)),
+    _ablation("latent", "latent only", _projected(project_gradient=False)),
 )}

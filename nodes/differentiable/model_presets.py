@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-DEFAULT_LEARNING_RATE = 0.02
+from ...preconditioning.recipes import FLUX_LEARNING_RATE, SDXL_LEARNING_RATE
 
 
 @dataclass(frozen=True)
@@ -12,10 +12,9 @@ class ModelPreset:
     """One kind of diffusion model.
 
     name: what the user calls it. transformer: class of ComfyUI's ``diffusion_model``. base_model: class of
-    ComfyUI's model around it. learning_rate: Adam's step size on unit-variance noise; the paper (arXiv 2602.08646)
-    uses 0.02 for FLUX-schnell and 0.1 for SDXL-Turbo. blocks: classes of the modules that can be recomputed in the
-    backward pass, none of them inside another. decoding: the cost of decoding a picture by the full VAE, as a
-    multiple of one evaluation of the model. known: whether the model is in the table.
+    ComfyUI's model around it. learning_rate: Adam's step size on unit-variance noise. blocks: classes of the modules
+    that can be recomputed in the backward pass, none of them inside another. decoding: the cost of decoding a picture
+    by the full VAE, as a multiple of one evaluation of the model. known: whether the model is in the table.
     """
 
     name: str
@@ -32,14 +31,16 @@ FLUX_BLOCKS = ("DoubleStreamBlock", "SingleStreamBlock")
 UNET_BLOCKS = ("ResBlock", "BasicTransformerBlock", "Downsample", "Upsample")
 
 PRESETS = (
-    ModelPreset("FLUX.1", "Flux", "Flux", 0.02, FLUX_BLOCKS, 0.15),
-    ModelPreset("FLUX.2", "Flux", "Flux2", 0.02, FLUX_BLOCKS),
-    ModelPreset("Chroma", "Chroma", "Chroma", 0.02, FLUX_BLOCKS),
-    ModelPreset("Z-Image, Lumina 2", "NextDiT", "Lumina2", 0.02, ("JointTransformerBlock",)),
-    ModelPreset("Qwen-Image", "QwenImageTransformer2DModel", "QwenImage", 0.02, ("QwenImageTransformerBlock",)),
-    ModelPreset("Krea 2", "SingleStreamDiT", "Krea2", 0.02, ("SingleStreamBlock",)),
-    ModelPreset("SDXL", "UNetModel", "SDXL", 0.1, UNET_BLOCKS, 1.55),
-    ModelPreset("SD 1 and 2", "UNetModel", "BaseModel", 0.1, UNET_BLOCKS, 3.1),
+    ModelPreset("FLUX.1", "Flux", "Flux", FLUX_LEARNING_RATE, FLUX_BLOCKS, 0.15),
+    ModelPreset("FLUX.2", "Flux", "Flux2", FLUX_LEARNING_RATE, FLUX_BLOCKS),
+    ModelPreset("Chroma", "Chroma", "Chroma", FLUX_LEARNING_RATE, FLUX_BLOCKS),
+    ModelPreset("Z-Image, Lumina 2", "NextDiT", "Lumina2", FLUX_LEARNING_RATE, ("JointTransformerBlock",)),
+    ModelPreset(
+        "Qwen-Image", "QwenImageTransformer2DModel", "QwenImage", FLUX_LEARNING_RATE, ("QwenImageTransformerBlock",)
+    ),
+    ModelPreset("Krea 2", "SingleStreamDiT", "Krea2", FLUX_LEARNING_RATE, ("SingleStreamBlock",)),
+    ModelPreset("SDXL", "UNetModel", "SDXL", SDXL_LEARNING_RATE, UNET_BLOCKS, 1.55),
+    ModelPreset("SD 1 and 2", "UNetModel", "BaseModel", SDXL_LEARNING_RATE, UNET_BLOCKS, 3.1),
 )
 
 
@@ -57,7 +58,7 @@ def preset_for(model_patcher) -> ModelPreset:
             return preset
     if relatives:
         return replace(relatives[0], name=base_model, base_model=base_model)
-    return ModelPreset(base_model, transformer, base_model, DEFAULT_LEARNING_RATE, (), known=False)
+    return ModelPreset(base_model, transformer, base_model, FLUX_LEARNING_RATE, (), known=False)
 
 
 def repeated_blocks(diffusion_model: nn.Module) -> list[nn.Module]:

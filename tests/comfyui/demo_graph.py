@@ -32,7 +32,6 @@ def demo_graph(steps: int = 3) -> dict[str, Any]:
             time_budget=0.0,
             preview_every=0,
             memory="keep",
-            gradient_clip=0.03,
             patience=0,
             target_reward=1000.0,
         ),

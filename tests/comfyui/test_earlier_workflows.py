@@ -1,7 +1,6 @@
 """Workflows saved when the nodes had more widgets: the page gives every value that stays to its own widget."""
 
 import json
-from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -30,29 +29,55 @@ def without_named_values(workflow):
     return workflow
 
 
-def without_widget_slots(workflow):
-    """As frontends wrote it in which a widget was no input."""
-    workflow = without_named_values(workflow)
-    for node in workflow["nodes"]:
-        node["inputs"] = [slot for slot in node.get("inputs", []) if "widget" not in slot]
-    return workflow
-
-
 def values_of(prompt):
     """By type of node, what is no link."""
     return {node["class_type"]: {name: value for name, value in node["inputs"].items() if not isinstance(value, list)}
             for node in prompt.values() if node["class_type"] in KEPT}
 
 
-@pytest.mark.parametrize("saved_by", [as_written_now, without_named_values, without_widget_slots])
+@pytest.mark.parametrize("saved_by", [as_written_now, without_named_values])
 def test_values_keep_their_places(frontend, saved_by):
     frontend.errors.clear()
     frontend.load_workflow(saved_by(read("demo.json")))
     assert values_of(frontend.api_prompt()) == KEPT
     assert frontend.errors == []
     again = frontend.saved_workflow()
-    frontend.load_workflow(deepcopy(again))
+    for node in again["nodes"]:
+        if node["type"] in KEPT:
+            names = {slot["name"] for slot in node["inputs"] if "widget" in slot}
+            assert names == set(KEPT[node["type"]])
+    frontend.load_workflow(again)
     assert values_of(frontend.api_prompt()) == KEPT
+
+
+def connect(workflow, type_name, slot_name):
+    """Give an input of the Noise Optimizer its value from a primitive node."""
+    optimizer = next(node for node in workflow["nodes"] if node["type"] == "GPER_NoiseOptimizer")
+    place = [slot["name"] for slot in optimizer["inputs"]].index(slot_name)
+    node, link = workflow["last_node_id"] + 1, workflow["last_link_id"] + 1
+    workflow["last_node_id"], workflow["last_link_id"] = node, link
+    optimizer["inputs"][place]["link"] = link
+    kind = optimizer["inputs"][place]["type"]
+    workflow["links"].append([link, node, 0, optimizer["id"], place, kind])
+    workflow["nodes"].append({
+        "id": node, "type": type_name, "pos": [0, 0], "size": [200, 80], "flags": {}, "order": 0, "mode": 0,
+        "inputs": [{"name": "value", "type": kind, "widget": {"name": "value"}, "link": None}],
+        "outputs": [{"name": kind, "type": kind, "links": [link]}], "properties": {}, "widgets_values": [3]})
+
+
+def test_connected_inputs_stay_connected(frontend):
+    """One to an input that stays, one to an input that is gone."""
+    workflow = read("demo.json")
+    connect(workflow, "PrimitiveInt", "patience")
+    connect(workflow, "PrimitiveFloat", "gradient_clip")
+    frontend.load_workflow(workflow)
+    prompt = frontend.api_prompt()
+    inputs = next(node["inputs"] for node in prompt.values() if node["class_type"] == "GPER_NoiseOptimizer")
+    assert prompt[inputs.pop("patience")[0]]["class_type"] == "PrimitiveInt"
+    assert "gradient_clip" not in inputs
+    assert {name: value for name, value in inputs.items() if not isinstance(value, list)} == {
+        name: value for name, value in KEPT["GPER_NoiseOptimizer"].items() if name != "patience"}
+    frontend.run()
 
 
 def test_it_runs_as_the_page_queues_it(frontend):

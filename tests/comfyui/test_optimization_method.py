@@ -1,5 +1,7 @@
 """The Optimization Method node in front of the Noise Optimizer: every method, on a tiny model, through the node."""
 
+import math
+
 import pytest
 import torch
 
@@ -56,7 +58,7 @@ def test_every_method_runs_and_the_report_names_it(optimize, wires, method):
     output = optimize(method)
     _, latent, report = output.args[:3]
     assert f"Method: {method}" in report and f"all {STEPS} steps done" in report
-    assert output.args[0].history.method == method
+    assert output.args[0].history.method.split(" (")[0] == method
     history = torch.tensor(output.ui["reward_history"])
     assert history.shape == (STEPS + 1, 2) and torch.isfinite(history).all()
     assert latent["samples"].shape == (2, 16, 8, 8) and noise_of(output, wires).shape == (2, 16, 8, 8)
@@ -145,17 +147,46 @@ def test_the_stock_nodes_paint_the_picture_that_was_found(optimize, wires, metho
     assert torch.allclose(sampled["samples"], latent["samples"], atol=1e-5)
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "GPER"])
-def test_a_projector_beside_another_method_is_refused(optimize, wires, monkeypatch, method):
-    import comfy.model_management
+NOT_USED = {
+    "GPER": "penalty_weight, search_radius",
+    **{name: "search_radius, projector" for name in ("MPGR", "PRNO", "ReNO")},
+    "none": "penalty_weight, search_radius, projector",
+    "best of seeds": "optimizer, penalty_weight, search_radius, gradient_clip, projector, learning_rate",
+    "local search": "optimizer, penalty_weight, gradient_clip, projector, learning_rate",
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_method_does_not_use_is_ignored_and_named(optimize, wires, method):
+    """One rule for widgets and for the projector."""
     from gper_pack.preconditioning import WhiteGaussianProjector
 
-    def must_not_load(*args, **kwargs):
-        raise AssertionError("a model was loaded first")
+    options = dict(optimizer="SGD", penalty_weight=2.0, search_radius=0.1, gradient_clip="1")
+    output = optimize(method, options, projector=WhiteGaussianProjector(4), learning_rate=0.05)
+    assert f"Not used by this method: {NOT_USED[method]}." in output.args[2]
+    own = {name: value for name, value in options.items() if name not in NOT_USED[method]}
+    projector = None if "projector" in NOT_USED[method] else WhiteGaussianProjector(4)
+    alone = optimize(method, own, projector=projector, learning_rate=0.05)
+    assert torch.equal(noise_of(output, wires), noise_of(alone, wires))
+    assert "Not used" not in optimize(method).args[2]
 
-    monkeypatch.setattr(comfy.model_management, "load_models_gpu", must_not_load)
-    with pytest.raises(ValueError, match=f"the method {method} uses none: disconnect"):
-        optimize(method, projector=WhiteGaussianProjector())
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({}, "GPER (block size 16, gradient and noise projected)"),
+        (dict(block_size=4, project_latent=False), "GPER (block size 4, gradient projected)"),
+        (dict(project_gradient=False), "GPER (block size 16, noise projected)"),
+        (dict(project_gradient=False, project_latent=False), "none (the projector's boxes are both off)"),
+    ],
+)
+def test_report_and_file_tell_how_the_noise_was_kept_noise(optimize, settings, said):
+    from gper_pack.preconditioning import WhiteGaussianProjector
+
+    output = optimize(projector=WhiteGaussianProjector(**settings))
+    assert output.args[0].history.method == said
+    name, details = said.split(" (")
+    assert f"Method: {name} (Adam, gradient clip 0.03, {details}." in output.args[2]
 
 
 def test_gper_uses_the_projector_that_is_connected(optimize, wires):
@@ -177,8 +208,9 @@ def test_gper_uses_the_projector_that_is_connected(optimize, wires):
         ("MPGR", {}, {}, 50.0, 0.01),
         ("ReNO", {"optimizer": "Adam"}, {}, 0.02, 0.1),
         ("GPER", {"optimizer": "SGD"}, {}, 0.5 / 0.03, 0.03),
-        ("ReNO", {}, {"gradient_clip": 0.5}, 1.0, 0.5),
-        ("ReNO", {}, {"gradient_clip": 0.0}, 5.0, None),
+        ("ReNO", {"gradient_clip": "0.3"}, {}, 5.0, 0.3),
+        ("MPGR", {"gradient_clip": "none"}, {}, 50.0, None),
+        ("GPER", {"gradient_clip": "1"}, {}, 0.02, 1.0),
         ("ReNO", {}, {"learning_rate": 2.0}, 2.0, 0.1),
     ],
 )
@@ -201,29 +233,30 @@ def test_step_size_and_clip(optimize, method_of, monkeypatch, method, options, c
     assert output.args[0].history.step_size == pytest.approx(rate)
 
 
-@pytest.mark.parametrize(
-    "name, momentum, nesterov", [("Nesterov", 0.9, True), ("SGD", 0, False)])
-def test_the_optimizers_are_the_named_ones(method_of, name, momentum, nesterov):
-    from gper_pack.nodes.methods import OPTIMIZERS
-
-    group = OPTIMIZERS[method_of("none", optimizer=name).optimizer].make([torch.zeros(1)], lr=1.0).param_groups[0]
-    assert (group["momentum"], group["nesterov"]) == (momentum, nesterov)
-
-
 @pytest.mark.parametrize("method", ["MPGR", "PRNO", "ReNO"])
 def test_the_penalty_weight_multiplies_the_published_one(method_of, method):
     published, doubled, none = (
-        method_of(method, penalty_weight=weight).preconditioner for weight in (1.0, 2.0, 0.0))
+        method_of(method, penalty_weight=weight).recipe.preconditioner for weight in (1.0, 2.0, 0.0))
     noise, gradient = 3 * torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
     once, twice, never = (p.precondition(gradient, noise) - gradient for p in (published, doubled, none))
     assert torch.allclose(twice, 2 * once, atol=1e-4) and once.any() and not never.any()
 
 
-@pytest.mark.parametrize("call", [dict(method="gper"), dict(method="GPER", optimizer="LBFGS")])
-def test_names_that_do_not_exist(pack, call):
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (dict(method="gper"), "There is no method"),
+        (dict(method="GPER", optimizer="LBFGS"), "There is no optimizer"),
+        (dict(method="GPER", gradient_clip="2"), "gradient_clip is '2'"),
+        (dict(method="ReNO", penalty_weight=math.nan), "penalty_weight is nan"),
+        (dict(method="GPER", penalty_weight=-1.0), "penalty_weight is -1"),
+        (dict(method="local search", search_radius=math.nan), "search_radius is nan"),
+    ],
+)
+def test_refused(pack, call, message):
     from gper_pack.nodes.optimization_method import OptimizationMethod
 
-    with pytest.raises(ValueError, match="There is no"):
+    with pytest.raises(ValueError, match=message):
         OptimizationMethod.execute(**call)
 
 

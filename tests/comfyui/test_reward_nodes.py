@@ -67,7 +67,7 @@ def world(batch=2):
 
 def optimizer(reward, prompt="a house under the sun", **settings):
     settings = {"steps": 2, "learning_rate": 0.02, "time_budget": 0.0, "preview_every": 0, "memory": "auto", **settings}
-    settings = {"gradient_clip": 0.03, "patience": 0, "target_reward": 1000.0, **settings}
+    settings = {"patience": 0, "target_reward": 1000.0, **settings}
     return node(
         "GPER_NoiseOptimizer",
         noise=["seed", 0],

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 import preconditioning
-from preconditioning import PRECONDITIONERS
+from preconditioning import RECIPES
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-EVERY = pytest.mark.parametrize("preconditioner", [cls() for cls in PRECONDITIONERS.values()], ids=PRECONDITIONERS)
+MEMBERS = [recipe.preconditioner for recipe in RECIPES.values()]
+EVERY = pytest.mark.parametrize("preconditioner", MEMBERS, ids=RECIPES)
 
 
 def pair(batch: int = 3, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
@@ -16,10 +17,10 @@ def pair(batch: int = 3, dtype: torch.dtype = torch.float32) -> tuple[torch.Tens
     return gradient.to(dtype), (0.3 + 1.4 * torch.randn(batch, 4, 8, 8, generator=generator)).to(dtype)
 
 
-def test_registry_is_complete() -> None:
+def test_every_member_is_in_a_recipe() -> None:
     members = {value for value in vars(preconditioning).values()
-               if isinstance(value, type) and hasattr(value, "retract")} - {preconditioning.Preconditioner}
-    assert members == set(PRECONDITIONERS.values())
+               if isinstance(value, type) and hasattr(value, "retract")}
+    assert members == {type(recipe.preconditioner) for recipe in RECIPES.values()}
 
 
 @EVERY
