@@ -1,4 +1,4 @@
-"""The tables of memory in README and docs, from the numbers that memory_estimate and cards wrote."""
+"""The tables of memory in the docs, from the numbers that memory_estimate and cards wrote."""
 
 from .shared import table
 

@@ -37,10 +37,10 @@ def load(pack, tmp_path_factory):
     return by_name
 
 
-def test_the_readme_lists_the_table_of_models(pack):
+def test_the_docs_list_the_table_of_models(pack):
     from gper_pack.nodes.differentiable.model_presets import PRESETS
 
-    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
     rows = text.split("| model | learning rate | tested as |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     listed = [tuple(cell.strip() for cell in row.strip("|").split("|"))[:2] for row in rows]
     assert listed == [(preset.name, f"{preset.learning_rate:g}") for preset in PRESETS]
