@@ -40,7 +40,7 @@ def optimize_noise(
     """Run ``ascent`` on the noise of a guided, Euler-sampled, decoded and scored picture.
 
     noise, latent_image: (B, C, ...), as SamplerCustomAdvanced gets them. sigmas: (steps + 1,). score: pictures
-    (B, 3, H, W) in [0, 1] -> (B,), whose weights the patchers hold. memory: one of ``memory.MODES``. ascent:
+    (B, 3, H, W) in [0, 1] -> (B,), whose weights the patchers hold. memory: one of ``memory_modes.MODES``. ascent:
     ``ascend`` with everything bound but ``noise``, ``generate``, ``reward``, ``graph_context`` and ``retry``.
 
     Returns the record, whose best noise is on the CPU, and the best denoised latent (B, C, ...) float32 on the
