@@ -6,8 +6,8 @@ import time
 import comfy.cli_args
 import comfy.model_management
 import comfy.utils
+import comfy_execution.utils
 from comfy_api.latest import io
-from comfy_execution.utils import get_executing_context
 from server import PromptServer
 from torch import nn
 
@@ -124,7 +124,7 @@ def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder)
     if node and hidden.dynprompt:
         node = hidden.dynprompt.get_display_node_id(node)
     workflow = (hidden.extra_pnginfo or {}).get("workflow") or {}
-    context = get_executing_context()
+    context = comfy_execution.utils.get_executing_context()
     names, watched = [reward.name], [False]
     if isinstance(reward, RewardMix):
         names += reward.names

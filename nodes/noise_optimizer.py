@@ -11,13 +11,10 @@ from ..optimization import Stopping
 from . import optimizer_inputs
 from .ascent_progress import AscentProgress
 from .ascent_report import ascent_report
-from .differentiable.gradient_run import optimize_noise
 from .differentiable.guided_sampling import GuidedSampling
-from .differentiable.inference_run import search_noise
-from .differentiable.memory import MODES
-from .differentiable.model_path import check_model_path
+from .differentiable.host_contract import check_host
+from .differentiable.memory_modes import MODES
 from .differentiable.model_presets import preset_for
-from .differentiable.weight_formats import check_weight_format
 from .methods import DEFAULT_METHOD, Settings
 from .noise_history import NoiseHistory
 from .optimized_noise import OptimizedNoise
@@ -184,6 +181,9 @@ class NoiseOptimizer(io.ComfyNode):
     ) -> io.NodeOutput:
         optimizer_inputs.check_settings(learning_rate, memory)
         method = (method or DEFAULT_METHOD).with_projector(projector)
+        check_host(method.needs_gradient)
+        from .differentiable.model_path import check_model_path  # not at the top: it needs what has just been checked
+
         stopping = Stopping(
             steps, time_budget or None, None if target_reward >= NO_TARGET else target_reward, patience or None
         )
@@ -199,6 +199,8 @@ class NoiseOptimizer(io.ComfyNode):
         optimizer_inputs.check_vae(vae, guider.model_patcher)
         check_model_path(guider, method.needs_gradient)
         if method.needs_gradient:
+            from .differentiable.weight_formats import check_weight_format
+
             check_weight_format(guider.model_patcher, vae.patcher)
         start = optimizer_inputs.check_noise(noise.generate_noise(latent))
         settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed)
@@ -221,8 +223,12 @@ class NoiseOptimizer(io.ComfyNode):
                 noise.seed,
             )
             if method.needs_gradient:
+                from .differentiable.gradient_run import optimize_noise
+
                 record, samples = optimize_noise(sampling, memory, search)
             else:
+                from .differentiable.inference_run import search_noise
+
                 record, samples = search_noise(sampling, search)
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
             latent.pop(ratio, None)

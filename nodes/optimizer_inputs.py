@@ -1,13 +1,18 @@
 """What the Noise Optimizer refuses before any long work: each check says what is wrong and what to do."""
 
-import math
+from __future__ import annotations
 
-import comfy.model_patcher
-import comfy.sd
+import math
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from .differentiable.memory import MODES
+from .differentiable.memory_modes import MODES
+
+if TYPE_CHECKING:
+    import comfy.model_patcher
+    import comfy.sd
 
 MAX_SAMPLING_STEPS = 8
 

@@ -1,7 +1,7 @@
 """Node: the results of a list of runs, ranked."""
 
+import comfy_execution.graph
 from comfy_api.latest import io
-from comfy_execution.graph import ExecutionBlocker
 
 from .image_layout import to_channels_first
 from .scoring import ranking, score_pictures, score_table
@@ -85,7 +85,7 @@ class RankResults(io.ComfyNode):
         rows = [name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..." for name in names]
         return io.NodeOutput(
             [pictures[i] for i in best],
-            [ExecutionBlocker(NO_NOISES)] if noises is None else [noises[i] for i in best],
+            [comfy_execution.graph.ExecutionBlocker(NO_NOISES)] if noises is None else [noises[i] for i in best],
             score_table(order, columns, rows),
         )
 

@@ -1,7 +1,7 @@
 """Node: score pictures, rank them, pass the best on."""
 
+import comfy_execution.graph
 from comfy_api.latest import io
-from comfy_execution.graph import ExecutionBlocker
 from torch import Tensor
 
 from .image_layout import to_channels_first
@@ -73,9 +73,9 @@ class ScoreImages(io.ComfyNode):
         return io.NodeOutput(images[best], _chosen(latent, best), score_table(order, columns), total.tolist())
 
 
-def _chosen(latent: dict | None, best: Tensor) -> dict | ExecutionBlocker:
+def _chosen(latent: dict | None, best: Tensor) -> "dict | comfy_execution.graph.ExecutionBlocker":
     if latent is None:
-        return ExecutionBlocker(NO_LATENT)
+        return comfy_execution.graph.ExecutionBlocker(NO_LATENT)
     chosen = {**latent, "samples": latent["samples"][best]}
     if "batch_index" in latent:
         chosen["batch_index"] = [latent["batch_index"][i] for i in best.tolist()]

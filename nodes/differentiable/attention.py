@@ -3,18 +3,46 @@
 from collections.abc import Callable
 from functools import partial
 
+import comfy.ldm.modules.attention
 import comfy.model_patcher
 import torch
 from comfy.ldm.modules.attention import attention_pytorch
 from torch import Tensor
 
+from .model_presets import preset_for
+
 OVERRIDE = "optimized_attention_override"
 # Qwen-Image 2.1 remembers keys and values of the prompt from one evaluation to the next, graph and all.
 PREFIX_CACHE = "qwen_image21_cache"
 
+# Kernels of --use-sage-attention, --use-flash-attention and the like, by the name of ComfyUI's function.
+WITHOUT_BACKWARD = ("attention_sage", "attention3_sage", "attention_flash", "attention_comfy_kitchen_int8")
+
 HEADS, TOKENS, WIDTH = 2, 64, 128
 # Relative, between a kernel that rounds to 8 bit and PyTorch's.
 ONLY_ANOTHER_KERNEL = 0.05
+
+
+def check_attention(model_options: dict, model: comfy.model_patcher.ModelPatcher) -> None:
+    """Raise ValueError for attention without a backward pass that cannot be replaced for the run."""
+    with_differentiable_attention(model_options, model)
+    if preset_for(model).known:  # the models of the table let themselves be given another attention; others may not
+        return
+    name = preset_for(model).name
+    chosen = getattr(comfy.ldm.modules.attention.optimized_attention, "__name__", "")
+    if chosen in WITHOUT_BACKWARD:
+        raise ValueError(
+            f"{name} is not in the table of known models, and ComfyUI runs with {chosen}, which has no backward pass: "
+            "start ComfyUI without --use-sage-attention, --use-flash-attention or the like."
+        )
+    for part in model.model.diffusion_model.modules():
+        chosen = getattr(getattr(part, "function", None), "__name__", "")
+        if type(part).__name__ == "ComfyAttention" and chosen in WITHOUT_BACKWARD:
+            raise ValueError(
+                f"{name} is not in the table of known models, and its checkpoint asks for {chosen}, which has no "
+                "backward pass: load the same model in a file that does not, or let an Optimization Method search "
+                "without gradients (best of seeds, local search)."
+            )
 
 
 def with_differentiable_attention(

@@ -221,7 +221,7 @@ def _forget_started_cast(layer: nn.Module) -> None:
         return
     for name in ("weight_lowvram_function", "bias_lowvram_function"):
         lora = getattr(layer, name, None)
-        if lora is not None:
+        if hasattr(lora, "clear_prepared"):  # older ComfyUIs prepare nothing
             lora.clear_prepared()
     layer._v_signature = None
     started = layer.__dict__.pop("_prefetch", None)

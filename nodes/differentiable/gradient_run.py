@@ -28,7 +28,7 @@ def optimize_noise(sampling: GuidedSampling, memory: str, ascent: Search) -> tup
     conditioning and the latent are not changed.
 
     Args:
-        memory: one of `memory.MODES`.
+        memory: one of `memory_modes.MODES`.
         ascent: with everything bound but `noise`, `generate`, `reward`, `graph_context` and `retry`.
 
     Returns:

@@ -13,8 +13,6 @@ import torch
 from .decoder_blocks import decoder_blocks
 from .model_presets import repeated_blocks
 
-MODES = ("auto", "recompute", "keep")
-
 # In units of ComfyUI's estimates for inference. Counted on FLUX.1 and on the KL decoder, and rounded up:
 # benchmarks/memory_estimate.py counts, tests/comfyui/test_memory.py holds these numbers against it.
 KEPT_BLOCK, INPUT_OF_A_BLOCK, ONE_BLOCK = 0.4, 0.035, 1.0

@@ -1,13 +1,9 @@
 """What may lie between the model's loader and the Noise Optimizer that an ascent cannot go through."""
 
-import comfy.ldm.modules.attention
 import comfy.samplers
 
-from .attention import with_differentiable_attention
-from .model_presets import preset_for
+from .host_contract import check_blocks
 
-# Kernels of --use-sage-attention, --use-flash-attention and the like, by the name of ComfyUI's function.
-ATTENTION_WITHOUT_BACKWARD = ("attention_sage", "attention3_sage", "attention_flash", "attention_comfy_kitchen_int8")
 # In transformer_options: ComfyUI's own caches, and that of TeaCache; of others what their names say.
 CACHES = {
     "easycache": "EasyCache or LazyCache",
@@ -32,7 +28,10 @@ def check_model_path(guider: comfy.samplers.CFGGuider, needs_gradient: bool) -> 
             "The model is split over several GPUs (MultiGPU CFG Split), which computes without gradients: take that "
             "node out of the path to the Noise Optimizer."
         )
-    _check_attention(guider)
+    check_blocks(model.model.diffusion_model)
+    from .attention import check_attention  # not at the top: searches work on ComfyUIs that lack what it needs
+
+    check_attention(guider.model_options, model)
 
 
 def _cache(transformer_options: dict) -> str:
@@ -42,24 +41,3 @@ def _cache(transformer_options: dict) -> str:
         if isinstance(key, str) and not off and (key in CACHES or key.lower().endswith("cache")):
             return CACHES.get(key, f"A cache ({key})")
     return ""
-
-
-def _check_attention(guider: comfy.samplers.CFGGuider) -> None:
-    model = guider.model_patcher
-    with_differentiable_attention(guider.model_options, model)
-    if preset_for(model).known:  # the models of the table let themselves be given another attention; others may not
-        return
-    chosen = getattr(comfy.ldm.modules.attention.optimized_attention, "__name__", "")
-    if chosen in ATTENTION_WITHOUT_BACKWARD:
-        raise ValueError(
-            f"{preset_for(model).name} is not in the table of known models, and ComfyUI runs with {chosen}, which "
-            "has no backward pass: start ComfyUI without --use-sage-attention, --use-flash-attention or the like."
-        )
-    for part in model.model.diffusion_model.modules():
-        chosen = getattr(getattr(part, "function", None), "__name__", "")
-        if type(part).__name__ == "ComfyAttention" and chosen in ATTENTION_WITHOUT_BACKWARD:
-            raise ValueError(
-                f"{preset_for(model).name} is not in the table of known models, and its checkpoint asks for {chosen}, "
-                "which has no backward pass: load the same model in a file that does not, or let an Optimization "
-                "Method search without gradients (best of seeds, local search)."
-            )

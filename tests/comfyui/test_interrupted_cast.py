@@ -29,6 +29,7 @@ def layer(pack, monkeypatch):
 
 
 def test_the_next_cast_begins_anew(layer):
+    import comfy.model_patcher
     import comfy.ops
     from gper_pack.nodes.differentiable.cast_again import cast_again
 
@@ -41,7 +42,8 @@ def test_the_next_cast_begins_anew(layer):
         return weight
 
     lora.is_lowvram_patch, lora.memory_required = True, lambda: 0
-    lora.prepare, lora.clear_prepared = lambda *args, **kwargs: None, lambda: None
+    if hasattr(comfy.model_patcher.LowVramPatch, "clear_prepared"):
+        lora.prepare, lora.clear_prepared = lambda *args, **kwargs: None, lambda: None
     layer.weight_lowvram_function, layer.seed_key = lora, "layer"
 
     def cast():

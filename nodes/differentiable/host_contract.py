@@ -1,0 +1,290 @@
+"""Every name of ComfyUI that the Noise Optimizer relies on, and what is said where one is missing.
+
+The modules beside this one use these names and are imported after ``check_host`` only: a ComfyUI that lacks one still
+offers every node, and whatever does without the name.
+"""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+TESTED = "0.14.1 and 0.33.0"
+
+
+@dataclass(frozen=True)
+class HostName:
+    """One name.
+
+    path: a module, or what it holds. purpose: what the name is for here. noted: an attribute or a key that is found on
+    objects alone, so that nothing fails where it is missing: the code of ``path`` must name it. since: ComfyUIs before
+    this version do without. where: needed only where this module or name exists.
+    """
+
+    path: str
+    purpose: str
+    noted: str = ""
+    since: str = ""
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}{f' ({self.noted!r})' * bool(self.noted)}, for {self.purpose}"
+
+
+ATTENTION, GUIDER, MANAGEMENT = "comfy.ldm.modules.attention", "comfy.samplers.CFGGuider", "comfy.model_management"
+PREFETCH, SWITCHES = "comfy.model_prefetch", "comfy.cli_args.args"
+MODEL, PATCHER, PINNED = "comfy.model_base.BaseModel", "comfy.model_patcher.ModelPatcher", "comfy.pinned_memory"
+NETWORKS, RECENT = "comfy.ldm", "0.33.0"
+
+# From noise to pictures and scores: every method needs them.
+PICTURES = (
+    HostName("comfy.samplers.Sampler.max_denoise", "a sampler of our own, which ComfyUI prepares as it does any"),
+    HostName("comfy.samplers.KSamplerX0Inpaint", "masks"),
+    HostName(GUIDER, "guiders"),
+    HostName(f"{GUIDER}.sample", "running it"),
+    HostName(GUIDER, "the model between its preparation and its clean-up", noted="inner_model"),
+    HostName(GUIDER, "the model of a guider", noted="model_patcher"),
+    HostName(GUIDER, "what nodes have put into the model's path", noted="model_options"),
+    HostName(GUIDER, "ControlNets and the like, which are loaded too", noted="loaded_models"),
+    HostName(f"{MODEL}.process_latent_out", "latents for the VAE"),
+    HostName(MODEL, "the network", noted="diffusion_model"),
+    HostName(MODEL, "sigmas", noted="model_sampling"),
+    HostName(MODEL, "the shape of latents", noted="latent_format"),
+    HostName("comfy.model_sampling.CONST.noise_scaling", "the start of the sampling"),
+    HostName("comfy.model_sampling.CONST.inverse_noise_scaling", "its end"),
+    HostName("comfy.model_sampling.EPS.noise_scaling", "the same of SD and SDXL"),
+    HostName("comfy.model_sampling.EPS.inverse_noise_scaling", "the same of SD and SDXL"),
+    HostName("comfy.latent_formats.LatentFormat.latent_channels", "telling latents that do not fit"),
+    HostName("comfy.latent_formats.LatentFormat.latent_dimensions", "telling pictures from videos and sound"),
+    HostName("comfy.sample.fix_empty_latent_channels", "empty latents of any model"),
+    HostName("comfy.sample.prepare_noise", "best of seeds"),
+    HostName("comfy.sd.VAE", "VAEs"),
+    HostName("comfy.sd.VAE", "memory for decoding", noted="memory_used_decode"),
+    HostName("comfy.sd.VAE.throw_exception_if_invalid", "telling a file that is no VAE"),
+    HostName("comfy.sd.VAE", "decoding", noted="first_stage_model"),
+    HostName("comfy.sd.VAE", "decoding in its dtype", noted="vae_dtype"),
+    HostName("comfy.sd.VAE", "decoding to 0..1", noted="process_output"),
+    HostName("comfy.sd.VAE", "loading its weights", noted="patcher"),
+    HostName("comfy.sd.VAE", "telling a VAE of another model", noted="latent_channels"),
+    HostName("comfy.sd.VAE", "telling a VAE of videos", noted="latent_dim"),
+    HostName(PATCHER, "loading models and rewards"),
+    HostName(f"{PATCHER}.get_model_object", "the shape of latents"),
+    HostName(f"{PATCHER}.memory_required", "memory for sampling"),
+    HostName(PATCHER, "the device of a model", noted="load_device"),
+    HostName(f"{MANAGEMENT}.load_models_gpu", "loading"),
+    HostName(f"{MANAGEMENT}.throw_exception_if_processing_interrupted", "cancelling"),
+    HostName("comfy.utils.ProgressBar", "the progress bar"),
+    HostName("comfy.cli_args.LatentPreviewMethod", "the preview"),
+    HostName("comfy_execution.utils.get_executing_context", "the live view of the right tab"),
+    HostName(
+        "comfy_extras.nodes_easycache", "telling EasyCache", noted="easycache", where="comfy_extras.nodes_easycache"
+    ),
+    HostName(
+        "comfy_extras.nodes_qwen.QwenImage21Cache", "telling Qwen Image 2.1 Cache", noted="qwen_image21_cache",
+        where="comfy_extras.nodes_qwen.QwenImage21Cache",
+    ),
+)
+
+# From the score back to the noise.
+GRADIENTS = (
+    HostName(f"{MANAGEMENT}.in_training", "operations that have a backward pass"),
+    HostName(f"{MANAGEMENT}.reset_cast_buffers", "buffers that another node filled"),
+    HostName(f"{MANAGEMENT}.OOM_EXCEPTION", "going on after memory ran out"),
+    HostName(f"{MANAGEMENT}.soft_empty_cache", "going on after memory ran out"),
+    HostName(f"{MANAGEMENT}.extra_reserved_memory", "choosing what is kept"),
+    HostName(f"{MANAGEMENT}.get_free_memory", "choosing what is kept"),
+    HostName(f"{MANAGEMENT}.current_loaded_models", "choosing what is kept"),
+    HostName(f"{MANAGEMENT}.LoadedModel.model_loaded_memory", "choosing what is kept"),
+    HostName(f"{MANAGEMENT}.LoadedModel.model", "choosing what is kept"),
+    HostName(f"{MANAGEMENT}.LoadedModel", "choosing what is kept", noted="device"),
+    HostName("comfy.sampler_helpers.estimate_memory", "choosing what is kept"),
+    HostName("comfy.samplers", "counting prompts", noted="disable_cfg1_optimization"),
+    HostName(f"{GUIDER}.predict_noise", "counting prompts"),
+    HostName(GUIDER, "counting prompts", noted="cfg"),
+    HostName(GUIDER, "counting prompts", noted="conds"),
+    HostName(GUIDER, "prompts that autograd can use", noted="original_conds"),
+    HostName(f"{MODEL}.get_dtype_inference", "trying another node's attention"),
+    HostName(f"{PATCHER}.model_size", "choosing what is kept"),
+    HostName(f"{PATCHER}.loaded_size", "choosing what is kept"),
+    HostName(f"{PATCHER}.is_clone", "choosing what is kept"),
+    HostName(f"{PATCHER}.get_additional_models_with_key", "telling a model that is split over GPUs"),
+    HostName("comfy.sampler_helpers", "telling a model that is split over GPUs", noted="multigpu", since=RECENT),
+    HostName(PATCHER, "telling a compiled model", noted="object_patches"),
+    HostName(PATCHER, "telling a compiled model", noted="wrappers"),
+    HostName("comfy_api.torch_helpers.torch_compile.COMPILE_KEY", "telling a compiled model: 'torch.compile'"),
+    # Weights that are cast when a layer runs
+    HostName("comfy.ops.cast_bias_weight", "casting weights again for the backward pass"),
+    HostName("comfy.ops.uncast_bias_weight", "casting weights again for the backward pass"),
+    HostName("comfy.ops.CastWeightBiasOp.comfy_cast_weights", "finding the layers that cast"),
+    HostName("comfy.ops.CastWeightBiasOp.weight_function", "finding the layers that cast"),
+    HostName("comfy.ops.CastWeightBiasOp.bias_function", "finding the layers that cast"),
+    HostName("comfy.ops.disable_weight_init.Linear.forward_comfy_cast_weights", "the part of a layer that casts"),
+    HostName("comfy.ops.disable_weight_init.Conv2d.forward_comfy_cast_weights", "the part of a layer that casts"),
+    HostName("comfy.ops", "layers that quantize their input", noted="_full_precision_mm"),
+    HostName("comfy.ops", "layers that scale their input", noted="pre_quant_scale", since=RECENT),
+    HostName("comfy.ops", "telling weights without a backward pass", noted="quant_format"),
+    HostName("comfy.ops", "telling --fast cublas_ops", noted="cublas_ops"),
+    HostName("comfy.quant_ops.QuantizedTensor.dequantize", "quantized weights"),
+    # Weights that dynamic VRAM streams
+    HostName("comfy.ops", "telling streamed weights", noted="_v"),
+    HostName("comfy.model_patcher.ModelPatcherDynamic", "telling streamed weights", noted="_v"),
+    HostName("comfy.ops", "a cast that ran out of memory", noted="_v_signature"),
+    HostName("comfy.ops", "a cast that ran out of memory", noted="_prefetch", since=RECENT),
+    HostName("comfy.ops", "a cast that ran out of memory", noted="_lowvram_function"),
+    HostName("comfy.model_patcher.LowVramPatch.clear_prepared", "a cast that ran out of memory", since=RECENT),
+    HostName("comfy_aimdo.model_vbar.vbar_unpin", "a cast that ran out of memory"),
+    HostName(PINNED, "pinned buffers", noted="_pins", since=RECENT),
+    HostName(PINNED, "pinned buffers", noted="pin", since=RECENT),
+    HostName(f"{PREFETCH}.make_prefetch_queue", "blocks that are cast ahead", since=RECENT),
+    HostName(SWITCHES, "switches"),
+    HostName(f"{SWITCHES}.disable_cuda_graphs", "CUDA graphs off", where=f"{PREFETCH}._drop_graph"),
+    HostName(f"{SWITCHES}.disable_comfy_compiler", "the compiler off", where=f"{PREFETCH}.malloc_graph_begin"),
+    # Attention
+    HostName(f"{ATTENTION}.attention_pytorch", "attention that has a backward pass"),
+    HostName(f"{ATTENTION}.optimized_attention", "telling attention without a backward pass"),
+    HostName(ATTENTION, "another attention for the run alone", noted="optimized_attention_override"),
+    HostName(f"{ATTENTION}.attention_sage", "telling attention without a backward pass"),
+    HostName(f"{ATTENTION}.attention3_sage", "telling attention without a backward pass"),
+    HostName(f"{ATTENTION}.attention_flash", "telling attention without a backward pass"),
+    HostName(f"{ATTENTION}.attention_comfy_kitchen_int8", "telling attention without a backward pass", since=RECENT),
+    HostName(
+        f"{ATTENTION}.ComfyAttention", "attention that a checkpoint chose", noted="function",
+        where=f"{ATTENTION}.ComfyAttention",
+    ),
+    # Decoders
+    HostName("comfy.ldm.modules.diffusionmodules.model.Decoder", "recomputing the VAE"),
+    HostName("comfy.ldm.modules.diffusionmodules.model.Decoder", "telling a decoder of videos", noted="carried"),
+    HostName("comfy.ldm.modules.diffusionmodules.model.ResnetBlock", "recomputing the VAE"),
+    HostName("comfy.ldm.modules.diffusionmodules.model.AttnBlock", "recomputing the VAE"),
+    HostName("comfy.taesd.taesd.TAESD", "memory for decoding"),
+)
+
+# Classes known by their names, which the blocks that can be recomputed are found by: by the module of the network, all
+# that a model of it needs.
+_FLUX = ("flux.layers.DoubleStreamBlock", "flux.layers.SingleStreamBlock")
+_UNET = ("modules.diffusionmodules.openaimodel.ResBlock", "modules.attention.BasicTransformerBlock")
+_UNET += ("modules.diffusionmodules.openaimodel.Downsample", "modules.diffusionmodules.openaimodel.Upsample")
+BLOCKS = {
+    f"{NETWORKS}.{network.rpartition('.')[0]}": tuple(
+        HostName(f"{NETWORKS}.{name}", "finding the blocks of this model") for name in (network, *blocks)
+    )
+    for network, blocks in {
+        "flux.model.Flux": _FLUX,
+        "chroma.model.Chroma": _FLUX,
+        "lumina.model.NextDiT": ("lumina.model.JointTransformerBlock",),
+        "qwen_image.model.QwenImageTransformer2DModel": ("qwen_image.model.QwenImageTransformerBlock",),
+        "krea2.model.SingleStreamDiT": ("krea2.model.SingleStreamBlock",),
+        "modules.diffusionmodules.openaimodel.UNetModel": _UNET,
+    }.items()
+}
+
+# Used where they are found; what happens without them is harmless, and said beside each.
+OPTIONAL = (
+    HostName(f"{MANAGEMENT}.is_oom", "errors that are a lack of memory; without it, OOM_EXCEPTION and texts"),
+    HostName("comfy.model_base.Flux2", "presets; a model of the same network gets that network's, and so do all below"),
+    *(HostName(f"comfy.model_base.{name}", "presets") for name in ("Flux", "Chroma", "Lumina2", "QwenImage", "Krea2")),
+    HostName("comfy.model_base.SDXL", "presets; without it, SD's, which differs in an estimate of memory"),
+)
+
+
+def check_host(needs_gradient: bool) -> None:
+    """Raise ValueError where this ComfyUI lacks a name that every run needs, or one with gradients."""
+    _refuse(_missing(PICTURES), "sampling and decoding by the Noise Optimizer")
+    if needs_gradient:
+        _refuse(_missing(GRADIENTS), "gradients", WITHOUT_GRADIENTS)
+
+
+def check_blocks(diffusion_model: object) -> None:
+    """Raise ValueError where the blocks of a known network go by other names in this ComfyUI."""
+    names = BLOCKS.get(type(diffusion_model).__module__, ())
+    _refuse(_missing(names), f"gradients of {type(diffusion_model).__name__}", WITHOUT_GRADIENTS)
+
+
+WITHOUT_GRADIENTS = (
+    " Or let an Optimization Method search without gradients (best of seeds, local search), which needs none of it."
+)
+
+
+def _refuse(missing: tuple[HostName, ...], what: str, remedy: str = "") -> None:
+    if not missing:
+        return
+    raise ValueError(
+        f"ComfyUI {_version_text()} has other names than the ones that {what} need: {'; '.join(map(str, missing))}. "
+        f"Update the pack GPER Noise Optimizer. This version of it is tested with ComfyUI {TESTED}.{remedy}"
+    )
+
+
+@cache
+def _missing(names: tuple[HostName, ...]) -> tuple[HostName, ...]:
+    return tuple(name for name in names if _is_needed(name) and not _is_there(name))
+
+
+def _is_needed(name: HostName) -> bool:
+    if name.where and _found(name.where) is None:
+        return False
+    return not name.since or _version(_version_text()) >= _version(name.since)
+
+
+def _is_there(name: HostName) -> bool:
+    found = _found(name.path)
+    return found is not None and (not name.noted or _names(found, name.noted))
+
+
+_NOTHING = (None,)  # a name whose value is None is there
+
+
+def _found(path: str) -> Any:
+    """What goes by that name; None where nothing does."""
+    parts = path.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module(".".join(parts[:end]))
+        except ImportError:
+            continue
+        for part in parts[end:]:
+            if not hasattr(value, part):
+                return None
+            value = getattr(value, part)
+        return _NOTHING if value is None else value
+    return None
+
+
+def _names(owner: object, name: str) -> bool:
+    """Whether the code of a module or a class has the name, as an attribute or as a text."""
+    return any(name in code.co_names or name in code.co_consts for code in _codes(owner))
+
+
+def _codes(owner: object) -> Iterator[CodeType]:
+    if isinstance(owner, CodeType):
+        yield owner
+        for constant in owner.co_consts:
+            if isinstance(constant, CodeType):
+                yield from _codes(constant)
+    elif isinstance(owner, ModuleType):
+        for value in vars(owner).values():
+            if getattr(value, "__module__", None) == owner.__name__ and isinstance(value, type | FunctionType):
+                yield from _codes(value)
+    elif isinstance(owner, type):
+        for value in vars(owner).values():
+            if not isinstance(value, type) or value.__qualname__.startswith(f"{owner.__qualname__}."):
+                yield from _codes(value)
+    elif isinstance(owner, FunctionType):
+        yield from _codes(owner.__code__)
+        yield from _codes(getattr(owner, "__wrapped__", None))
+    elif isinstance(owner, staticmethod | classmethod):
+        yield from _codes(owner.__func__)
+    elif isinstance(owner, property):
+        yield from _codes(owner.fget)
+
+
+def _version_text() -> str:
+    version = _found("comfyui_version.__version__")
+    return version if isinstance(version, str) else "of unknown version"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """A version that cannot be read is a new one."""
+    numbers = text.split(".")[:3]
+    return tuple(map(int, numbers)) if all(number.isdigit() for number in numbers) else (10**6,)
