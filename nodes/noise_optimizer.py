@@ -17,6 +17,7 @@ from .differentiable.model_path import check_model_path
 from .differentiable.model_presets import preset_for
 from .differentiable.search_sampler import search_noise
 from .differentiable.weight_formats import check_weight_format
+from .drawn_noise import drawn_noise
 from .methods import DEFAULT_METHOD, Settings
 from .noise_history import NoiseHistory
 from .optimized_noise import OptimizedNoise
@@ -211,7 +212,7 @@ class NoiseOptimizer(io.ComfyNode):
         check_model_path(guider, method.needs_gradient)
         if method.needs_gradient:
             check_weight_format(guider.model_patcher, vae.patcher)
-        start = optimizer_inputs.check_noise(noise.generate_noise(latent))
+        start = drawn_noise(noise, latent)
         settings = Settings(learning_rate, gradient_clip, preset_for(guider.model_patcher), latent, noise.seed)
         about_method = method.text(settings)
         log.info(about_method)
