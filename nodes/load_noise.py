@@ -52,8 +52,11 @@ class LoadNoise(io.ComfyNode):
         saved = read_noise(noise_path(file))
         shape = " x ".join(map(str, saved.noise.shape))
         about = f"{file}: latent {shape}, seed {saved.seed}, saved by version {saved.pack_version}"
+        latent = {"samples": torch.zeros_like(saved.noise)}
+        if saved.batch_index is not None:
+            latent["batch_index"] = saved.batch_index
         return io.NodeOutput(
-            OptimizedNoise(saved.seed, saved.noise, saved.history),
-            {"samples": torch.zeros_like(saved.noise)},
+            OptimizedNoise(saved.seed, saved.noise, saved.history, batch_index=saved.batch_index),
+            latent,
             "\n".join(filter(None, [about, saved.history.text()])),
         )

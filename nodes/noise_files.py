@@ -7,6 +7,7 @@ import folder_paths
 
 FOLDER = "noises"
 EXTENSION = ".safetensors"
+MOST_NAME, MOST_PATH = 255, 3800  # what the usual file systems take; the path leaves room for the name
 NO_FILE = "(no noise in input or output/noises)"
 
 
@@ -25,6 +26,63 @@ def noise_file_names() -> list[str]:
     return folder_paths.get_filename_list(FOLDER) or [NO_FILE]
 
 
+def prefix_problem(prefix: str) -> str | None:
+    """Why no file can be named like ``prefix``, and what to do, in one line; None if one can, as far as can be told."""
+    wrong = [character for character in prefix if ord(character) < 32 or "\ud800" <= character <= "\udfff"]
+    if wrong:
+        return f"filename_prefix holds the character {wrong[0]!r}, which a file name cannot hold: remove it."
+    inside, name = os.path.split(os.path.normpath(prefix))
+    folder, target = os.path.realpath(save_folder()), os.path.realpath(os.path.join(save_folder(), inside))
+    if target != folder and not target.startswith(folder + os.sep):
+        return (
+            f"filename_prefix is {_short(prefix)}, which leads outside the output folder: name a folder inside "
+            f"{save_folder()}, such as portraits/noise."
+        )
+    longest = max([*inside.split(os.sep), name + _counted(99999)], key=_length)
+    if _length(longest) > MOST_NAME or _length(target) > MOST_PATH:
+        return f"filename_prefix makes a name of {_length(longest)} bytes, which is too long for a file: shorten it."
+    while target != folder:
+        if os.path.lexists(target) and not os.path.isdir(target):
+            return f"filename_prefix names the folder {target}, but that is a file: choose another folder."
+        target = os.path.dirname(target)
+    return None
+
+
+def new_file(prefix: str) -> tuple[str, str, str]:
+    """Folder (made if need be), its path inside `save_folder`, and a name that no file has yet.
+
+    Raises:
+        ValueError: there can be no such file.
+        OSError: the folder cannot be made.
+    """
+    problem = prefix_problem(prefix)
+    if problem:
+        raise ValueError(problem)
+    try:
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, save_folder())
+    except OSError as error:
+        raise OSError(
+            f"No noise can be kept in {save_folder()} under filename_prefix {_short(prefix)} ({error.strerror}): "
+            "choose another one."
+        ) from error
+    return folder, subfolder, name + _counted(counter)
+
+
+def _counted(counter: int) -> str:
+    return f"_{counter:05}_{EXTENSION}"
+
+
+def _length(name: str) -> int:
+    """As file systems count: bytes, on Windows characters."""
+    return len(name) if os.name == "nt" else len(os.fsencode(name))
+
+
+def _short(name: str) -> str:
+    """For a message of one line."""
+    shown = name if name.isprintable() else repr(name)[1:-1]
+    return shown if len(shown) <= 80 else f"{shown[:80]}..."
+
+
 def noise_path(name: str) -> str:
     """Full path of a listed noise file.
 
@@ -40,8 +98,8 @@ def noise_path(name: str) -> str:
     first = folder_paths.get_full_path(FOLDER, name)
     if first is None:
         raise FileNotFoundError(
-            f"The noise {name} is neither in {folder_paths.get_input_directory()} nor in {save_folder()}: put it "
-            "there, or choose another one (press R to see new files)."
+            f"The noise {_short(name)} is neither in {folder_paths.get_input_directory()} nor in {save_folder()}: put "
+            "it there, or choose another one (press R to see new files)."
         )
     # Names that Save Noise counts up are alike on every computer, so a noise from a friend may meet one's own.
     for other in _same_name(name):

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from torch import Tensor
 
@@ -18,7 +18,8 @@ class NoiseHistory:
     scores: by reward, of each picture at its best noise; None where the reward was not finite.
     best_steps: the step of each picture's best noise. steps: how many were made.
     method, step_size: how the noise was kept noise, and the learning rate.
-    stop_reason: one sentence. variation: one sentence, if it is a variation of the noise with this history.
+    stop_reason: one sentence. variation: if it is a variation of the noise with this history, how; one of a variation
+    names both, the first one first.
     """
 
     model: str = ""
@@ -50,6 +51,10 @@ class NoiseHistory:
             **known,
         )
 
+    def varied(self, how: str) -> "NoiseHistory":
+        """That of a variation of this noise. how: picture, distance and seed."""
+        return replace(self, variation=f"{self.variation}, then {how}" if self.variation else how)
+
     def header(self) -> dict[str, str]:
         """The fields as the string values of a safetensors header: JSON each."""
         return {name: json.dumps(value, ensure_ascii=False) for name, value in asdict(self).items()}
@@ -66,7 +71,10 @@ class NoiseHistory:
                     raise TypeError(f"{entry.name} is {value!r}")
                 known[entry.name] = value
         for scores in known.get("scores", {}).values():
-            if not all(score is None or isinstance(score, (float, int)) for score in scores):
+            numbers = isinstance(scores, list) and all(
+                score is None or isinstance(score, (float, int)) for score in scores
+            )
+            if not numbers:
                 raise TypeError(f"the scores are {scores!r}")
         return cls(**known)
 

@@ -15,6 +15,7 @@ from .differentiable.guided_sampling import GuidedSampling
 from .differentiable.host_contract import check_host
 from .differentiable.memory_modes import MODES
 from .differentiable.model_presets import preset_for
+from .drawn_noise import drawn_noise
 from .methods import DEFAULT_METHOD, Settings
 from .noise_history import NoiseHistory
 from .optimized_noise import OptimizedNoise
@@ -202,7 +203,7 @@ class NoiseOptimizer(io.ComfyNode):
             from .differentiable.weight_formats import check_weight_format
 
             check_weight_format(guider.model_patcher, vae.patcher)
-        start = optimizer_inputs.check_noise(noise.generate_noise(latent))
+        start = drawn_noise(noise, latent)
         settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed)
         about_method = method.text(settings)
         log.info(about_method)

@@ -5,6 +5,7 @@ import torch
 from comfy_api.latest import io
 
 from ..figures import describe_whiteness, draw_noise_statistics
+from .drawn_noise import drawn_noise
 from .types import CATEGORY
 
 
@@ -33,7 +34,7 @@ class NoiseStatistics(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent, noise=None) -> io.NodeOutput:
-        samples = latent["samples"] if noise is None else noise.generate_noise(latent)
+        samples = latent["samples"] if noise is None else drawn_noise(noise, latent)
         if samples.is_nested:
             raise ValueError("The latent holds several latents of different shape: connect a picture latent.")
         values = samples.float().cpu().numpy()

@@ -1,11 +1,10 @@
 """Node: a family of noises around one that is good."""
 
-from dataclasses import replace
-
 import torch
 from comfy_api.latest import io
 
 from ..preconditioning import vary_white_gaussian
+from .drawn_noise import drawn_noise
 from .noise_history import UNKNOWN
 from .optimized_noise import OptimizedNoise
 from .types import CATEGORY
@@ -74,10 +73,8 @@ class NoiseVariations(io.ComfyNode):
 
     @classmethod
     def execute(cls, noise, latent_image, count=4, distance=0.2, seed=0, picture=0) -> io.NodeOutput:
-        if latent_image["samples"].is_nested:
-            raise ValueError("The latent holds several latents of different shape: connect a picture latent.")
         latent = _with_channels_of(noise, latent_image)
-        base = noise.generate_noise(latent)
+        base = drawn_noise(noise, latent)
         batch = base.shape[0]
         if picture > batch:
             raise ValueError(
@@ -87,7 +84,7 @@ class NoiseVariations(io.ComfyNode):
         varied = vary_white_gaussian(base[chosen], distance, count, torch.Generator().manual_seed(seed))
         history = noise.history if isinstance(noise, OptimizedNoise) else UNKNOWN
         of = f"of picture {picture}, " if picture and batch > 1 else ""
-        history = replace(history, variation=f"{of}distance {distance:g}, seed {seed}")
+        history = history.varied(f"{of}distance {distance:g}, seed {seed}")
         remedy = "Connect the latent that comes out of Noise Variations to the sampler."
         return io.NodeOutput(OptimizedNoise(noise.seed, varied, history, remedy), _repeated(latent, chosen, count))
 
@@ -95,7 +92,7 @@ class NoiseVariations(io.ComfyNode):
 def _with_channels_of(noise, latent: dict) -> dict:
     """An empty LATENT made for another kind of model gets the noise's channels, as samplers give it the model's."""
     samples = latent["samples"]
-    if not isinstance(noise, OptimizedNoise) or samples.ndim != noise.noise.ndim or samples.any():
+    if not isinstance(noise, OptimizedNoise) or samples.is_nested or samples.ndim != noise.noise.ndim or samples.any():
         return latent
     return {**latent, "samples": samples.new_zeros(samples.shape[0], noise.noise.shape[1], *samples.shape[2:])}
 

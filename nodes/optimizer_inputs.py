@@ -83,12 +83,6 @@ def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> 
     return samples
 
 
-def check_noise(noise: Tensor) -> Tensor:
-    if not torch.isfinite(noise).all():
-        raise ValueError("noise holds values that are not finite: check the node that makes it.")
-    return noise
-
-
 def check_vae(vae: comfy.sd.VAE, patcher: comfy.model_patcher.ModelPatcher) -> None:
     vae.throw_exception_if_invalid()
     latent_format = patcher.get_model_object("latent_format")

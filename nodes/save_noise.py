@@ -4,10 +4,10 @@ import json
 import os
 
 import comfy.cli_args
-import folder_paths
 from comfy_api.latest import io
 
-from .noise_files import EXTENSION, FOLDER, save_folder
+from .drawn_noise import check_finite, drawn_noise
+from .noise_files import FOLDER, new_file, prefix_problem
 from .noise_format import write_noise
 from .noise_history import UNKNOWN
 from .optimized_noise import OptimizedNoise
@@ -46,19 +46,24 @@ class SaveNoise(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, filename_prefix="noise") -> bool | str:
+        """Before the run: a name that cannot be written would be known only after the optimization."""
+        return prefix_problem(filename_prefix) or True
+
+    @classmethod
     def execute(cls, noise, filename_prefix="noise", latent=None) -> io.NodeOutput:
         if isinstance(noise, OptimizedNoise):
-            tensor, history = noise.noise, noise.history
+            tensor, history, batch_index = noise.noise, noise.history, noise.batch_index
+            check_finite(tensor)
         elif latent is not None:
-            tensor, history = noise.generate_noise(latent), UNKNOWN
+            tensor, history, batch_index = drawn_noise(noise, latent), UNKNOWN, latent.get("batch_index")
         else:
             raise ValueError(
                 "This noise has no size of its own, since it is not optimized: connect the latent that it is for to "
                 "Save Noise."
             )
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, save_folder())
-        file = f"{name}_{counter:05}_{EXTENSION}"
-        write_noise(os.path.join(folder, file), tensor, noise.seed, history, cls._workflow())
+        folder, subfolder, file = new_file(filename_prefix)
+        write_noise(os.path.join(folder, file), tensor, noise.seed, history, cls._workflow(), batch_index)
         saved = {"filename": file, "subfolder": os.path.join(FOLDER, subfolder), "type": "output"}
         return io.NodeOutput(os.path.join(subfolder, file), ui={"noises": [saved]})
 

@@ -17,8 +17,10 @@ def vary_white_gaussian(
 ) -> torch.Tensor:
     """Walk from each noise towards fresh white noises, along great circles of the sphere, and end on the set.
 
-    Spherical interpolation (Shoemake 1985, "Animating rotation with quaternion curves") keeps the norm; the
-    blend's spectrum is then moved to the nearest member of the set, see `project_white_gaussian`.
+    The walk begins at the member of the set nearest to the noise, see `project_white_gaussian`. Spherical
+    interpolation (Shoemake 1985, "Animating rotation with quaternion curves") keeps the norm; the blend is then
+    moved to the nearest member. What lay between the noise and the set is added again, less with the distance, so
+    that a short walk from noise outside the set, such as raw noise, is a small change too.
 
     Args:
         noise: real, shape (batch, ...), an even number of elements per sample. Not changed.
@@ -46,8 +48,11 @@ def vary_white_gaussian(
     draws = [draw_white_gaussian(noise.shape, block_size, generator, working, noise.device) for _ in range(count)]
     fresh = torch.stack(draws, 1).flatten(0, 1)
     start = noise.to(working).repeat_interleave(count, 0)
-    varied = project_white_gaussian(_slerp(start.flatten(1), fresh.flatten(1), distance), block_size)
-    return varied.view_as(start).to(noise.dtype)
+    member = project_white_gaussian(start, block_size)
+    varied = project_white_gaussian(_slerp(member.flatten(1), fresh.flatten(1), distance), block_size)
+    # This share keeps the norm: the rest is nearly orthogonal to the noise, whose own share is the same cosine.
+    share = math.cos(distance * math.pi / 2)
+    return (varied.view_as(start) + share * (start - member)).to(noise.dtype)
 
 
 def _slerp(start: torch.Tensor, end: torch.Tensor, share: float) -> torch.Tensor:

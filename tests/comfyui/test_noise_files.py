@@ -1,6 +1,8 @@
 """Noises kept as files: what a file holds, what is refused, which names are listed."""
 
 import json
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,7 @@ def test_the_header_is_json_that_anybody_can_read(saved_noise, history, tmp_path
 def test_the_pack_version_is_that_of_the_project(pack):
     from gper_pack.nodes.pack_version import PACK_VERSION
 
-    project = Path(__file__).parents[2] / "pyproject.toml"
+    project = ROOT / "pyproject.toml"
     assert f'\nversion = "{PACK_VERSION}"\n' in project.read_text(encoding="utf-8")
 
 
@@ -100,6 +104,17 @@ def damaged(saved_noise, history, path, **changes):
         (dict(shape="[1, 2]"), r"shape \[1, 2\], but holds"),
         (dict(tensor=noise().long()), "int64"),
         (dict(tensor=noise() * torch.inf), "not finite"),
+        (dict(tensor=noise().to(torch.float8_e4m3fn)), "float8_e4m3fn"),
+        (dict(tensor=noise((0, 16, 8, 8)), shape="[0, 16, 8, 8]"), r"shape \[0, 16, 8, 8\], which is no noise"),
+        (dict(seed="Infinity"), "header .* is damaged"),
+        (dict(seed="NaN"), "header .* is damaged"),
+        (dict(seed="9" * 5000), "header .* is damaged"),
+        (dict(seed="9" * 50), "64 bits"),
+        (dict(scores="[" * 200_000), "header .* is damaged"),
+        (dict(scores='{"beauty": 1}'), "header .* is damaged"),
+        (dict(pack_version="7"), "header .* is damaged"),
+        (dict(batch_index="[0]"), "header .* is damaged"),
+        (dict(batch_index='["a", "b"]'), "header .* is damaged"),
     ],
 )
 def test_foreign_and_damaged_files_are_refused(saved_noise, history, tmp_path, changes, message):
@@ -107,7 +122,7 @@ def test_foreign_and_damaged_files_are_refused(saved_noise, history, tmp_path, c
     damaged(saved_noise, history, path, **changes)
     with pytest.raises(ValueError, match=message) as error:
         saved_noise.read_noise(path)
-    assert "a.safetensors" in str(error.value) and "\n" not in str(error.value)
+    assert "a.safetensors" in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, 5000])
@@ -146,6 +161,52 @@ def test_saved_noise_is_listed_and_comes_back(folders, node_classes, save, load,
         assert back.seed == 7 and back.history == history
     for part in ("seed 7", "2 x 16 x 8 x 8", "Flux", "1.2500, not finite", "all 4 steps done", "ünïcode", "distance"):
         assert part in about
+
+
+def test_the_batch_index_is_kept_with_the_noise(folders, save, load, optimized, history):
+    from gper_pack.nodes.optimized_noise import OptimizedNoise
+
+    back, latent, _ = load(save(OptimizedNoise(7, noise(), history, batch_index=[5, 3]), "noise")[0]).args
+    assert back.batch_index == latent["batch_index"] == [5, 3]
+    assert torch.equal(back.generate_noise({**latent, "batch_index": [3, 5]}), noise().flip(0))
+    old, latent, _ = load(save(optimized, "noise")[0]).args  # as files from before it was kept
+    assert old.batch_index is None and "batch_index" not in latent
+    assert torch.equal(old.generate_noise({**latent, "batch_index": [1, 0]}), noise().flip(0))
+
+
+def test_noise_that_is_not_finite_is_not_saved(folders, save, history):
+    from gper_pack.nodes.optimized_noise import OptimizedNoise
+
+    bad = noise()
+    bad[1, 3, 4, 5] = torch.nan
+    with pytest.raises(ValueError, match="not finite in picture 2"):
+        save(OptimizedNoise(7, bad, history), "noise")
+    assert list(folders[0].rglob("*.safetensors")) == []
+
+
+class OtherNoise:
+    """Of another pack: gives what it likes."""
+
+    seed = 3
+
+    def __init__(self, given):
+        self.given = given
+
+    def generate_noise(self, latent):
+        return self.given
+
+
+@pytest.mark.parametrize("given", [torch.zeros(1, 4, 8, 9), torch.zeros(4, 8, 8), torch.zeros(1, 4, 8, 8).long(), None])
+def test_noise_of_a_wrong_shape_is_named(folders, node_classes, save, given):
+    """Where it enters: in each node that draws from it."""
+    wrong, latent = OtherNoise(given), {"samples": torch.zeros(1, 4, 8, 8)}
+    for use in (
+        lambda: save(wrong, "noise", latent),
+        lambda: node_classes["GPER_NoiseVariations"].execute(wrong, latent),
+        lambda: node_classes["GPER_NoiseStatistics"].execute(latent, wrong),
+    ):
+        with pytest.raises(ValueError, match=r"noise gave .* for a latent of shape \(1, 4, 8, 8\)"):
+            use()
 
 
 def test_another_size_gets_the_usual_error(folders, save, load, optimized):
@@ -190,17 +251,125 @@ def test_a_changed_file_is_noticed(folders, node_classes, save, optimized, pack)
 
 
 @pytest.mark.parametrize(
-    "name", ["../../secret.safetensors", "../secret.safetensors", "/etc/passwd", "missing.safetensors"]
+    "name",
+    [
+        "../../secret.safetensors",
+        "../secret.safetensors",
+        "a/../../../secret.safetensors",
+        "/etc/passwd",
+        "missing.safetensors",
+        "",
+        ".",
+        "nul\0.safetensors",
+        "\ud800.safetensors",
+        "n" * 5000,
+    ],
 )
 def test_only_listed_folders_are_read(folders, load, saved_noise, history, host, name):
     saved_noise.write_noise(str(host / "secret.safetensors"), noise(), 7, history, {})
-    with pytest.raises(FileNotFoundError, match="put it there, or choose another"):
+    with pytest.raises(FileNotFoundError, match="put it there, or choose another") as error:
         load(name)
+    assert "\n" not in str(error.value) and "\0" not in str(error.value) and len(str(error.value)) < 600
 
 
-def test_nothing_is_written_outside_the_output_folder(folders, save, optimized):
-    with pytest.raises(Exception, match="outside the output folder"):
-        save(optimized, "../../noise")
+BAD_PREFIXES = {
+    "a\0b": "holds the character",
+    "a\nb": "holds the character",
+    "\ud800": "holds the character",
+    "n" * 300: "is too long",
+    "ü" * 130: "is too long",
+    "d" * 300 + "/n": "is too long",
+    "d/" * 3000 + "n": "is too long",
+    "../../noise": "outside the output folder",
+    "../noise": "outside the output folder",
+    "a/../../../noise": "outside the output folder",
+    "/etc/noise": "outside the output folder",
+    "/": "outside the output folder",
+    "link/noise": "outside the output folder",
+    "taken/noise": "that is a file",
+    "taken/deeper/noise": "that is a file",
+}
+
+
+@pytest.mark.parametrize("prefix", BAD_PREFIXES, ids=lambda prefix: ascii(prefix[:12]))
+def test_a_name_that_cannot_be_is_known_before_the_run(folders, node_classes, save, optimized, tmp_path, prefix):
+    (folders[0] / "taken").write_bytes(b"")
+    (folders[0] / "link").symlink_to(tmp_path)
+    before = sorted(folders[0].rglob("*"))
+    try:
+        said = node_classes["GPER_SaveNoise"].validate_inputs(filename_prefix=prefix)
+        assert isinstance(said, str) and BAD_PREFIXES[prefix] in said and "\n" not in said and len(said) < 400
+        with pytest.raises(ValueError, match=BAD_PREFIXES[prefix]):  # also when the name comes over a wire
+            save(optimized, prefix)
+        assert sorted(folders[0].rglob("*")) == before and list(tmp_path.iterdir()) == []
+    finally:
+        (folders[0] / "taken").unlink()
+        (folders[0] / "link").unlink()
+
+
+@pytest.mark.parametrize(
+    "prefix", ["noise", "a/b/c", "a/../b", "n" * 236, "ünïcode", "%year%/x", "a:1", "a b", ".hidden", "", "a//b/"]
+)
+def test_names_that_can_be_are_written(folders, node_classes, save, optimized, prefix):
+    assert node_classes["GPER_SaveNoise"].validate_inputs(filename_prefix=prefix) is True
+    written = folders[0] / save(optimized, prefix)[0]
+    assert written.is_file() and not list(folders[0].rglob("*.partial"))
+
+
+FULL_DISK = """
+import resource, sys
+sys.path.insert(0, {root!r})
+from whole_files import written_whole
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+try:
+    with written_whole({path!r}) as partial:
+        save_file({{"noise": torch.zeros(100_000)}}, partial)
+except (OSError, SafetensorError):
+    print("refused")
+"""
+
+
+def test_a_full_disk_leaves_the_old_file(saved_noise, history, tmp_path):
+    """Where a file system of one's own can be mounted, a really full one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        path = disk / "a.safetensors"
+        saved_noise.write_noise(str(path), noise(), 7, history, {})
+        old = path.read_bytes()
+        with pytest.raises(OSError, match=r"could not be written to .* \(.*\): make room") as error:
+            saved_noise.write_noise(str(path), noise((2, 16, 64, 64)), 7, history, {})
+        assert "\n" not in str(error.value)
+        assert path.read_bytes() == old and list(disk.iterdir()) == [path]
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no limit of a file's size")
+def test_a_file_that_grows_too_large_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"old")
+    code = FULL_DISK.format(root=str(ROOT), path=str(path))
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout == "refused\n", ran.stderr
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_process_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    code = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from whole_files import written_whole\n"
+        f"with written_whole({str(path)!r}) as partial:\n open(partial, 'w').write('new' * 9); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 9
+    assert path.read_text() == "old"
 
 
 def test_an_empty_list_says_what_to_do(folders, node_classes, load):

@@ -36,6 +36,13 @@ def test_noise_and_latent_fit_each_other(vary, optimized):
     assert noise.history.reward == "beauty" and noise.history.variation == "distance 0.3, seed 5"
 
 
+def test_a_variation_of_a_variation_tells_both(vary, optimized):
+    first, repeated = vary(optimized, latent(), count=3, distance=0.3, seed=5).args
+    second = vary(first, repeated, count=1, distance=0.1, seed=6, picture=2)[0]
+    assert second.history.variation == "distance 0.3, seed 5, then of picture 2, distance 0.1, seed 6"
+    assert "variation: distance 0.3, seed 5, then of picture 2" in second.history.text()
+
+
 def test_distance_0_is_the_noise_itself(vary, optimized):
     noise, repeated = vary(optimized, latent(), count=1, distance=0.0).args
     assert torch.equal(noise.generate_noise(repeated), optimized.noise)

@@ -45,6 +45,16 @@ def test_farther_means_less_alike(noise):
     assert (alike.mean(1) - expected).abs().max() < 0.1
 
 
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_a_tiny_distance_is_a_tiny_change_of_any_noise(scale):
+    raw = scale * torch.randn(2, 4, 64, 64, generator=generator(3))  # not in the set
+    for distance in (1e-4, 1e-3, 1e-2):
+        change = (vary_white_gaussian(raw, distance, 1, generator()) - raw).flatten(1).norm(dim=1)
+        assert (change < 2 * distance * raw.flatten(1).norm(dim=1)).all()
+    norms = [vary_white_gaussian(raw / scale, d, 1, generator()).square().mean() for d in (0.0, 0.2, 0.5, 0.8, 1.0)]
+    torch.testing.assert_close(torch.stack(norms), torch.ones(5), rtol=0, atol=0.02)
+
+
 @pytest.mark.parametrize("distance", [0.01, 0.3, 0.7, 1.0])
 def test_variations_stay_white(noise, distance):
     varied = vary_white_gaussian(noise, distance, 4, generator())
