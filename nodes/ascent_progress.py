@@ -13,6 +13,7 @@ from torch import nn
 
 from ..optimization import AscentRecord, Step, Stopping
 from ..reward_models import RewardMix
+from .ascent_report import finite_mean
 from .kept_pictures import KeptPictures, grid, jpeg
 from .live_ascent import DONE, FAILED, LIVE_ASCENTS, LiveAscent
 from .score_history import ScoreHistory
@@ -50,7 +51,6 @@ class AscentProgress:
         self.bar = comfy.utils.ProgressBar(stopping.steps, node_id=hidden.unique_id)
         self.live = _open(reward, stopping.steps, settings, hidden)
         self.record: AscentRecord | None = None
-        self._started = time.perf_counter()
         self._pictures_due = True
         self._pictures_shown = -math.inf
 
@@ -63,9 +63,10 @@ class AscentProgress:
     def __call__(self, step: Step) -> str | None:
         comfy.model_management.throw_exception_if_processing_interrupted()
         self.record = step.record
-        watched_fell = self.scores.read(step)
-        self._note(step)
         self._pictures_due |= self.pictures.add(step)
+        watched_fell = self.scores.read(step, self.pictures)
+        self._pictures_due |= watched_fell is not None  # the best ones are earlier ones again
+        self._note(step)
         preview = None
         if step.index == 0 or (self.preview_every and step.index % self.preview_every == 0):
             preview = self._show_pictures()
@@ -85,17 +86,14 @@ class AscentProgress:
 
     def _note(self, step: Step) -> None:
         parts = [scores[-1] for scores in self.scores.parts.values()]
-        means = [float(values.mean()) for values in (step.rewards, *parts)]
         record, live = step.record, self.live
-        # The step in progress lacks its update, the first one warms up.
-        seconds = record.seconds[1:-1][-STEPS_AVERAGED:] or record.seconds
-        live.seconds_per_step = sum(seconds) / len(seconds)
-        live.seconds_left = live.seconds_per_step * (self.stopping.steps - step.index)
+        live.seconds_per_step = record.seconds_per_step
+        recent = record.seconds[1:-1][-STEPS_AVERAGED:] or record.seconds
+        live.seconds_left = sum(recent) / len(recent) * (self.stopping.steps - step.index)
         if self.stopping.seconds is not None:
-            budget_left = self.stopping.seconds - (time.perf_counter() - self._started)
-            live.seconds_left = max(0.0, min(live.seconds_left, budget_left))
-        live.best = _finite(float(record.best_reward.mean()))
-        live.history.append([_finite(mean) for mean in means])
+            live.seconds_left = max(0.0, min(live.seconds_left, self.stopping.seconds - record.elapsed))
+        live.best = finite_mean(record.best_reward)
+        live.history.append([finite_mean(values) for values in (step.rewards, *parts)])
 
     def _show_pictures(self) -> tuple[str, object, int] | None:
         """Bring the live view's pictures up to date, not too often; returns ComfyUI's own preview, if it is on."""
@@ -138,7 +136,3 @@ def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder)
         steps=steps,
         settings=settings,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

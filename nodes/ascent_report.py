@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from ..figures import describe_whiteness
@@ -14,15 +13,26 @@ MOST_STEPS_LISTED = 5
 
 def headline(record: AscentRecord, reward: nn.Module) -> str:
     """One line: the reward at the start and at best. Of several pictures the mean, each at its own best step."""
-    start, best = record.rewards[0].mean(), record.best_reward.mean()
-    return f"{reward.name}: {start:.4f} at the start, {best:.4f} at best"
+    start, best = finite_mean(record.rewards[0]), finite_mean(record.best_reward)
+    if best is None:
+        return f"{reward.name}: no finite score"
+    return f"{reward.name}: {number(start)} at the start, {best:.4f} at best"
+
+
+def finite_mean(scores: Tensor) -> float | None:
+    """Mean of the scores (B,) that are finite, None if none is."""
+    finite = scores[scores.isfinite()]
+    return float(finite.mean()) if len(finite) else None
+
+
+def number(score: float | Tensor | None) -> str:
+    return f"{score:.4f}" if score is not None and math.isfinite(score) else "not finite"
 
 
 def summary(record: AscentRecord, reward: nn.Module, about_model: str) -> str:
     """What happened in plain words: which step was best, the time, why it ended, the model, how white the noise is."""
-    seconds = sum(record.seconds)
     lines = [
-        f"{_best_steps(record)} {record.steps} steps in {seconds:.1f} s, {seconds / len(record.seconds):.2f} s per "
+        f"{_best_steps(record)} {record.steps} steps in {record.elapsed:.1f} s, {record.seconds_per_step:.2f} s per "
         f"step. Stopped: {record.stop_reason}.",
         about_model,
         _whiteness(record.best_noise),
@@ -50,13 +60,14 @@ def ascent_report(
     if parts:
         lines += ["", "mean over the pictures  start     at the end  over the steps"]
         for name, scores in parts.items():
-            curve = torch.stack(scores).mean(1)
-            lines.append(f"{name:<22}  {curve[0]:<8.4f}  {curve[-1]:<10.4f}  {sparkline(curve.tolist())}")
+            curve = [finite_mean(values) for values in scores]
+            lines.append(f"{name:<22}  {number(curve[0]):<8}  {number(curve[-1]):<10}  {sparkline(curve)}")
     stats = measure_whiteness(record.best_noise.float(), start.float())
     lines += ["", "picture  start     best      at step  norm/sqrt(N)  flatness  cosine to start"]
     for i in range(len(record.best_reward)):
         lines.append(
-            f"{i + 1:<7}  {history[0, i]:<8.4f}  {record.best_reward[i]:<8.4f}  {int(record.best_step[i]):<7}  "
+            f"{i + 1:<7}  {number(history[0, i]):<8}  {number(record.best_reward[i]):<8}  "
+            f"{int(record.best_step[i]):<7}  "
             f"{stats.relative_norm[i]:<12.4f}  {stats.spectral_flatness[i]:<8.4f}  {stats.cosine_to_start[i]:.4f}"
         )
     return "\n".join(lines)
@@ -64,6 +75,10 @@ def ascent_report(
 
 def _best_steps(record: AscentRecord) -> str:
     first, last = int(record.best_step.min()), int(record.best_step.max())
+    if record.went_back:
+        return f"The noise is that of step {last}." if first == last else f"The noises are of steps {first} to {last}."
+    if record.steps == 0:
+        return "No other noise than the start noise was tried."
     if last == 0:
         return "No noise was better than the start noise."
     pictures = len(record.best_step)
@@ -100,8 +115,12 @@ def _whiteness(noise: Tensor) -> str:
 BARS = "▁▂▃▄▅▆▇█"
 
 
-def sparkline(values: list[float], width: int = 40) -> str:
-    """A curve in one line of text, from its lowest to its highest value; at most ``width`` characters."""
+def sparkline(values: list[float | None], width: int = 40) -> str:
+    """A curve in one line of text, from its lowest to its highest value; at most ``width`` characters.
+
+    A gap stands for None and for what is not finite.
+    """
+    values = [math.nan if value is None else value for value in values]
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return ""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..figures import draw_ascent_sheet
 from ..optimization import AscentRecord
-from .ascent_report import headline, summary
+from .ascent_report import finite_mean, headline, number, summary
 from .kept_pictures import KeptPictures
 
 
@@ -21,9 +21,9 @@ def report_image(
     parts: scores (B,) per evaluation of each reward of a mix.
     """
     scores = {reward.name: record.rewards} | parts
-    curves = {name: torch.stack(values).mean(1).tolist() for name, values in scores.items()}
+    curves = {name: [_or_gap(finite_mean(of_step)) for of_step in values] for name, values in scores.items()}
     captions = [
-        (f"start: {start:.4f}", f"best: {best:.4f}, step {int(step)}")
+        (f"start: {number(start)}", f"best: {number(best)}, step {int(step)}")
         for start, best, step in zip(record.rewards[0], record.best_reward, record.best_step, strict=True)
     ]
     sheet = draw_ascent_sheet(
@@ -34,6 +34,10 @@ def report_image(
         captions,
     )
     return torch.from_numpy(np.asarray(sheet, dtype=np.float32) / 255)[None]
+
+
+def _or_gap(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _picture(pixels: Tensor) -> Image.Image:

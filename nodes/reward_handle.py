@@ -9,7 +9,7 @@ import comfy.model_management
 import comfy.model_patcher
 from torch import nn
 
-from .score_history import WatchLimit
+from .watched_reward import WatchLimit
 
 
 @cache

@@ -4,8 +4,8 @@ from comfy_api.latest import io
 
 from ..reward_models import MODES, RewardMix
 from .reward_handle import RewardHandle
-from .score_history import WatchLimit
 from .types import CATEGORY, RewardModel
+from .watched_reward import WatchLimit
 
 
 class RewardMixNode(io.ComfyNode):

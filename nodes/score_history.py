@@ -1,21 +1,13 @@
 """The scores of a run: every reward of a mix at every step, and watched rewards that end the run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from ..optimization import Step
 from ..reward_models import RewardMix
-
-
-@dataclass(frozen=True)
-class WatchLimit:
-    """End the run when a watched reward stays more than `drop` below its best for `steps` steps in a row."""
-
-    drop: float
-    steps: int
+from .kept_pictures import KeptPictures
+from .watched_reward import WatchedReward, WatchLimit
 
 
 class ScoreHistory:
@@ -28,8 +20,8 @@ class ScoreHistory:
     def __init__(self, reward: nn.Module, prompts: str | Sequence[str] | None, limits: dict[int, WatchLimit]):
         self.reward = reward
         self.prompts = prompts
-        self.limits = limits
         self.parts: dict[str, list[Tensor]] = {}
+        self._watched = [WatchedReward(reward.names[index], limit) for index, limit in limits.items()]
         self._latest: dict[str, Tensor] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -38,18 +30,15 @@ class ScoreHistory:
         total, self._latest = self.reward.forward_with_parts(images, self.prompts)
         return total
 
-    def read(self, step: Step) -> str | None:
-        """Note the parts of the last evaluation; returns why a watched reward ends the run, if one does."""
+    def read(self, step: Step, pictures: KeptPictures) -> str | None:
+        """Note the parts of the last evaluation; returns why a watched reward ends the run, if one does.
+
+        pictures: with this step's in it; see `WatchedReward.read` for what happens to them.
+        """
         for name, scores in self._latest.items():
             self.parts.setdefault(name, []).append(scores.float().cpu())
-        for index, limit in self.limits.items():
-            name = self.reward.names[index]
-            curve = torch.stack(self.parts[name]).mean(1)
-            below = curve < curve.cummax(0).values - limit.drop
-            if len(curve) >= limit.steps and bool(below[-limit.steps :].all()):
-                best = float(curve.max())
-                return (
-                    f"{name}, which is watched, was more than {limit.drop:g} below its best ({best:.4g}) for "
-                    f"{limit.steps} steps"
-                )
+        for watched in self._watched:
+            reason = watched.read(self.parts[watched.name][-1], step, pictures)
+            if reason:
+                return reason
         return None

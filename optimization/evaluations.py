@@ -78,6 +78,7 @@ class Evaluations:
         record = self.record
         improved = record.add(noise, rewards)
         record.seconds.append(seconds)
+        record.elapsed = time.perf_counter() - self._started
         step = Step(len(record.rewards) - 1, images.detach(), rewards, improved, record)
         asked = self._callback(step) if self._callback is not None else None
         record.stop_reason = asked or self._stopping.reason(record, time.perf_counter() - self._started)

@@ -18,6 +18,15 @@ class Incident:
     taken_out: bool = True
 
 
+@dataclass(frozen=True)
+class Best:
+    """The best noise (B, ...) of every sample, its reward (B,) and its step (B,); see `AscentRecord`."""
+
+    noise: Tensor
+    reward: Tensor
+    step: Tensor
+
+
 @dataclass
 class AscentRecord:
     """The state of an ascent, valid after every step (also after an exception in the middle of one).
@@ -28,6 +37,7 @@ class AscentRecord:
     rewards: one (B,) float32 tensor per evaluated noise, so ``steps + 1`` of them after a full run.
         A sample that was taken out keeps its last noise and is still evaluated.
     seconds: wall-clock seconds of each evaluation and update.
+    elapsed: wall-clock seconds from the start of the first evaluation to the end of the last one, all in all.
     stop_reason: one sentence; empty while the ascent runs.
     incidents: what was wrong with single samples, in the order it happened.
     """
@@ -37,6 +47,7 @@ class AscentRecord:
     best_step: Tensor
     rewards: list[Tensor] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    elapsed: float = 0.0
     stop_reason: str = ""
     incidents: list[Incident] = field(default_factory=list)
 
@@ -53,6 +64,27 @@ class AscentRecord:
     def steps(self) -> int:
         """Updates made so far."""
         return max(0, len(self.rewards) - 1)
+
+    @property
+    def best(self) -> Best:
+        """The best of every sample so far, to `go_back` to."""
+        return Best(self.best_noise, self.best_reward, self.best_step)
+
+    def go_back(self, best: Best) -> None:
+        """Forget what was better since `best`; the rewards stay in the record."""
+        self.best_noise, self.best_reward, self.best_step = best.noise, best.reward, best.step
+
+    @property
+    def went_back(self) -> bool:
+        """Whether a better noise than the best one was seen, and given up by `go_back`."""
+        history = self.reward_history()
+        return bool((history.where(history.isfinite(), -torch.inf) > self.best_reward).any())
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Mean over the finished steps but the first, which warms up; over all while there are no others."""
+        seconds = self.seconds[1:-1] or self.seconds
+        return sum(seconds) / max(1, len(seconds))
 
     def reward_history(self) -> Tensor:
         """Rewards of all evaluations, (evaluations, B) float32."""

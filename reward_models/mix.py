@@ -126,7 +126,8 @@ class RewardMix(RewardModel):
         return zip(self.names, self.rewards, self.weights, strict=True)
 
     def _weighted_sum(self, parts: dict[str, Tensor]) -> Tensor:
-        return torch.stack([weight * parts[name] for name, _, weight in self._members()]).sum(dim=0)
+        """Without what is only watched: 0 times what is not finite is not 0."""
+        return torch.stack([weight * parts[name] for name, _, weight in self._members() if weight]).sum(dim=0)
 
 
 def _unit_per_image(gradient: Tensor) -> Tensor:

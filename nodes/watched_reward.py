@@ -1,0 +1,56 @@
+"""A watched reward: how far it has fallen, and what to go back to when it ends the run."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..optimization import Step
+from .kept_pictures import KeptPictures
+
+
+@dataclass(frozen=True)
+class WatchLimit:
+    """End the run when a watched reward stays more than `drop` below its best for `steps` steps in a row."""
+
+    drop: float
+    steps: int
+
+
+class WatchedReward:
+    """One reward, its limit, and the best noise and pictures from before it fell.
+
+    It is followed by its mean over the pictures. In the place of a score that is not finite stands the picture's last
+    finite one: left out, it would move the mean.
+    """
+
+    def __init__(self, name: str, limit: WatchLimit):
+        self.name = name
+        self.limit = limit
+        self._scores: Tensor | None = None
+        self._highest = -math.inf
+        self._steps_below = 0
+        self._before_the_fall = None
+
+    def read(self, scores: Tensor, step: Step, pictures: KeptPictures) -> str | None:
+        """Look at the scores (B,) of a step, float32 on the CPU; returns why they end the run, if they do.
+
+        Then record and pictures go back to their best from before the fall: what came later is better by fooling the
+        other rewards. pictures: with this step's in it.
+        """
+        before = torch.full_like(scores, math.nan) if self._scores is None else self._scores
+        self._scores = torch.where(scores.isfinite(), scores, before)
+        mean = float(self._scores.nanmean())
+        self._highest = max(self._highest, -math.inf if math.isnan(mean) else mean)
+        self._steps_below = self._steps_below + 1 if mean < self._highest - self.limit.drop else 0
+        if not self._steps_below:
+            self._before_the_fall = step.index, step.record.best, pictures.best
+        if self._steps_below < self.limit.steps:
+            return None
+        last, best, pictures.best = self._before_the_fall
+        step.record.go_back(best)
+        return (
+            f"{self.name}, which is watched, was more than {self.limit.drop:g} below its best ({self._highest:.4g}) "
+            f"for {self.limit.steps} steps; the best noise from before it fell, up to step {last}, is handed on"
+        )

@@ -1,0 +1,115 @@
+"""Runs on several rewards, called as ComfyUI calls them, in the demo world: what is kept, and when a watched one ends."""
+
+import math
+import re
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def world(node_classes):
+    """Model, VAE, conditioning, reward and held-out reward."""
+    return node_classes["GPER_DemoWorld"].execute("day").args
+
+
+@pytest.fixture(scope="module")
+def optimize(world):
+    from comfy_extras.nodes_custom_sampler import Guider_Basic, Noise_RandomNoise
+    from gper_pack.nodes.methods import METHODS
+    from gper_pack.nodes.noise_optimizer import NoiseOptimizer
+
+    model, vae, conditioning = world[:3]
+    guider = Guider_Basic(model)
+    guider.set_conds(conditioning)
+
+    def run(reward, seed=3, batch=1, method="GPER", **settings):
+        settings = {"steps": 3, "learning_rate": 0.0, "time_budget": 0.0, "preview_every": 0, **settings}
+        with torch.inference_mode():
+            return NoiseOptimizer.PREPARE_CLASS_CLONE(None).execute(
+                noise=Noise_RandomNoise(seed),
+                guider=guider,
+                sigmas=torch.tensor([1.0, 0.0]),
+                latent_image={"samples": torch.zeros(batch, 16, 8, 8)},
+                vae=vae,
+                reward=reward,
+                prompt="",
+                method=METHODS[method],
+                **settings,
+            )
+
+    return run
+
+
+def statistic(name, goal="more"):
+    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
+
+    return PictureStatisticsNode.execute(name, goal)[0]
+
+
+def mixed(*arguments, **options):
+    from gper_pack.nodes.reward_mix import RewardMixNode
+
+    return RewardMixNode.execute(*arguments, **options)[0]
+
+
+class Broken(torch.nn.Module):
+    """A reward of weight 0 that is not finite for the pictures in `where`, at the calls in `when`; else another one."""
+
+    name, needs_prompt, typical_range, licence = "broken", False, (0.0, 1.0), "none"
+
+    def __init__(self, reward, where, when):
+        super().__init__()
+        self.reward, self.where, self.when, self.calls = reward, where, when, 0
+
+    def forward(self, images, prompts=None):
+        scores = self.reward(images, prompts).clone()
+        if self.calls in self.when:
+            scores[self.where] = math.nan
+        self.calls += 1
+        return scores
+
+
+def broken(reward, where, when):
+    from gper_pack.nodes.reward_handle import RewardHandle
+
+    return RewardHandle(Broken(reward.model, where, when))
+
+
+def test_the_noise_from_before_a_watched_reward_fell_is_handed_on(optimize, world):
+    watched = mixed(statistic("sharpness"), world[3], 0.0, stop_if_falls_by=0.3, for_steps=3)
+    output = optimize(watched, learning_rate=0.3, steps=40)
+    noise, _, report = output.args[:3]
+    totals = [row[0] for row in output.ui["reward_history"]]
+    last = int(re.search(r"from before it fell, up to step (\d+), is handed on", report)[1])
+    assert last == len(totals) - 4 and max(totals) > max(totals[: last + 1])
+    assert noise.history.best_steps == [totals.index(max(totals[: last + 1]))]
+    assert f"The noise is that of step {noise.history.best_steps[0]}." in report
+    assert f"{max(totals[: last + 1]):.4f} at best" in report
+    best = noise.history.scores["demo taste"][0]
+    assert best == pytest.approx(float(world[3].model(painted(world, output))), abs=1e-3)
+
+
+def painted(world, output):
+    with torch.inference_mode():
+        return world[1].decode(output.args[1]["samples"])[..., :3].movedim(-1, 1)
+
+
+def test_a_watched_reward_that_is_not_finite_takes_no_picture_out(optimize, world):
+    watched = mixed(statistic("brightness"), broken(world[3], where=1, when=range(100)), 0.0)
+    report = optimize(watched, batch=2).args[2]
+    assert "all 3 steps done" in report and "not finite" not in report
+
+
+def test_a_watched_reward_guards_on_after_one_that_is_not_finite(optimize):
+    guard = broken(statistic("brightness", "less"), where=0, when=[1])
+    watched = mixed(statistic("brightness"), guard, 0.0, stop_if_falls_by=0.005, for_steps=2)
+    assert "which is watched, was more than 0.005 below" in optimize(watched, batch=2, steps=40, learning_rate=0.1)[2]
+
+
+def test_what_is_not_finite_stands_in_no_mean(optimize):
+    output = optimize(broken(statistic("brightness"), where=1, when=range(100)), batch=2)
+    best = max(row[0] for row in output.ui["reward_history"])
+    assert f"{best:.4f} at best." in output.args[2]
+    report = optimize(broken(statistic("brightness"), where=[0, 1], when=range(100)), batch=2).args[2]
+    assert report.startswith("broken: no finite score.") and "No other noise than the start noise was tried" in report
