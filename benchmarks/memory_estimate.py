@@ -14,7 +14,7 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
-from optimization import frozen_convolutions, recompute, saved_before_mutation
+from differentiation import frozen_convolutions, recompute, saved_before_mutation
 
 from . import comfyui_host
 from .flux_scale.geometry import GEOMETRIES, LATENT_CHANNELS

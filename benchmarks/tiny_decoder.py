@@ -87,7 +87,7 @@ def measure(vae, latents: list[Tensor], handle, prompt: str | None) -> list[tupl
 
     decode = pack_module("nodes.differentiable.vae_decode").decode
     gradients_enabled = pack_module("nodes.differentiable.host_state").gradients_enabled
-    frozen_convolutions = pack_module("optimization").frozen_convolutions
+    frozen_convolutions = pack_module("differentiation").frozen_convolutions
     patchers = [vae.patcher, *handle.patchers]
     management.load_models_gpu(patchers)
     for patcher in patchers:

@@ -3,13 +3,8 @@
 from .ascent import Preconditioner, ascend
 from .best_of_seeds import best_of_seeds
 from .evaluations import Step
-from .frozen_convolution import frozen_convolutions
-from .gradient_scaling import with_scaled_gradient
 from .local_search import local_search
-from .recompute import recompute
 from .record import AscentRecord, Incident
-from .replaced import replaced
-from .saved_tensors import saved_before_mutation
 from .stopping import Stopping
 
 __all__ = [
@@ -20,10 +15,5 @@ __all__ = [
     "Stopping",
     "ascend",
     "best_of_seeds",
-    "frozen_convolutions",
     "local_search",
-    "recompute",
-    "replaced",
-    "saved_before_mutation",
-    "with_scaled_gradient",
 ]

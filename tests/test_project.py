@@ -123,6 +123,8 @@ def test_development_files_do_not_ship():
         "requirements.txt",
         "LICENSE",
         "preconditioning",
+        "optimization",
+        "differentiation",
         "nodes",
     } <= tops
 

@@ -10,7 +10,7 @@ import comfy.model_patcher
 import comfy.sd
 from torch import Tensor, nn
 
-from ...optimization import frozen_convolutions, recompute, saved_before_mutation
+from ...differentiation import frozen_convolutions, recompute, saved_before_mutation
 from .block_recompute import recomputed_blocks
 from .decoder_blocks import decoder_blocks
 from .memory import (

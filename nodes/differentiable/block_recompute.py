@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from torch import nn
 
-from ...optimization import recompute, replaced
+from ...differentiation import recompute, replaced
 
 
 @contextmanager

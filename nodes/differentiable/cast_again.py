@@ -18,7 +18,7 @@ from comfy.quant_ops import QuantizedTensor
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ...optimization import recompute, replaced
+from ...differentiation import recompute, replaced
 
 CONVOLUTION_GRADIENTS = {
     nn.Conv1d: torch.nn.grad.conv1d_input,

@@ -5,7 +5,7 @@ from functools import partial
 import comfy.samplers
 from torch import Tensor
 
-from ...optimization import with_scaled_gradient
+from ...differentiation import with_scaled_gradient
 
 
 class EulerRollout:

@@ -7,7 +7,7 @@ import comfy.cli_args
 import comfy.model_management
 import torch
 
-from ...optimization import replaced
+from ...differentiation import replaced
 
 # From ComfyUI 0.34 on a compiler records allocations and replays them, and from 0.33 on blocks are replayed as CUDA
 # graphs: memory that autograd holds would be used again. Both switches are read at every call of the model.

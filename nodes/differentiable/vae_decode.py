@@ -3,7 +3,7 @@
 import comfy.sd
 from torch import Tensor
 
-from ...optimization import with_scaled_gradient
+from ...differentiation import with_scaled_gradient
 
 
 def decode(vae: comfy.sd.VAE, latent: Tensor) -> Tensor:

@@ -190,12 +190,12 @@ def test_the_largest_stage_decides_the_counted_peak(tiny, flux, vaes):
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_the_decoders_estimate_covers_the_count(vaes, recomputed):
     """Peak of the decoder's own forward and backward, against what the plan reckons with and against twice as much."""
+    from gper_pack.differentiation import frozen_convolutions
     from gper_pack.nodes.differentiable.block_recompute import recomputed_blocks
     from gper_pack.nodes.differentiable.decoder_blocks import decoder_blocks
     from gper_pack.nodes.differentiable.memory import decoder_stage
     from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
     from gper_pack.nodes.differentiable.vae_decode import decode
-    from gper_pack.optimization import frozen_convolutions
 
     for name, vae in vaes.items():
         freeze_as_ordinary(vae.first_stage_model)

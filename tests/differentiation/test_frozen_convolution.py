@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from benchmarks.live_memory import LiveMemory
-from optimization import frozen_convolutions
+from differentiation import frozen_convolutions
 
 
 def gradient(network, x):

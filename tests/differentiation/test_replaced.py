@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from optimization import replaced
+from differentiation import replaced
 
 
 class Layer:

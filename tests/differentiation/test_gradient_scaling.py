@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from optimization import with_scaled_gradient
+from differentiation import with_scaled_gradient
 
 FACTORS = [1e4, 1.0, 1e-3, 1e-6, 1e-9]
 

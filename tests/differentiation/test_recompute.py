@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from optimization import recompute
+from differentiation import recompute
 
 
 class InPlaceBlock(nn.Module):

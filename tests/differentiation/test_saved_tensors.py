@@ -6,7 +6,7 @@ import weakref
 import pytest
 import torch
 
-from optimization.saved_tensors import saved_before_mutation
+from differentiation.saved_tensors import saved_before_mutation
 
 
 def gradient(function, x):
