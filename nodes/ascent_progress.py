@@ -50,7 +50,7 @@ class AscentProgress:
         self.bar = comfy.utils.ProgressBar(stopping.steps, node_id=hidden.unique_id)
         self.live = _open(reward, stopping.steps, settings, hidden)
         self.record: AscentRecord | None = None
-        self._started = time.perf_counter()
+        self._started: float | None = None  # with the first evaluation, as the time budget's clock does
         self._pictures_due = True
         self._pictures_shown = -math.inf
 
@@ -63,6 +63,8 @@ class AscentProgress:
     def __call__(self, step: Step) -> str | None:
         comfy.model_management.throw_exception_if_processing_interrupted()
         self.record = step.record
+        if self._started is None:
+            self._started = time.perf_counter() - step.record.seconds[0]
         watched_fell = self.scores.read(step)
         self._note(step)
         self._pictures_due |= self.pictures.add(step)
