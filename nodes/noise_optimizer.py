@@ -3,7 +3,6 @@
 import logging
 import math
 
-import comfy.sample
 import torch
 from comfy_api.latest import io
 
@@ -192,10 +191,7 @@ class NoiseOptimizer(io.ComfyNode):
         prompts = optimizer_inputs.check_prompt(prompt, reward.model)
         latent = latent_image.copy()
         latent["samples"] = optimizer_inputs.check_latent(
-            comfy.sample.fix_empty_latent_channels(
-                guider.model_patcher, latent["samples"], latent.get("downscale_ratio_spacial")
-            ),
-            guider.model_patcher,
+            optimizer_inputs.fitted_to_model(latent, guider.model_patcher), guider.model_patcher
         )
         optimizer_inputs.check_vae(vae, guider.model_patcher)
         check_model_path(guider, method.needs_gradient)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import TYPE_CHECKING
 
+import comfy.sample
 import torch
 from torch import Tensor, nn
 
@@ -50,6 +52,17 @@ def check_prompt(prompt: str, reward: nn.Module, field: str = "the Noise Optimiz
     if not prompt.strip():
         raise ValueError(f"{reward.name} scores a picture against a text: fill in {field}.")
     return prompt
+
+
+def fitted_to_model(latent: dict, patcher: comfy.model_patcher.ModelPatcher) -> Tensor:
+    """The samples of a LATENT, an empty one with the channels and the size that the model has for the same picture.
+
+    As ComfyUI's sampler nodes do it: every ratio that the empty latent tells, as far as this ComfyUI knows it.
+    """
+    known = inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
+    told = {"downscale_ratio_spacial", "downscale_ratio_temporal"} & known.keys() & latent.keys()
+    ratios = {name: latent[name] for name in told}
+    return comfy.sample.fix_empty_latent_channels(patcher, latent["samples"], **ratios)
 
 
 def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> Tensor:

@@ -11,7 +11,8 @@ class Stopping:
     """Limits of an ascent; None switches a limit off.
 
     steps: updates of the noise.
-    seconds: wall-clock budget; the step in progress is finished.
+    seconds: wall-clock budget; the step in progress is finished. Of an ascent and a search alike the clock starts with
+    the evaluation of the start noise, so loading models is not in it.
     target_reward: every sample has reached it.
     patience: no sample has found a better noise for this many steps.
 

@@ -52,10 +52,10 @@ LARGEST_NEXT_SHARE = 0.8  # at most, of what the choice needs that ran out of me
 class BackwardPlan:
     """How the evaluations of one run remember: which blocks are recomputed, and the memory that takes.
 
-    mode: one of ``memory_modes.MODES``. "auto" takes the fastest choice that fits into the memory of the device, and
-    after an out-of-memory error a smaller one. others: models that are loaded beside diffusion model, VAE and rewards.
-    "recompute" recomputes all blocks. Both go in stages, which costs one more pass of the model, only after such an
-    error. conditionings, steps: what the model is evaluated with, and how often, per picture.
+    mode: one of ``memory_modes.MODES``. "auto" takes the fastest choice that fits into the memory of the model, and
+    after an out-of-memory error a smaller one. "recompute" recomputes all blocks. Both go in stages, which costs one
+    more pass of the model, only after such an error. others: models that are loaded beside diffusion model, VAE and
+    rewards. conditionings, steps: what the model is evaluated with, and how often, per picture.
 
     chosen: the present choice.
     """

@@ -126,7 +126,7 @@ GRADIENTS = (
     HostName("comfy.ops", "layers that scale their input", noted="pre_quant_scale", since=RECENT),
     HostName("comfy.ops", "telling weights without a backward pass", noted="quant_format"),
     HostName("comfy.ops", "telling --fast cublas_ops", noted="cublas_ops"),
-    HostName("comfy.quant_ops.QuantizedTensor.dequantize", "quantized weights"),
+    HostName("comfy.quant_ops.QuantizedTensor", "quantized weights"),
     # Weights that dynamic VRAM streams
     HostName("comfy.ops", "telling streamed weights", noted="_v"),
     HostName("comfy.model_patcher.ModelPatcherDynamic", "telling streamed weights", noted="_v"),

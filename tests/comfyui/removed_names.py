@@ -68,15 +68,17 @@ def _functions(owner):
                 yield from _functions(value)
 
 
-def _renamed(code, name: str):
-    another = f"{name}_of_another_version"
+def another(name: str) -> str:
+    return f"{name}_of_another_version"
 
+
+def _renamed(code, name: str):
     def constant(value):
         if hasattr(value, "co_code"):
             return _renamed(value, name)
-        return another if value == name else value
+        return another(name) if value == name else value
 
     return code.replace(
-        co_names=tuple(another if each == name else each for each in code.co_names),
+        co_names=tuple(another(name) if each == name else each for each in code.co_names),
         co_consts=tuple(map(constant, code.co_consts)),
     )

@@ -1,5 +1,8 @@
 """The Noise Optimizer node, called as ComfyUI calls it: results, and what it refuses before any long work."""
 
+import copy
+import functools
+import inspect
 import math
 
 import pytest
@@ -147,6 +150,56 @@ def test_picks_that_cannot_be_told_are_refused(optimize):
 def test_time_budget_stops_early(optimize):
     report = optimize(steps=1000, time_budget=0.01).args[2]
     assert "the time budget of 0.01 seconds is used up" in report
+
+
+@pytest.mark.parametrize("method", ["GPER", "local search"])
+def test_the_clock_of_the_time_budget_starts_when_models_are_loaded(optimize, wires, monkeypatch, method):
+    """For the run's end and for the page alike. Here time passes while models are loaded and pictures are scored."""
+    import time
+
+    import comfy.model_management
+    from gper_pack.nodes import ascent_progress
+    from gper_pack.nodes.methods import METHODS
+
+    now, left, load = [0.0], [], comfy.model_management.load_models_gpu
+    note = ascent_progress.AscentProgress._note
+    reward = copy.deepcopy(wires["reward"])
+
+    def slow_load(*args, **kwargs):
+        now[0] += 1000
+        return load(*args, **kwargs)
+
+    def scored(*_):
+        now[0] += 1
+
+    def noted(progress, step):
+        note(progress, step)
+        left.append(progress.live.seconds_left)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", slow_load)
+    monkeypatch.setattr(ascent_progress.AscentProgress, "_note", noted)
+    reward.model.register_forward_hook(scored)
+    report = optimize(steps=8, time_budget=4.5, method=METHODS[method], reward=reward).args[2]
+    assert "time budget of 4.5 seconds is used up" in report
+    assert left == [3.5, 2.5, 1.5, 0.5, 0.0]
+
+
+def test_an_empty_latent_tells_every_ratio_that_comfyui_knows(optimize, monkeypatch):
+    import comfy.sample
+
+    told, stock = [], comfy.sample.fix_empty_latent_channels
+    known = {"downscale_ratio_spacial": 8, "downscale_ratio_temporal": 4}
+
+    @functools.wraps(stock)
+    def fix(model, samples, **ratios):
+        told.append(ratios)
+        return stock(model, samples, **ratios)
+
+    monkeypatch.setattr(comfy.sample, "fix_empty_latent_channels", fix)
+    optimize(latent_image={"samples": torch.zeros(1, 16, 8, 8), **known})
+    parameters = inspect.signature(stock).parameters
+    assert told[0] == {name: ratio for name, ratio in known.items() if name in parameters}
 
 
 class NanNoise:
