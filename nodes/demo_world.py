@@ -1,7 +1,6 @@
 """Node: the demo world, a small FLUX with decoder, prompts and rewards that needs no download."""
 
 import comfy.sd
-import comfy.taesd.taesd
 import comfy.utils
 import torch
 from comfy_api.latest import io
@@ -60,7 +59,9 @@ def _vae() -> comfy.sd.VAE:
     """The decoder as a TAESD, whose encoder is blank and refuses to work."""
     weights = comfy.utils.load_torch_file(str(asset_path("decoder")))
     # ComfyUI would list each absent weight in the log, and leave it as the memory happens to be.
-    for name, tensor in comfy.taesd.taesd.Encoder(latent_channels=16).state_dict().items():
+    from comfy.taesd.taesd import Encoder  # not at the top: a ComfyUI without it keeps every other node
+
+    for name, tensor in Encoder(latent_channels=16).state_dict().items():
         weights[f"taesd_encoder.{name}"] = torch.zeros_like(tensor, dtype=torch.float16)
     vae = comfy.sd.VAE(sd=weights)
     vae.first_stage_model.encode = _refuse_to_encode

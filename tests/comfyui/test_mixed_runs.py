@@ -1,4 +1,4 @@
-"""Runs on several rewards, called as ComfyUI calls them, in the demo world: what is kept, and when a watched one ends."""
+"""Runs on several rewards, called as ComfyUI calls them, in the demo world: what is kept, when a watched one ends."""
 
 import math
 import re
