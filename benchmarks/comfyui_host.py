@@ -40,11 +40,11 @@ def start(on_cpu: bool = False, base: Path | None = None) -> None:
     pack = importlib.util.module_from_spec(spec)
     sys.modules[PACK] = pack
     spec.loader.exec_module(pack)
-    pack_module("nodes.reward_files").register_folder()
+    pack_module("nodes.rewards.reward_files").register_folder()
 
 
 def pack_module(name: str):
-    """A module of the pack, such as "nodes.methods"."""
+    """A module of the pack, such as "nodes.inputs.methods"."""
     return importlib.import_module(f"{PACK}.{name}")
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # 2**100 and its inverse are ordinary float32 numbers.
-LARGEST_EXPONENT = 100
+MAX_EXPONENT = 100
 
 
 def with_scaled_gradient(stage: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -46,7 +46,7 @@ class _Enlarge(torch.autograd.Function):
     def backward(ctx, gradient):
         largest = torch.where(torch.isfinite(gradient), gradient, 0).abs().amax().float()
         # From the bits: not every device has frexp.
-        exponent = (((largest.view(torch.int32) >> 23) & 255) - 126).clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
+        exponent = (((largest.view(torch.int32) >> 23) & 255) - 126).clamp(-MAX_EXPONENT, MAX_EXPONENT)
         ctx.exponents[:] = [exponent]
         return _times_power_of_two(gradient, -exponent), None
 

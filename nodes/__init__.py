@@ -4,19 +4,19 @@ from comfy_api.latest import ComfyExtension, io
 from server import PromptServer
 
 from .demo_world import DemoWorldNode
-from .live_routes import add_routes
+from .live.routes import add_routes
 from .load_noise import LoadNoise
-from .noise_files import register_folder as register_noises
 from .noise_optimizer import NoiseOptimizer
 from .noise_statistics import NoiseStatistics
 from .noise_variations import NoiseVariations
+from .noises.noise_files import register_folder as register_noises
 from .optimization_method import OptimizationMethod
 from .picture_statistics import PictureStatisticsNode
 from .rank_results import RankResults
 from .reference_rewards import ReferencePalette, ReferenceSimilarity
-from .reward_files import register_folder
 from .reward_mix import RewardMixNode
 from .reward_model_loader import RewardModelLoader
+from .rewards.reward_files import register_folder
 from .run_lists import PromptList, SeedList
 from .save_noise import SaveNoise
 from .score_images import ScoreImages

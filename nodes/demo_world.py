@@ -7,8 +7,8 @@ from comfy_api.latest import io
 
 from ..demo_world import asset_path, conditions, load_held_out_reward, load_reward
 from ..demo_world.scene import PROMPTS
-from .reward_handle import RewardHandle
-from .types import CATEGORY, RewardModel
+from .inputs.sockets import CATEGORY, RewardModel
+from .rewards.reward_handle import RewardHandle
 
 
 class DemoWorldNode(io.ComfyNode):

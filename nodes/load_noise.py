@@ -5,10 +5,10 @@ import hashlib
 import torch
 from comfy_api.latest import io
 
-from .noise_files import noise_file_names, noise_path
-from .noise_format import read_noise
-from .optimized_noise import OptimizedNoise
-from .types import CATEGORY
+from ..runs.noise_format import read_noise
+from .inputs.sockets import CATEGORY
+from .noises.noise_files import noise_file_names, noise_path
+from .noises.optimized_noise import OptimizedNoise
 
 
 class LoadNoise(io.ComfyNode):

@@ -7,20 +7,20 @@ import torch
 from comfy_api.latest import io
 
 from ..optimization import Stopping
-from . import optimizer_inputs
-from .ascent_progress import AscentProgress
-from .ascent_report import ascent_report
+from ..runs.noise_history import NoiseHistory
+from ..runs.report_image import report_image
+from ..runs.run_report import run_report
+from ..runs.score_history import ScoreHistory
 from .differentiable.guided_sampling import GuidedSampling
 from .differentiable.host_contract import check_host
 from .differentiable.memory_modes import MODES
 from .differentiable.model_presets import preset_for
-from .drawn_noise import drawn_noise
-from .methods import DEFAULT_METHOD, Settings
-from .noise_history import NoiseHistory
-from .optimized_noise import OptimizedNoise
-from .report_image import report_image
-from .score_history import ScoreHistory
-from .types import CATEGORY, NoiseMethod, Preconditioner, RewardModel
+from .inputs.methods import DEFAULT_METHOD, Settings
+from .inputs.sockets import CATEGORY, NoiseMethod, Preconditioner, RewardModel
+from .live.run_progress import RunProgress
+from .noises.drawn_noise import drawn_noise
+from .noises.optimized_noise import OptimizedNoise
+from .refusals import optimizer_inputs
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ class NoiseOptimizer(io.ComfyNode):
         optimizer_inputs.check_settings(learning_rate, memory)
         method = (method or DEFAULT_METHOD).with_projector(projector)
         check_host(method.needs_gradient)
-        from .differentiable.model_path import check_model_path  # not at the top: it needs what has just been checked
+        from .refusals.model_path import check_model_path  # not at the top: it needs what has just been checked
 
         stopping = Stopping(
             steps, time_budget or None, None if target_reward >= NO_TARGET else target_reward, patience or None
@@ -196,7 +196,7 @@ class NoiseOptimizer(io.ComfyNode):
         optimizer_inputs.check_vae(vae, guider.model_patcher)
         check_model_path(guider, method.needs_gradient)
         if method.needs_gradient:
-            from .differentiable.weight_formats import check_weight_format
+            from .refusals.weight_formats import check_weight_format
 
             check_weight_format(guider.model_patcher, vae.patcher)
         start = drawn_noise(noise, latent)
@@ -205,7 +205,7 @@ class NoiseOptimizer(io.ComfyNode):
         log.info(about_method)
 
         scores = ScoreHistory(reward.model, prompts, reward.limits)
-        progress = AscentProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_method)
+        progress = RunProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_method)
         search = method.search(settings, stopping, progress)
         with progress:
             sampling = GuidedSampling(
@@ -230,8 +230,8 @@ class NoiseOptimizer(io.ComfyNode):
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
             latent.pop(ratio, None)
         latent["samples"] = samples
-        report = ascent_report(record, reward.model, scores.parts, start, about_method)
-        history = NoiseHistory.of_ascent(
+        report = run_report(record, reward.model, scores.parts, start, about_method)
+        history = NoiseHistory.of_run(
             record,
             reward.model.name,
             scores.parts,

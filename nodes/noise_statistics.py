@@ -5,8 +5,8 @@ import torch
 from comfy_api.latest import io
 
 from ..figures import describe_whiteness, draw_noise_statistics
-from .drawn_noise import drawn_noise
-from .types import CATEGORY
+from .inputs.sockets import CATEGORY
+from .noises.drawn_noise import drawn_noise
 
 
 class NoiseStatistics(io.ComfyNode):

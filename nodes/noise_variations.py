@@ -4,10 +4,10 @@ import torch
 from comfy_api.latest import io
 
 from ..preconditioning import vary_white_gaussian
-from .drawn_noise import drawn_noise
-from .noise_history import UNKNOWN
-from .optimized_noise import OptimizedNoise
-from .types import CATEGORY
+from ..runs.noise_history import UNKNOWN
+from .inputs.sockets import CATEGORY
+from .noises.drawn_noise import drawn_noise
+from .noises.optimized_noise import OptimizedNoise
 
 
 class NoiseVariations(io.ComfyNode):

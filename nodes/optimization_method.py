@@ -7,8 +7,8 @@ from comfy_api.latest import io
 
 from ..optimization.local_search import RADIUS
 from ..preconditioning.recipes import OPTIMIZERS
-from .methods import METHODS, GradientMethod, LocalSearch
-from .types import CATEGORY, NoiseMethod
+from .inputs.methods import METHODS, GradientMethod, LocalSearch
+from .inputs.sockets import CATEGORY, NoiseMethod
 
 AS_PUBLISHED = "as published"
 NO_CLIP = "none"

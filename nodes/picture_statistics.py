@@ -3,8 +3,8 @@
 from comfy_api.latest import io
 
 from ..reward_models.picture_statistics import STATISTICS, PictureStatistic
-from .reward_handle import RewardHandle
-from .types import CATEGORY, RewardModel
+from .inputs.sockets import CATEGORY, RewardModel
+from .rewards.reward_handle import RewardHandle
 
 
 class PictureStatisticsNode(io.ComfyNode):

@@ -3,9 +3,9 @@
 import comfy_execution.graph
 from comfy_api.latest import io
 
-from .image_layout import to_channels_first
-from .scoring import ranking, score_pictures, score_table
-from .types import CATEGORY, RewardModel
+from .inputs.sockets import CATEGORY, RewardModel
+from .rewards.image_layout import to_channels_first
+from .rewards.scoring import ranking, score_images_one_by_one, score_table
 
 MAX_NAME = 60
 NO_NOISES = "Rank Results passes noises on only when they come in: connect the Noise Optimizer to its noises."
@@ -77,7 +77,7 @@ class RankResults(io.ComfyNode):
                 "run makes one picture, or leave noises unconnected."
             )
         texts = _prompt_of_each(prompts, run_of, len(images), reward.model)
-        columns = score_pictures(reward, scored, texts if reward.model.needs_prompt else None)
+        columns = score_images_one_by_one(reward, scored, texts if reward.model.needs_prompt else None)
         order = ranking(columns[reward.model.name])
         best = order[:keep].tolist()
         lines = [" ".join(text.split()) for text in texts]

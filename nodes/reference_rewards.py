@@ -4,10 +4,10 @@ import torch
 from comfy_api.latest import io
 
 from ..reward_models import ColourPalette, ImageSimilarity, load_image_encoder
-from .image_layout import to_channels_first
-from .reward_files import NO_ENCODER, backbone_path, encoder_names, modification_times
-from .reward_handle import RewardHandle
-from .types import CATEGORY, RewardModel
+from .inputs.sockets import CATEGORY, RewardModel
+from .rewards.image_layout import to_channels_first
+from .rewards.reward_files import NO_ENCODER, backbone_path, encoder_names, modification_times
+from .rewards.reward_handle import RewardHandle
 
 
 class ReferencePalette(io.ComfyNode):

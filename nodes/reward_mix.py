@@ -3,9 +3,9 @@
 from comfy_api.latest import io
 
 from ..reward_models import MODES, RewardMix
-from .reward_handle import RewardHandle
-from .types import CATEGORY, RewardModel
-from .watched_reward import WatchLimit
+from ..runs.watched_reward import WatchLimit
+from .inputs.sockets import CATEGORY, RewardModel
+from .rewards.reward_handle import RewardHandle
 
 
 class RewardMixNode(io.ComfyNode):

@@ -5,7 +5,8 @@ import torch
 from comfy_api.latest import io
 
 from ..reward_models import KINDS, load_reward
-from .reward_files import (
+from .inputs.sockets import CATEGORY, RewardModel
+from .rewards.reward_files import (
     NO_BACKBONE,
     backbone_names,
     backbone_path,
@@ -13,8 +14,7 @@ from .reward_files import (
     reward_file_names,
     reward_path,
 )
-from .reward_handle import RewardHandle
-from .types import CATEGORY, RewardModel
+from .rewards.reward_handle import RewardHandle
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

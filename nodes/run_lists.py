@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from .types import CATEGORY
+from .inputs.sockets import CATEGORY
 
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 

@@ -6,12 +6,12 @@ import os
 import comfy.cli_args
 from comfy_api.latest import io
 
-from .drawn_noise import check_finite, drawn_noise
-from .noise_files import FOLDER, new_file, prefix_problem
-from .noise_format import write_noise
-from .noise_history import UNKNOWN
-from .optimized_noise import OptimizedNoise
-from .types import CATEGORY
+from ..runs.noise_format import write_noise
+from ..runs.noise_history import UNKNOWN
+from .inputs.sockets import CATEGORY
+from .noises.drawn_noise import check_finite, drawn_noise
+from .noises.noise_files import FOLDER, new_file, prefix_problem
+from .noises.optimized_noise import OptimizedNoise
 
 
 class SaveNoise(io.ComfyNode):

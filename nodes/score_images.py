@@ -4,10 +4,10 @@ import comfy_execution.graph
 from comfy_api.latest import io
 from torch import Tensor
 
-from .image_layout import to_channels_first
-from .optimizer_inputs import check_prompt
-from .scoring import ranking, score_pictures, score_table
-from .types import CATEGORY, RewardModel
+from .inputs.sockets import CATEGORY, RewardModel
+from .refusals.optimizer_inputs import check_prompt
+from .rewards.image_layout import to_channels_first
+from .rewards.scoring import ranking, score_images_one_by_one, score_table
 
 NO_LATENT = "Score Images passes latents on only when they come in: connect the pictures' latent to it."
 
@@ -66,7 +66,8 @@ class ScoreImages(io.ComfyNode):
                 f"There are {len(pictures)} pictures but {latent['samples'].shape[0]} latents: connect the latents "
                 "that these pictures were decoded from."
             )
-        columns = score_pictures(reward, pictures, check_prompt(prompt, reward.model, "the prompt of Score Images"))
+        text = check_prompt(prompt, reward.model, "the prompt of Score Images")
+        columns = score_images_one_by_one(reward, pictures, text)
         total = columns[reward.model.name]
         order = ranking(total)
         best = order[:keep]

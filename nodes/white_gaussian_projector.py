@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..preconditioning import WhiteGaussianProjector
-from .types import CATEGORY, Preconditioner
+from .inputs.sockets import CATEGORY, Preconditioner
 
 
 class WhiteGaussianProjectorNode(io.ComfyNode):

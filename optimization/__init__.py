@@ -4,11 +4,11 @@ from .ascent import Preconditioner, ascend
 from .best_of_seeds import best_of_seeds
 from .evaluations import Step
 from .local_search import local_search
-from .record import AscentRecord, Incident
+from .record import Incident, RunRecord
 from .stopping import Stopping
 
 __all__ = [
-    "AscentRecord",
+    "RunRecord",
     "Incident",
     "Preconditioner",
     "Step",

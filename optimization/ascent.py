@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .evaluations import Evaluations, Step, attempt, checked_rewards, never
-from .record import AscentRecord
+from .record import RunRecord
 from .selection import select
 from .stopping import Stopping
 
@@ -41,7 +41,7 @@ def ascend(
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
-) -> AscentRecord:
+) -> RunRecord:
     """Maximize ``reward(generate(noise))`` over the noise, each sample of the batch on its own.
 
         repeat:  g = d reward(generate(x)) / dx;  x = optimizer(x, clip(precondition(g)));  x = retract(x)

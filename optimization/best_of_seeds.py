@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from torch import Tensor
 
 from .evaluations import Step, never
-from .record import AscentRecord
+from .record import RunRecord
 from .search import search
 from .stopping import Stopping
 
@@ -21,7 +21,7 @@ def best_of_seeds(
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
-) -> AscentRecord:
+) -> RunRecord:
     """Keep the noise of the highest ``reward(generate(noise))`` among the start noise and fresh draws.
 
     Random search of Ma et al., "Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps"

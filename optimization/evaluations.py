@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from .record import AscentRecord, Incident
+from .record import Incident, RunRecord
 from .stopping import Stopping
 
 Result = TypeVar("Result")
@@ -28,7 +28,7 @@ class Step:
     images: Tensor
     rewards: Tensor
     improved: Tensor
-    record: AscentRecord
+    record: RunRecord
 
 
 class Evaluations:
@@ -49,7 +49,7 @@ class Evaluations:
     ):
         if not torch.isfinite(noise).all():
             raise ValueError("The start noise holds values that are not finite: check the node that makes it.")
-        self.record = AscentRecord.start(noise)
+        self.record = RunRecord.start(noise)
         self.active = torch.ones(noise.shape[0], dtype=torch.bool)
         self._stopping = stopping or Stopping()
         self._callback = callback

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .evaluations import Step, never
-from .record import AscentRecord
+from .record import RunRecord
 from .search import search
 from .stopping import Stopping
 
@@ -28,7 +28,7 @@ def local_search(
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
-) -> AscentRecord:
+) -> RunRecord:
     """Climb ``reward(generate(noise))`` by trial, each sample of the batch on its own.
 
         repeat:  y = retract(a random point at `radius` from x on the sphere through x);  x = y if it is better

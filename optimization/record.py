@@ -20,7 +20,7 @@ class Incident:
 
 @dataclass(frozen=True)
 class Best:
-    """The best noise (B, ...) of every sample, its reward (B,) and its step (B,); see `AscentRecord`."""
+    """The best noise (B, ...) of every sample, its reward (B,) and its step (B,); see `RunRecord`."""
 
     noise: Tensor
     reward: Tensor
@@ -28,7 +28,7 @@ class Best:
 
 
 @dataclass
-class AscentRecord:
+class RunRecord:
     """The state of an ascent, valid after every step (also after an exception in the middle of one).
 
     best_noise: (B, ...), like the start noise; the start noise itself until something better was seen.
@@ -52,7 +52,7 @@ class AscentRecord:
     incidents: list[Incident] = field(default_factory=list)
 
     @classmethod
-    def start(cls, noise: Tensor) -> "AscentRecord":
+    def start(cls, noise: Tensor) -> "RunRecord":
         batch = noise.shape[0]
         return cls(
             best_noise=noise.detach().clone(),

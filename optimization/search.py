@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .evaluations import Evaluations, Step, attempt, checked_rewards
-from .record import AscentRecord
+from .record import RunRecord
 from .stopping import Stopping
 
 
@@ -21,7 +21,7 @@ def search(
     callback: Callable[[Step], str | None] | None,
     graph_context: Callable[[], AbstractContextManager],
     retry: Callable[[Exception], bool],
-) -> AscentRecord:
+) -> RunRecord:
     """Evaluate the start noise, then what `propose` gives, and record it as `ascend` does.
 
     propose: (step k from 1 on, best noise so far) -> noise to evaluate, both (B, ...) float32 on the noise's

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from .record import AscentRecord
+from .record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Stopping:
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience is {self.patience}: set it to 1 or more, or leave it out.")
 
-    def reason(self, record: AscentRecord, elapsed: float) -> str:
+    def reason(self, record: RunRecord, elapsed: float) -> str:
         """Why to stop after the evaluations in ``record`` and ``elapsed`` seconds, or an empty string."""
         if self.target_reward is not None and bool((record.best_reward >= self.target_reward).all()):
             return f"reached the target reward {self.target_reward:g}"

@@ -31,8 +31,8 @@ def _matched_magnitudes(w: torch.Tensor, kept: torch.Tensor, group: EqualBlocks,
         tie: (..., 1), spread below which the kept magnitudes count as equal. All points that keep only
             those are then equally near; a falling ramp over them is taken.
     """
-    looks = looks_are_cheap(w.device) or group.most_rounds > _MOST_BLIND_ROUNDS
-    for _ in range(group.most_rounds):
+    looks = looks_are_cheap(w.device) or group.max_rounds > _MOST_BLIND_ROUNDS
+    for _ in range(group.max_rounds):
         k = kept.sum(-1, keepdim=True).to(w.dtype)
         centred = (w - (w * kept).sum(-1, keepdim=True) / k) * kept
         # The mean's own rounding, which shows where the magnitudes are nearly equal.
@@ -42,7 +42,7 @@ def _matched_magnitudes(w: torch.Tensor, kept: torch.Tensor, group: EqualBlocks,
         centred = torch.where(tied, ramp, centred)
         spread = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
         a = (group.one_norm / k + centred * (group.spread(k) / spread)) * kept
-        dropped = kept & (a <= 0) & (k > group.fewest_bins)
+        dropped = kept & (a <= 0) & (k > group.min_bins)
         if looks and not dropped.any():
             break
         kept = kept & ~dropped

@@ -20,7 +20,7 @@ FLUX_LEARNING_RATE = 0.02  # also of the other transformers, and of models that 
 SDXL_LEARNING_RATE = 0.1  # also of the other U-Nets
 
 # Where a step follows the gradient's length, a gradient at the clip moves the noise by this: ReNO's 5 times 0.1.
-LONGEST_STEP = 0.5
+MAX_STEP = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Recipe:
 
 
 def _recipe(name: str, preconditioner: Any, optimizer: str, clip: float) -> Recipe:
-    return Recipe(name, preconditioner, optimizer, clip, LONGEST_STEP / clip)
+    return Recipe(name, preconditioner, optimizer, clip, MAX_STEP / clip)
 
 
 # GPER arXiv 2602.08646; MPGR arXiv 2509.07027; PRNO arXiv 2405.18881 and its authors' code; ReNO arXiv 2406.04312.

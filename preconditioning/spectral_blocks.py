@@ -32,14 +32,14 @@ class EqualBlocks:
         return float(self.length)
 
     @property
-    def fewest_bins(self) -> int:
+    def min_bins(self) -> int:
         """Least number of non-zero bins that can meet both targets: the first integer above t^2 / L = (pi/4) L."""
         return math.floor(self._effective_bins) + 1
 
     @property
-    def most_rounds(self) -> int:
+    def max_rounds(self) -> int:
         """Rounds after which no bin is left to drop, when every round but the last drops one or more."""
-        return self.length - self.fewest_bins + 1
+        return self.length - self.min_bins + 1
 
     @property
     def _effective_bins(self) -> float:
@@ -49,7 +49,7 @@ class EqualBlocks:
     def spread(self, kept: torch.Tensor | int) -> torch.Tensor | float:
         """2-norm about their mean of `kept` non-zero bins that meet both targets: sqrt(L - t^2 / kept)."""
         # (kept - fewest) + (fewest - t^2 / L) keeps its digits in float32 where t^2 / L is close to kept.
-        spare = (kept - self.fewest_bins) + (self.fewest_bins - self._effective_bins)
+        spare = (kept - self.min_bins) + (self.min_bins - self._effective_bins)
         return (self.energy * spare / kept) ** 0.5
 
     def of(self, spectrum: torch.Tensor) -> torch.Tensor:

@@ -25,9 +25,9 @@ import math
 import torch
 
 from .block_magnitudes import ROUNDING_MARGIN, looks_are_cheap, nearest_bins
+from .checked_rows import unit_scale, white_rows
 from .spectral_blocks import BLOCK_SIZE, EqualBlocks, spectral_blocks
 from .spectrum import compact_spectrum, pack_real_bins_, unpack_real_bins_
-from .white_rows import unit_scale, white_rows
 
 # Below this relative spread, the rounding of a block's mean shows in the block's norms.
 _NEAR_TIE = 0.05

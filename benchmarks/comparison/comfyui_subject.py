@@ -25,8 +25,8 @@ host_state = pack_module("nodes.differentiable.host_state")
 preset_for = pack_module("nodes.differentiable.model_presets").preset_for
 freeze_as_ordinary = pack_module("nodes.differentiable.ordinary_tensors").freeze_as_ordinary
 decode = pack_module("nodes.differentiable.vae_decode").decode
-check_weight_format = pack_module("nodes.differentiable.weight_formats").check_weight_format
-optimizer_inputs = pack_module("nodes.optimizer_inputs")
+check_weight_format = pack_module("nodes.refusals.weight_formats").check_weight_format
+optimizer_inputs = pack_module("nodes.refusals.optimizer_inputs")
 
 SCHEDULER = "simple"
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optimization import AscentRecord, Step, Stopping, ascend, best_of_seeds, local_search
+from optimization import RunRecord, Step, Stopping, ascend, best_of_seeds, local_search
 from preconditioning import RECIPES, Recipe, WhiteGaussianProjector
 from preconditioning.recipes import SEARCH_RETRACTION
 
@@ -47,7 +47,7 @@ class Contender:
     label: str
     optimizer: str
     step_sizes: tuple[float | None, ...]
-    run: Callable[[Task, Any, int, Callback], AscentRecord]
+    run: Callable[[Task, Any, int, Callback], RunRecord]
     needs_gradient: bool = True
 
 
@@ -55,7 +55,7 @@ def doublings(first: float, count: int = 5) -> tuple[float, ...]:
     return tuple(first * 2**k for k in range(count))
 
 
-def _best_of_seeds(task: Task, step_size: None, steps: int, callback: Callback) -> AscentRecord:
+def _best_of_seeds(task: Task, step_size: None, steps: int, callback: Callback) -> RunRecord:
     def draw(step: int) -> Tensor:
         return torch.stack([torch.randn(task.noise.shape[1:], generator=torch.Generator().manual_seed(
             SEED_STRIDE * (seed + 1) + step)) for seed in task.seeds])
@@ -64,7 +64,7 @@ def _best_of_seeds(task: Task, step_size: None, steps: int, callback: Callback) 
                          callback=callback, graph_context=task.graph_context)
 
 
-def _local_search(task: Task, step_size: float, steps: int, callback: Callback) -> AscentRecord:
+def _local_search(task: Task, step_size: float, steps: int, callback: Callback) -> RunRecord:
     return local_search(task.noise, task.generate, task.reward, retract=SEARCH_RETRACTION,
                         radius=step_size, seed=task.seeds[0], stopping=Stopping(steps=steps), callback=callback,
                         graph_context=task.graph_context)
@@ -77,7 +77,7 @@ GPER = RECIPES["GPER"]
 def _ascent(name: str, label: str, recipe: Recipe, step_sizes: tuple[float, ...] = ADAM_SIZES) -> Contender:
     words = recipe.optimizer if recipe.clip is None else f"{recipe.optimizer}, clip {recipe.clip:g}"
 
-    def run(task: Task, step_size: float, steps: int, callback: Callback) -> AscentRecord:
+    def run(task: Task, step_size: float, steps: int, callback: Callback) -> RunRecord:
         return ascend(task.noise, task.generate, task.reward, **recipe.arguments(step_size),
                       stopping=Stopping(steps=steps), callback=callback, graph_context=task.graph_context)
 

@@ -17,7 +17,7 @@ from . import judging
 from .cells import FINAL_SEED, noises
 from .contenders import BASELINES, REFERENCE
 from .protocol import DEVICE, Comparison, Curves, held_out_key, kept
-from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, least_loss, time_to
+from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss, time_to
 
 SOUND_PICTURES, SOUND_QUANTILE = 128, 0.975
 FRONT_LEVELS = 25
@@ -246,7 +246,7 @@ def front_gap(ours: Points, theirs: Points, name: str) -> FrontGap:
             (side.means("target", index), np.log(side.means(name, index)) if judged else -side.means(name, index))
             for side in (ours, theirs))
         levels = np.linspace(their_targets.min(), min(our_targets.max(), their_targets.max()), FRONT_LEVELS)
-        gap = least_loss(their_targets, their_losses, levels) - least_loss(our_targets, our_losses, levels)
+        gap = min_loss(their_targets, their_losses, levels) - min_loss(our_targets, our_losses, levels)
         gap = np.expm1(gap) if judged else gap
         return our_targets.max() - their_targets.max(), (gap >= 0).mean(), gap.min(), np.median(gap)
 

@@ -76,6 +76,6 @@ def front(gains: np.ndarray, losses: np.ndarray) -> np.ndarray:
     return order[losses[order] < least_before][::-1]
 
 
-def least_loss(gains: np.ndarray, losses: np.ndarray, levels: np.ndarray) -> np.ndarray:
+def min_loss(gains: np.ndarray, losses: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """The least loss among points with a gain of at least each of `levels`; infinite where there is none."""
     return np.where(gains >= levels[:, None], losses, math.inf).min(1)

@@ -85,7 +85,7 @@ class Ours:
 
     def measure_plain(self, vae, repeats: int, samples: Samples) -> None:
         """Time forward, decode and reward without gradients, by the same functions."""
-        from gper_pack.optimization import AscentRecord
+        from gper_pack.optimization import RunRecord
 
         def ascent(noise: Tensor, generate: Callable, reward: Callable, graph_context: Callable, retry: Callable):
             with torch.no_grad():
@@ -93,7 +93,7 @@ class Ours:
                     started = now(self.device)
                     reward(generate(noise)).cpu()
                     samples.seconds.append(now(self.device) - started)
-            return AscentRecord.start(noise)
+            return RunRecord.start(noise)
 
         self._run(vae, "auto", ascent)
 

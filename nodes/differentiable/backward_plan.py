@@ -46,7 +46,7 @@ class Recomputed:
 
 
 GENERATOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-LARGEST_NEXT_SHARE = 0.8  # at most, of what the choice needs that ran out of memory: each attempt costs up to a step
+MAX_NEXT_SHARE = 0.8  # at most, of what the choice needs that ran out of memory: each attempt costs up to a step
 
 
 class BackwardPlan:
@@ -125,7 +125,7 @@ class BackwardPlan:
         """After an error in an evaluation: whether there was too little memory and a smaller choice is left."""
         if not _out_of_memory(error) or len(self._choices) == 1:
             return False
-        enough = LARGEST_NEXT_SHARE * self._bytes(self._choices.pop(0))
+        enough = MAX_NEXT_SHARE * self._bytes(self._choices.pop(0))
         while len(self._choices) > 1 and self._bytes(self.chosen) > enough:
             self._choices.pop(0)
         self._short_of_memory = True

@@ -9,7 +9,7 @@ from functools import partial
 import comfy.model_management
 from torch import Tensor
 
-from ...optimization import AscentRecord
+from ...optimization import RunRecord
 from .attention import with_differentiable_attention
 from .backward_plan import BackwardPlan
 from .cast_again import cast_again
@@ -21,7 +21,7 @@ from .run_sampler import Prepared, RunSampler, Search
 from .streaming_check import check_streamed_gradient
 
 
-def optimize_noise(sampling: GuidedSampling, memory: str, ascent: Search) -> tuple[AscentRecord, Tensor]:
+def optimize_noise(sampling: GuidedSampling, memory: str, ascent: Search) -> tuple[RunRecord, Tensor]:
     """Run `ascent` on the noise of a guided, Euler-sampled, decoded and scored image.
 
     With memory "auto" a run that is out of memory goes on from where it is, recomputing more. The guider, its

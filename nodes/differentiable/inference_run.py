@@ -7,12 +7,12 @@ from functools import partial
 import comfy.model_management
 from torch import Tensor
 
-from ...optimization import AscentRecord
+from ...optimization import RunRecord
 from .guided_sampling import GuidedSampling
 from .run_sampler import Prepared, RunSampler, Search
 
 
-def search_noise(sampling: GuidedSampling, search: Search) -> tuple[AscentRecord, Tensor]:
+def search_noise(sampling: GuidedSampling, search: Search) -> tuple[RunRecord, Tensor]:
     """Run `search` on the noise of a guided, Euler-sampled, decoded and scored image.
 
     As `optimize_noise`, but nothing needs a backward pass: any weight format, any attention and dynamic VRAM will do,

@@ -9,12 +9,12 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...optimization import AscentRecord
+from ...optimization import RunRecord
 from .euler_rollout import EulerRollout
 from .guided_sampling import GuidedSampling
-from .pictures import pictures_of
+from .noise_to_images import images_of
 
-Search = Callable[..., AscentRecord]
+Search = Callable[..., RunRecord]
 Map = Callable[[Tensor], Tensor]
 
 
@@ -57,7 +57,7 @@ class RunSampler(comfy.samplers.Sampler):
         self.sampling = sampling
         self.search = search
         self.prepare = prepare
-        self.record: AscentRecord | None = None
+        self.record: RunRecord | None = None
 
     def sample(
         self,
@@ -80,13 +80,13 @@ class RunSampler(comfy.samplers.Sampler):
                 denoise_mask,
                 self.max_denoise(model_wrap, sigmas),
             )
-            generate = pictures_of(prepared.staged(rollout), model_wrap, self.sampling.vae)
+            generate = images_of(prepared.staged(rollout), model_wrap, self.sampling.vae)
             prepared.check(noise, generate)
             self.record = self.search(noise, generate, self.sampling.score, **prepared.arguments)
         with torch.no_grad():
             return rollout(self.record.best_noise)
 
-    def run(self) -> tuple[AscentRecord, Tensor]:
+    def run(self) -> tuple[RunRecord, Tensor]:
         """Sample; return the record, its best noise on the CPU, and the best denoised latent there."""
         given = self.sampling
         latent = given.guider.sample(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...optimization.evaluations import attempt
 
 # Rounding and atomic sums in 16 bit stay well below it, a weight of another layer comes out near 1 or not finite.
-LARGEST_DIFFERENCE = 0.1
+MAX_DIFFERENCE = 0.1
 
 
 def check_streamed_gradient(
@@ -46,7 +46,7 @@ def check_streamed_gradient(
         return torch.autograd.grad((pictures * weights).sum(), x)[0]
 
     plain, disturbed = (attempt(lambda again=again: gradient(again), graph_context, retry) for again in (False, True))
-    if not (disturbed - plain).norm() <= LARGEST_DIFFERENCE * plain.norm():
+    if not (disturbed - plain).norm() <= MAX_DIFFERENCE * plain.norm():
         raise ValueError(
             "ComfyUI's dynamic VRAM replaces weights before the gradient has used them, in a part of this model that "
             "the Noise Optimizer does not know, perhaps one that another custom node has changed. The gradient would "

@@ -10,7 +10,7 @@ from benchmarks.comparison.statistics import (
     bootstrap_mean,
     front,
     geometric_mean,
-    least_loss,
+    min_loss,
     time_to,
 )
 
@@ -66,7 +66,7 @@ def test_front_is_what_no_other_point_beats(seed):
 def test_least_loss_by_hand(seed):
     gains, losses = np.random.default_rng(seed).random((2, 25))
     levels = np.linspace(0, 1.1, 12)
-    for level, found in zip(levels.tolist(), least_loss(gains, losses, levels).tolist(), strict=True):
+    for level, found in zip(levels.tolist(), min_loss(gains, losses, levels).tolist(), strict=True):
         fine = [x for g, x in zip(gains.tolist(), losses.tolist(), strict=True) if g >= level]
         assert found == pytest.approx(min(fine, default=math.inf))
 

@@ -133,7 +133,7 @@ def node(pack, tiny, flux, vae, monkeypatch):
 
 @pytest.mark.parametrize("override", [sharper_without_backward, sharper_with_lost_keys])
 def test_what_changes_attention_without_a_backward_is_refused_before_the_run(node, flux, override):
-    from gper_pack.nodes.methods import METHODS
+    from gper_pack.nodes.inputs.methods import METHODS
 
     model = flux.stock.clone()
     model.model_options["transformer_options"]["optimized_attention_override"] = override
@@ -161,7 +161,7 @@ def attention_pytorch(*args, **kwargs):
 
 def test_attention_that_a_checkpoint_chose_is_answered_as_a_global_one(node, flux, monkeypatch):
     from gper_pack.nodes.differentiable import model_presets
-    from gper_pack.nodes.methods import METHODS
+    from gper_pack.nodes.inputs.methods import METHODS
 
     block = flux.stock.model.diffusion_model.single_blocks[0]
     monkeypatch.setitem(block._modules, "comfy_attention", ComfyAttention(attention_comfy_kitchen_int8))
@@ -187,7 +187,7 @@ CACHES = {
 
 @pytest.mark.parametrize("key", CACHES)
 def test_a_node_that_remembers_other_noise_is_refused(node, flux, key):
-    from gper_pack.nodes.methods import METHODS
+    from gper_pack.nodes.inputs.methods import METHODS
 
     value, name = CACHES[key]
     model = flux.stock.clone()

@@ -76,7 +76,7 @@ def restarted(wires, node_classes, monkeypatch):
             assert sorted(nodes) == menu
 
             def optimize(method):
-                from gper_pack.nodes.methods import METHODS
+                from gper_pack.nodes.inputs.methods import METHODS
 
                 reward = nodes["GPER_PictureStatistics"].execute("brightness")[0]
                 node = nodes["GPER_NoiseOptimizer"].PREPARE_CLASS_CLONE(None)
@@ -190,7 +190,8 @@ def test_every_name_in_use_is_in_the_contract():
     names = (*CONTRACT.PICTURES, *CONTRACT.GRADIENTS, *CONTRACT.OPTIONAL)
     known = [name.path for name in names]
     missing = []
-    for file in sorted((ROOT / "nodes" / "differentiable").glob("*.py")):
+    folders = (ROOT / "nodes" / "differentiable", ROOT / "nodes" / "refusals")
+    for file in sorted(file for folder in folders for file in folder.glob("*.py")):
         for used in _host_names(ast.parse(file.read_text())):
             if not any(f"{path}.".startswith(f"{used}.") for path in known):
                 missing.append(f"{file.name}: {used}")
@@ -202,7 +203,8 @@ def test_no_node_imports_a_name_of_comfyuis_when_it_is_loaded():
     allowed = ("comfy_api.latest", "server")
     found = [
         f"{file.name}: from {part.module}"
-        for file in sorted((ROOT / "nodes").glob("*.py"))
+        for file in sorted((ROOT / "nodes").rglob("*.py"))
+        if file.parent.name not in ("differentiable", "refusals")
         for part in ast.parse(file.read_text()).body
         if isinstance(part, ast.ImportFrom) and not part.level and part.module not in allowed
         if part.module.startswith(("comfy", "folder_paths", "execution", "nodes"))

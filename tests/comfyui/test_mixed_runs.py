@@ -16,7 +16,7 @@ def world(node_classes):
 @pytest.fixture(scope="module")
 def optimize(world):
     from comfy_extras.nodes_custom_sampler import Guider_Basic, Noise_RandomNoise
-    from gper_pack.nodes.methods import METHODS
+    from gper_pack.nodes.inputs.methods import METHODS
     from gper_pack.nodes.noise_optimizer import NoiseOptimizer
 
     model, vae, conditioning = world[:3]
@@ -71,7 +71,7 @@ class Broken(torch.nn.Module):
 
 
 def broken(reward, where, when):
-    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
 
     return RewardHandle(Broken(reward.model, where, when))
 

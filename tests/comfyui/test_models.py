@@ -228,7 +228,7 @@ def schedule(stock):
 
 def test_a_video_is_refused(load):
     """Qwen-Image's latents may hold several frames; a reward judges one picture."""
-    from gper_pack.nodes.optimizer_inputs import check_latent
+    from gper_pack.nodes.refusals.optimizer_inputs import check_latent
 
     family = load("Qwen-Image")
     assert check_latent(family.noise, family.stock) is family.noise

@@ -16,14 +16,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def saved_noise(pack):
-    from gper_pack.nodes import noise_format
+    from gper_pack.runs import noise_format
 
     return noise_format
 
 
 @pytest.fixture(scope="module")
 def history(pack):
-    from gper_pack.nodes.noise_history import NoiseHistory
+    from gper_pack.runs.noise_history import NoiseHistory
 
     return NoiseHistory(
         model="Flux",
@@ -76,7 +76,7 @@ def test_the_header_is_json_that_anybody_can_read(saved_noise, history, tmp_path
 
 
 def test_the_pack_version_is_that_of_the_project(pack):
-    from gper_pack.nodes.pack_version import PACK_VERSION
+    from gper_pack.runs.pack_version import PACK_VERSION
 
     project = ROOT / "pyproject.toml"
     assert f'\nversion = "{PACK_VERSION}"\n' in project.read_text(encoding="utf-8")
@@ -146,7 +146,7 @@ def load(node_classes):
 
 @pytest.fixture(scope="module")
 def optimized(pack, history):
-    from gper_pack.nodes.optimized_noise import OptimizedNoise
+    from gper_pack.nodes.noises.optimized_noise import OptimizedNoise
 
     return OptimizedNoise(7, noise(), history)
 
@@ -164,7 +164,7 @@ def test_saved_noise_is_listed_and_comes_back(folders, node_classes, save, load,
 
 
 def test_the_batch_index_is_kept_with_the_noise(folders, save, load, optimized, history):
-    from gper_pack.nodes.optimized_noise import OptimizedNoise
+    from gper_pack.nodes.noises.optimized_noise import OptimizedNoise
 
     back, latent, _ = load(save(OptimizedNoise(7, noise(), history, batch_index=[5, 3]), "noise")[0]).args
     assert back.batch_index == latent["batch_index"] == [5, 3]
@@ -175,7 +175,7 @@ def test_the_batch_index_is_kept_with_the_noise(folders, save, load, optimized, 
 
 
 def test_noise_that_is_not_finite_is_not_saved(folders, save, history):
-    from gper_pack.nodes.optimized_noise import OptimizedNoise
+    from gper_pack.nodes.noises.optimized_noise import OptimizedNoise
 
     bad = noise()
     bad[1, 3, 4, 5] = torch.nan
@@ -239,7 +239,7 @@ def test_a_noise_from_a_friend_in_the_input_folder(folders, save, load, optimize
 
 
 def test_a_changed_file_is_noticed(folders, node_classes, save, optimized, pack):
-    from gper_pack.nodes.optimized_noise import OptimizedNoise
+    from gper_pack.nodes.noises.optimized_noise import OptimizedNoise
 
     fingerprint = node_classes["GPER_LoadNoise"].fingerprint_inputs
     name = save(optimized, "noise")[0]
@@ -319,7 +319,7 @@ def test_names_that_can_be_are_written(folders, node_classes, save, optimized, p
 FULL_DISK = """
 import resource, sys
 sys.path.insert(0, {root!r})
-from whole_files import written_whole
+from runs.whole_files import written_whole
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 import torch
 from safetensors import SafetensorError
@@ -365,7 +365,7 @@ def test_a_killed_process_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("old")
     code = (
-        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from whole_files import written_whole\n"
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from runs.whole_files import written_whole\n"
         f"with written_whole({str(path)!r}) as partial:\n open(partial, 'w').write('new' * 9); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 9
@@ -392,15 +392,15 @@ def test_extra_model_paths_are_searched_too(folders, node_classes, load, saved_n
 
 
 def test_history_of_an_ascent(pack):
-    from gper_pack.nodes.noise_history import NoiseHistory
-    from gper_pack.optimization import AscentRecord
+    from gper_pack.optimization import RunRecord
+    from gper_pack.runs.noise_history import NoiseHistory
 
-    record = AscentRecord.start(noise())
+    record = RunRecord.start(noise())
     for rewards in ([1.0, torch.nan], [3.0, torch.nan], [2.0, torch.nan]):
         record.add(noise(), torch.tensor(rewards))
     record.stop_reason = "all 2 steps done"
     parts = {"beauty": [torch.tensor([0.0, 10.0]), torch.tensor([1.0, 11.0]), torch.tensor([2.0, 12.0])]}
-    history = NoiseHistory.of_ascent(record, "mix", parts, model="Flux", method="GPER", step_size=0.1)
+    history = NoiseHistory.of_run(record, "mix", parts, model="Flux", method="GPER", step_size=0.1)
     assert history.scores == {"mix": [3.0, None], "beauty": [1.0, 10.0]}
     assert history.best_steps == [1, 0] and history.steps == 2 and history.stop_reason == "all 2 steps done"
     assert json.loads(history.header()["scores"]) == history.scores

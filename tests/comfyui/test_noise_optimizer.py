@@ -158,11 +158,11 @@ def test_the_clock_of_the_time_budget_starts_when_models_are_loaded(optimize, wi
     import time
 
     import comfy.model_management
-    from gper_pack.nodes import ascent_progress
-    from gper_pack.nodes.methods import METHODS
+    from gper_pack.nodes.inputs.methods import METHODS
+    from gper_pack.nodes.live import run_progress as ascent_progress
 
     now, left, load = [0.0], [], comfy.model_management.load_models_gpu
-    note = ascent_progress.AscentProgress._note
+    note = ascent_progress.RunProgress._note
     reward = copy.deepcopy(wires["reward"])
 
     def slow_load(*args, **kwargs):
@@ -178,7 +178,7 @@ def test_the_clock_of_the_time_budget_starts_when_models_are_loaded(optimize, wi
 
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(comfy.model_management, "load_models_gpu", slow_load)
-    monkeypatch.setattr(ascent_progress.AscentProgress, "_note", noted)
+    monkeypatch.setattr(ascent_progress.RunProgress, "_note", noted)
     reward.model.register_forward_hook(scored)
     report = optimize(steps=8, time_budget=4.5, method=METHODS[method], reward=reward).args[2]
     assert "time budget of 4.5 seconds is used up" in report
@@ -210,7 +210,7 @@ class NanNoise:
 
 
 def text_reward():
-    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
     from gper_pack.reward_models import RewardModel
 
     class ReadsText(RewardModel):
@@ -227,7 +227,7 @@ class FourScores(torch.nn.Module):
 
 
 def wrong_shape():
-    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
 
     return RewardHandle(FourScores())
 
@@ -282,7 +282,7 @@ def test_refused_before_the_model_is_loaded(optimize, wires, monkeypatch, change
 
 def test_a_cache_of_earlier_steps_is_refused(optimize, wires, tiny):
     from comfy_extras.nodes_easycache import EasyCacheNode
-    from gper_pack.nodes.methods import METHODS
+    from gper_pack.nodes.inputs.methods import METHODS
 
     patched = EasyCacheNode.execute(wires["guider"].model_patcher, 0.2, 0.15, 0.95, False).args[0]
     for method in (None, METHODS["best of seeds"]):
@@ -339,7 +339,7 @@ def test_a_target_ends_the_run_and_the_default_is_none(optimize):
 
 
 def test_a_search_may_take_many_sampling_steps(optimize):
-    from gper_pack.nodes.methods import METHODS
+    from gper_pack.nodes.inputs.methods import METHODS
 
     assert "best of seeds" in optimize(sigmas=torch.linspace(1, 0, 13), method=METHODS["best of seeds"]).args[2]
 

@@ -13,9 +13,9 @@ def vary(node_classes):
 
 @pytest.fixture(scope="module")
 def optimized(pack):
-    from gper_pack.nodes.noise_history import NoiseHistory
-    from gper_pack.nodes.optimized_noise import OptimizedNoise
+    from gper_pack.nodes.noises.optimized_noise import OptimizedNoise
     from gper_pack.preconditioning import draw_white_gaussian
+    from gper_pack.runs.noise_history import NoiseHistory
 
     return OptimizedNoise(7, draw_white_gaussian(SHAPE), NoiseHistory(reward="beauty"))
 

@@ -75,13 +75,13 @@ def test_searches_build_no_graph_and_do_not_switch_the_host(optimize, monkeypatc
     from gper_pack.nodes import noise_optimizer
 
     seen = []
-    original = noise_optimizer.AscentProgress.__call__
+    original = noise_optimizer.RunProgress.__call__
 
     def watch(self, step):
         seen.append((step.images.requires_grad, comfy.model_management.in_training, torch.is_inference_mode_enabled()))
         return original(self, step)
 
-    monkeypatch.setattr(noise_optimizer.AscentProgress, "__call__", watch)
+    monkeypatch.setattr(noise_optimizer.RunProgress, "__call__", watch)
     optimize(method)
     assert seen == [(False, False, True)] * (STEPS + 1)
 
@@ -98,7 +98,7 @@ def test_searches_run_where_gradients_are_refused(optimize, wires, monkeypatch, 
 
 @pytest.mark.parametrize("method", SEARCHES)
 def test_a_reward_without_a_gradient_can_be_searched(optimize, wires, method):
-    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
     from gper_pack.reward_models import RewardModel
 
     class BrightPixels(RewardModel):
@@ -216,7 +216,7 @@ def test_gper_uses_the_projector_that_is_connected(optimize, wires):
 )
 def test_step_size_and_clip(optimize, method_of, monkeypatch, method, options, changes, rate, clip):
     """What reaches the ascent, against what the papers say; and the report tells the same."""
-    from gper_pack.nodes import methods
+    from gper_pack.nodes.inputs import methods
     from gper_pack.optimization import ascend
 
     seen = {}

@@ -7,7 +7,7 @@ from tests.reward_models import small_checkpoints as small
 
 @pytest.fixture
 def files(node_classes):
-    from gper_pack.nodes import reward_files
+    from gper_pack.nodes.rewards import reward_files
 
     return reward_files
 

@@ -18,7 +18,7 @@ class SomeReward(torch.nn.Module):
 def loaded(pack):
     """A reward as ComfyUI keeps account of it; the graphics card is a device without memory."""
     import comfy.model_management as management
-    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
 
     (patcher,) = RewardHandle.managed(SomeReward()).patchers
     patcher.load_device, patcher.offload_device = torch.device("meta"), torch.device("cpu")

@@ -20,7 +20,7 @@ def brightness(node_classes):
 @pytest.fixture(scope="module")
 def reader(pack):
     """A reward that reads text: minus the distance of the picture's brightness to the number it reads."""
-    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
 
     class Reader(torch.nn.Module):
         name, needs_prompt, typical_range = "reader", True, (-1.0, 0.0)

@@ -90,10 +90,10 @@ def test_pictures_of_another_range_are_refused_for_every_reward(score, node_clas
 
 @pytest.mark.parametrize("prompt", ["a house\nunder the sun", " a house\n\nunder the sun\n"])
 def test_a_prompt_with_line_breaks_is_the_optimizers_one_text(score, pack, tmp_path, prompt):
-    from gper_pack.nodes.optimizer_inputs import check_prompt
-    from gper_pack.nodes.reward_handle import RewardHandle
-    from gper_pack.nodes.score_history import ScoreHistory
+    from gper_pack.nodes.refusals.optimizer_inputs import check_prompt
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
     from gper_pack.reward_models import load_reward
+    from gper_pack.runs.score_history import ScoreHistory
 
     huggingface_clip(tmp_path / "PickScore_v1.safetensors")
     model = load_reward(tmp_path / "PickScore_v1.safetensors")

@@ -233,17 +233,17 @@ def test_a_watched_reward_still_ends_the_run_in_its_own_words(server):
 
 @pytest.fixture
 def live_ascent(pack):
-    from gper_pack.nodes import live_ascent
+    from gper_pack.runs import live_run as live_ascent
 
     return live_ascent
 
 
 def ascent(live_ascent, node="1", prompt="a"):
-    return live_ascent.LiveAscent(node=node, prompt=prompt, workflow=None, curves=["x"], watched=[False], steps=3)
+    return live_ascent.LiveRun(node=node, prompt=prompt, workflow=None, curves=["x"], watched=[False], steps=3)
 
 
 def test_runs_of_other_prompts_and_earlier_runs_of_a_node_are_forgotten(live_ascent):
-    kept = live_ascent.LiveAscents()
+    kept = live_ascent.LiveRuns()
     first, again, other, later = (
         ascent(live_ascent, *names) for names in (("1", "a"), ("1", "a"), ("2", "a"), ("2", "b"))
     )
@@ -255,14 +255,14 @@ def test_runs_of_other_prompts_and_earlier_runs_of_a_node_are_forgotten(live_asc
 
 
 def test_only_so_many_runs_are_kept(live_ascent):
-    kept = live_ascent.LiveAscents()
-    for index in range(live_ascent.MOST_ASCENTS + 5):
+    kept = live_ascent.LiveRuns()
+    for index in range(live_ascent.MAX_RUNS + 5):
         kept.add(ascent(live_ascent, node=str(index)))
-    assert [run.node for run in kept.all()] == [str(index + 5) for index in range(live_ascent.MOST_ASCENTS)]
+    assert [run.node for run in kept.all()] == [str(index + 5) for index in range(live_ascent.MAX_RUNS)]
 
 
 def test_only_running_ascents_are_stopped(live_ascent):
-    kept = live_ascent.LiveAscents()
+    kept = live_ascent.LiveRuns()
     running, over = ascent(live_ascent, "1"), ascent(live_ascent, "2")
     over.state = live_ascent.DONE
     for run in (running, over):

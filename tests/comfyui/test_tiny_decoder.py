@@ -24,7 +24,7 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="module")
 def vaes(host, pack):
     """A full VAE and a TAESD among ComfyUI's files."""
-    from gper_pack.nodes.reward_files import register_folder
+    from gper_pack.nodes.rewards.reward_files import register_folder
 
     from . import tiny_models
 

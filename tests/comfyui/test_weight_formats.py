@@ -147,7 +147,7 @@ def compiled():
 )
 def test_formats_without_a_backward_pass_are_refused(pack, diffusion_model, message):
     import comfy.model_patcher
-    from gper_pack.nodes.differentiable.weight_formats import check_weight_format
+    from gper_pack.nodes.refusals.weight_formats import check_weight_format
 
     model = torch.nn.Module()
     model.diffusion_model = diffusion_model()
@@ -159,7 +159,7 @@ def test_formats_without_a_backward_pass_are_refused(pack, diffusion_model, mess
 @pytest.mark.parametrize("quant_format", ["convrot_w4a4", "asym_w4a8_int8", "awq_w4a16", "w6a8", "of_next_year"])
 def test_formats_of_newer_comfyuis_are_refused_by_name(formats, weights, quant_format):
     """Layers by ComfyUI, each with a note of its format; one of them is in a format without a backward pass."""
-    from gper_pack.nodes.differentiable.weight_formats import check_weight_format
+    from gper_pack.nodes.refusals.weight_formats import check_weight_format
 
     model = formats.comfy_quant("float8_e4m3fn")(weights).load()
     layers = [part for part in model.model.modules() if getattr(part, "quant_format", None)]
@@ -172,7 +172,7 @@ def test_formats_of_newer_comfyuis_are_refused_by_name(formats, weights, quant_f
 
 def test_a_model_that_a_stock_node_compiles_is_refused(tiny, formats, weights):
     from comfy_api.torch_helpers import set_torch_compile_wrapper
-    from gper_pack.nodes.differentiable.weight_formats import check_weight_format
+    from gper_pack.nodes.refusals.weight_formats import check_weight_format
 
     model = formats.in_dtype(torch.float32)(weights).load()
     check_weight_format(model)

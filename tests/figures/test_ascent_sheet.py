@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from figures import draw_ascent_sheet
-from figures.ascent_sheet import MOST_PICTURES
+from figures import draw_run_sheet
+from figures.run_sheet import MAX_IMAGES
 
 RED, TEAL = (200, 0, 0), (0, 160, 160)
 
 
 def sheet(count: int, curves: dict, size: tuple[int, int] = (64, 48), **options) -> np.ndarray:
     pair = (Image.new("RGB", size, RED), Image.new("RGB", size, TEAL))
-    picture = draw_ascent_sheet("heading", "some notes", curves, [pair] * count, [("start", "best")] * count, **options)
+    picture = draw_run_sheet("heading", "some notes", curves, [pair] * count, [("start", "best")] * count, **options)
     return np.asarray(picture).astype(int)
 
 
@@ -44,7 +44,7 @@ def test_best_pictures_stand_below_their_start(count: int) -> None:
 
 
 def test_of_many_pictures_the_first_are_shown() -> None:
-    some, more = sheet(MOST_PICTURES, {"score": [0.0, 1.0]}), sheet(MOST_PICTURES + 3, {"score": [0.0, 1.0]})
+    some, more = sheet(MAX_IMAGES, {"score": [0.0, 1.0]}), sheet(MAX_IMAGES + 3, {"score": [0.0, 1.0]})
     assert len(places(some, RED)) == len(places(more, RED))
     assert more.shape[0] > some.shape[0], "no line says that some are left out"
 

@@ -30,9 +30,9 @@ def test_fewest_bins_is_where_the_targets_become_feasible(length: int) -> None:
     group = spectral_blocks(length, length)[0]
     t_squared = math.pi / 4 * length**2
     assert group.one_norm**2 == pytest.approx(t_squared)
-    assert (group.fewest_bins - 1) * length < t_squared <= group.fewest_bins * length
-    assert group.fewest_bins <= length
-    for k in range(group.fewest_bins, length + 1):
+    assert (group.min_bins - 1) * length < t_squared <= group.min_bins * length
+    assert group.min_bins <= length
+    for k in range(group.min_bins, length + 1):
         exact = math.sqrt((k - math.pi / 4 * length) * length / k)
         assert group.spread(k) == pytest.approx(exact, rel=1e-9)
         assert group.spread(torch.tensor(float(k))).item() == pytest.approx(exact, rel=1e-5)

@@ -7,11 +7,11 @@ import comfy.model_management
 import torch
 from torch import Tensor
 
-from ..reward_models import RewardMix
+from ...reward_models import RewardMix
 from .reward_handle import RewardHandle
 
 
-def score_pictures(
+def score_images_one_by_one(
     reward: RewardHandle, pictures: Iterable[Tensor], prompts: str | Sequence[str] | None
 ) -> dict[str, Tensor]:
     """Scores (B,) on the CPU by the name of the reward: the total first, then the parts of a mix.

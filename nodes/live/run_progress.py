@@ -11,21 +11,21 @@ from comfy_api.latest import io
 from server import PromptServer
 from torch import nn
 
-from ..optimization import AscentRecord, Step, Stopping
-from ..reward_models import RewardMix
-from .ascent_report import finite_mean
-from .kept_pictures import KeptPictures, grid, jpeg
-from .live_ascent import DONE, FAILED, LIVE_ASCENTS, LiveAscent
-from .score_history import ScoreHistory
+from ...optimization import RunRecord, Step, Stopping
+from ...reward_models import RewardMix
+from ...runs.kept_images import KeptImages, grid, jpeg
+from ...runs.live_run import DONE, FAILED, LIVE_RUNS, LiveRun
+from ...runs.run_report import finite_mean
+from ...runs.score_history import ScoreHistory
 
 EVENT = "gper.ascent"
 STOPPED = "by hand, and the best noise was kept"
 THUMBNAIL_SIDE = 192
-SECONDS_BETWEEN_PICTURES = 1.0
+SECONDS_BETWEEN_IMAGES = 1.0
 STEPS_AVERAGED = 20
 
 
-class AscentProgress:
+class RunProgress:
     """A callback for an ascent and the context in which it runs; leaving it says that the run is over.
 
     Raises ComfyUI's interrupt when the user cancels. The text that it returns ends the run: Stop and keep, or
@@ -47,29 +47,29 @@ class AscentProgress:
         self.scores = scores
         self.stopping = stopping
         self.preview_every = preview_every
-        self.pictures = KeptPictures()
+        self.pictures = KeptImages()
         self.bar = comfy.utils.ProgressBar(stopping.steps, node_id=hidden.unique_id)
         self.live = _open(reward, stopping.steps, settings, hidden)
-        self.record: AscentRecord | None = None
-        self._pictures_due = True
-        self._pictures_shown = -math.inf
+        self.record: RunRecord | None = None
+        self._images_due = True
+        self._images_shown = -math.inf
 
-    def __enter__(self) -> "AscentProgress":
+    def __enter__(self) -> "RunProgress":
         if self.live.node:
-            LIVE_ASCENTS.add(self.live)
+            LIVE_RUNS.add(self.live)
         self._send()
         return self
 
     def __call__(self, step: Step) -> str | None:
         comfy.model_management.throw_exception_if_processing_interrupted()
         self.record = step.record
-        self._pictures_due |= self.pictures.add(step)
+        self._images_due |= self.pictures.add(step)
         watched_fell = self.scores.read(step, self.pictures)
-        self._pictures_due |= watched_fell is not None  # the best ones are earlier ones again
+        self._images_due |= watched_fell is not None  # the best ones are earlier ones again
         self._note(step)
         preview = None
         if step.index == 0 or (self.preview_every and step.index % self.preview_every == 0):
-            preview = self._show_pictures()
+            preview = self._show_images()
         self.bar.update_absolute(step.index, preview=preview)
         self._send()
         return STOPPED if self.live.stop_requested else watched_fell
@@ -77,8 +77,8 @@ class AscentProgress:
     def __exit__(self, kind, error, traceback) -> None:
         if kind is None:
             self.live.state, self.live.ended = DONE, self.record.stop_reason
-            self._pictures_shown = -math.inf
-            self._show_pictures()
+            self._images_shown = -math.inf
+            self._show_images()
         else:
             self.live.state, self.live.ended = FAILED, "cancelled, or ended by an error"
         self.live.seconds_left = None
@@ -95,12 +95,12 @@ class AscentProgress:
         live.best = finite_mean(record.best_reward)
         live.history.append([finite_mean(values) for values in (step.rewards, *parts)])
 
-    def _show_pictures(self) -> tuple[str, object, int] | None:
+    def _show_images(self) -> tuple[str, object, int] | None:
         """Bring the live view's pictures up to date, not too often; returns ComfyUI's own preview, if it is on."""
         now = time.perf_counter()
-        if not self._pictures_due or now - self._pictures_shown < SECONDS_BETWEEN_PICTURES:
+        if not self._images_due or now - self._images_shown < SECONDS_BETWEEN_IMAGES:
             return None
-        self._pictures_due, self._pictures_shown = False, now
+        self._images_due, self._images_shown = False, now
         best = grid(self.pictures.best)
         self.live.pictures = {
             "start": jpeg(grid(self.pictures.start), THUMBNAIL_SIDE),
@@ -117,7 +117,7 @@ class AscentProgress:
             server.send_sync(EVENT, self.live.event(), server.client_id)
 
 
-def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder) -> LiveAscent:
+def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder) -> LiveRun:
     node = hidden.unique_id
     if node and hidden.dynprompt:
         node = hidden.dynprompt.get_display_node_id(node)
@@ -127,7 +127,7 @@ def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder)
     if isinstance(reward, RewardMix):
         names += reward.names
         watched += [weight == 0 for weight in reward.weights]
-    return LiveAscent(
+    return LiveRun(
         node=node or "",
         prompt=context and context.prompt_id,
         workflow=workflow.get("id"),

@@ -10,7 +10,7 @@ import comfy.sample
 import torch
 from torch import Tensor, nn
 
-from .differentiable.memory_modes import MODES
+from ..differentiable.memory_modes import MODES
 
 if TYPE_CHECKING:
     import comfy.model_patcher

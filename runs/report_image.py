@@ -7,14 +7,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..figures import draw_ascent_sheet
-from ..optimization import AscentRecord
-from .ascent_report import finite_mean, headline, number, summary
-from .kept_pictures import KeptPictures
+from ..figures import draw_run_sheet
+from ..optimization import RunRecord
+from .kept_images import KeptImages
+from .run_report import finite_mean, headline, number, summary
 
 
 def report_image(
-    record: AscentRecord, reward: nn.Module, parts: dict[str, list[Tensor]], pictures: KeptPictures, about_model: str
+    record: RunRecord, reward: nn.Module, parts: dict[str, list[Tensor]], pictures: KeptImages, about_model: str
 ) -> Tensor:
     """IMAGE (1, H, W, 3): the words of the report, the curves, and each picture at the start and at best.
 
@@ -26,7 +26,7 @@ def report_image(
         (f"start: {number(start)}", f"best: {number(best)}, step {int(step)}")
         for start, best, step in zip(record.rewards[0], record.best_reward, record.best_step, strict=True)
     ]
-    sheet = draw_ascent_sheet(
+    sheet = draw_run_sheet(
         headline(record, reward),
         summary(record, reward, about_model),
         {name: values for name, values in curves.items() if any(map(math.isfinite, values))},

@@ -9,9 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..whole_files import written_whole
 from .noise_history import NoiseHistory
 from .pack_version import PACK_VERSION
+from .whole_files import written_whole
 
 FORMAT = "gper-noise"
 FORMAT_VERSION = 1

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..optimization import Step
 from ..reward_models import RewardMix
-from .kept_pictures import KeptPictures
+from .kept_images import KeptImages
 from .watched_reward import WatchedReward, WatchLimit
 
 
@@ -30,7 +30,7 @@ class ScoreHistory:
         total, self._latest = self.reward.forward_with_parts(images, self.prompts)
         return total
 
-    def read(self, step: Step, pictures: KeptPictures) -> str | None:
+    def read(self, step: Step, pictures: KeptImages) -> str | None:
         """Note the parts of the last evaluation; returns why a watched reward ends the run, if one does.
 
         pictures: with this step's in it; see `WatchedReward.read` for what happens to them.

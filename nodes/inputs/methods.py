@@ -8,15 +8,15 @@ from typing import Protocol
 import comfy.sample
 from torch import Tensor
 
-from ..optimization import AscentRecord, Preconditioner, Step, Stopping, ascend, best_of_seeds, local_search
-from ..optimization.local_search import RADIUS
-from ..preconditioning import RECIPES, Recipe, Unconstrained, WhiteGaussianProjector
-from ..preconditioning.recipes import SEARCH_RETRACTION
-from .differentiable.model_presets import ModelPreset, learning_rate_text
+from ...optimization import Preconditioner, RunRecord, Step, Stopping, ascend, best_of_seeds, local_search
+from ...optimization.local_search import RADIUS
+from ...preconditioning import RECIPES, Recipe, Unconstrained, WhiteGaussianProjector
+from ...preconditioning.recipes import SEARCH_RETRACTION
+from ..differentiable.model_presets import ModelPreset, learning_rate_text
 
 OWN_LEARNING_RATE = 0.0  # the Noise Optimizer's learning_rate that stands for the method's or the model's own
 
-Search = Callable[..., AscentRecord]
+Search = Callable[..., RunRecord]
 Callback = Callable[[Step], str | None]
 
 

@@ -5,19 +5,19 @@ import json
 
 from aiohttp import web
 
-from .live_ascent import LIVE_ASCENTS
+from ...runs.live_run import LIVE_RUNS
 
 LONGEST_BODY = 4096  # bytes; ids in nested subgraphs have some dozens
 
 
-async def list_ascents(request: web.Request) -> web.Response:
+async def list_runs(request: web.Request) -> web.Response:
     """GET /gper/ascents: every ascent of the latest prompt with its whole history."""
-    return web.json_response([ascent.snapshot() for ascent in LIVE_ASCENTS.all()])
+    return web.json_response([ascent.snapshot() for ascent in LIVE_RUNS.all()])
 
 
 async def show_picture(request: web.Request) -> web.Response:
     """GET /gper/ascents/{run}/{picture}.jpg: picture is "start" or "best"."""
-    ascent = LIVE_ASCENTS.find(request.match_info["run"])
+    ascent = LIVE_RUNS.find(request.match_info["run"])
     picture = ascent and ascent.pictures.get(request.match_info["picture"])
     if not picture:
         raise web.HTTPNotFound(text="There is no such picture: the run is over and forgotten, or has just begun.")
@@ -33,7 +33,7 @@ async def stop(request: web.Request) -> web.Response:
         raise web.HTTPBadRequest(
             text='Send {"node_id": "12"} to stop one Noise Optimizer, or nothing to stop all.'
         ) from error
-    stopping = LIVE_ASCENTS.stop(node)
+    stopping = LIVE_RUNS.stop(node)
     if stopping:
         message = f"Node {', '.join(stopping)} ends at its next step and hands on the best noise."
     else:
@@ -63,6 +63,6 @@ def _node_to_stop(text: str) -> str | None:
 
 
 def add_routes(routes: web.RouteTableDef) -> None:
-    routes.get("/gper/ascents")(list_ascents)
+    routes.get("/gper/ascents")(list_runs)
     routes.get("/gper/ascents/{run}/{picture}.jpg")(show_picture)
     routes.post("/gper/stop")(stop)

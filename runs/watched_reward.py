@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..optimization import Step
-from .kept_pictures import KeptPictures
+from .kept_images import KeptImages
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class WatchedReward:
         self._steps_below = 0
         self._before_the_fall = None
 
-    def read(self, scores: Tensor, step: Step, pictures: KeptPictures) -> str | None:
+    def read(self, scores: Tensor, step: Step, pictures: KeptImages) -> str | None:
         """Look at the scores (B,) of a step, float32 on the CPU; returns why they end the run, if they do.
 
         Then record and pictures go back to their best from before the fall: what came later is better by fooling the

@@ -4,13 +4,13 @@ import threading
 import uuid
 from dataclasses import dataclass, field
 
-MOST_ASCENTS = 32
+MAX_RUNS = 32
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 
 
 @dataclass
-class LiveAscent:
+class LiveRun:
     """One run of one node. The executing thread writes it, the server's thread reads it.
 
     node: the id that the node has on the page; inside subgraphs the ids of the way to it, joined by colons.
@@ -78,24 +78,24 @@ class LiveAscent:
         }
 
 
-class LiveAscents:
-    """The ascents of the latest prompt that has any; at most `MOST_ASCENTS`, one for each node."""
+class LiveRuns:
+    """The ascents of the latest prompt that has any; at most `MAX_RUNS`, one for each node."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ascents: dict[str, LiveAscent] = {}
+        self._ascents: dict[str, LiveRun] = {}
 
-    def add(self, ascent: LiveAscent) -> None:
+    def add(self, ascent: LiveRun) -> None:
         """Take in a new run; runs of other prompts and earlier runs of its node are forgotten."""
         with self._lock:
             kept = [a for a in self._ascents.values() if a.prompt == ascent.prompt and a.node != ascent.node]
-            self._ascents = {a.run: a for a in [*kept, ascent][-MOST_ASCENTS:]}
+            self._ascents = {a.run: a for a in [*kept, ascent][-MAX_RUNS:]}
 
-    def find(self, run: str) -> LiveAscent | None:
+    def find(self, run: str) -> LiveRun | None:
         with self._lock:
             return self._ascents.get(run)
 
-    def all(self) -> list[LiveAscent]:
+    def all(self) -> list[LiveRun]:
         """In the order in which they started."""
         with self._lock:
             return list(self._ascents.values())
@@ -108,4 +108,4 @@ class LiveAscents:
         return [ascent.node for ascent in running]
 
 
-LIVE_ASCENTS = LiveAscents()
+LIVE_RUNS = LiveRuns()

@@ -10,7 +10,7 @@ from torch import Tensor
 from .vae_decode import decode
 
 
-def pictures_of(
+def images_of(
     rollout: Callable[[Tensor], Tensor], model_wrap: comfy.samplers.CFGGuider, vae: comfy.sd.VAE
 ) -> Callable[[Tensor], Tensor]:
     """A map from noise (B, C, ...) to pictures (B, 3, H, W) in [0, 1]; it raises when the user cancels.

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import folder_paths
 
-from ..reward_models import inspect_reward_file
+from ...reward_models import inspect_reward_file
 
 log = logging.getLogger(__name__)
 

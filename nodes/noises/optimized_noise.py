@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .noise_history import UNKNOWN, NoiseHistory
+from ...runs.noise_history import UNKNOWN, NoiseHistory
 
 REMEDY = "Use the same width, height and batch size in both places, or optimize again for this size."
 

@@ -2,7 +2,7 @@
 
 import comfy.samplers
 
-from .host_contract import check_blocks
+from ..differentiable.host_contract import check_blocks
 
 # In transformer_options: ComfyUI's own caches, and that of TeaCache; of others what their names say.
 CACHES = {
@@ -29,7 +29,9 @@ def check_model_path(guider: comfy.samplers.CFGGuider, needs_gradient: bool) -> 
             "node out of the path to the Noise Optimizer."
         )
     check_blocks(model.model.diffusion_model)
-    from .attention import check_attention  # not at the top: searches work on ComfyUIs that lack what it needs
+    from ..differentiable.attention import (
+        check_attention,  # not at the top: searches work on ComfyUIs that lack what it needs
+    )
 
     check_attention(guider.model_options, model)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 from torch import Tensor
 
-from ..optimization import AscentRecord
+from ..optimization import RunRecord
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class NoiseHistory:
     variation: str = ""
 
     @classmethod
-    def of_ascent(
-        cls, record: AscentRecord, reward: str, parts: dict[str, list[Tensor]], **known: str | float
+    def of_run(
+        cls, record: RunRecord, reward: str, parts: dict[str, list[Tensor]], **known: str | float
     ) -> "NoiseHistory":
         """parts: of each reward of a mix, scores (B,) per evaluation. known: the other fields."""
         best_steps = record.best_step.tolist()

@@ -9,7 +9,7 @@ import comfy.model_management
 import comfy.model_patcher
 from torch import nn
 
-from .watched_reward import WatchLimit
+from ...runs.watched_reward import WatchLimit
 
 
 @cache

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from ..optimization import Step
 
-LONGEST_SIDE = 512
+MAX_SIDE = 512
 
 
-class KeptPictures:
-    """start, best: (B, 3, h, w) uint8 on the CPU, at most `LONGEST_SIDE` high and wide; None before the first step."""
+class KeptImages:
+    """start, best: (B, 3, h, w) uint8 on the CPU, at most `MAX_SIDE` high and wide; None before the first step."""
 
     def __init__(self) -> None:
         self.start: Tensor | None = None
@@ -40,10 +40,10 @@ def grid(pictures: Tensor) -> Image.Image:
     return Image.fromarray(torch.cat(rows, dim=1).movedim(0, -1).contiguous().numpy())
 
 
-def jpeg(picture: Image.Image, longest_side: int) -> bytes:
-    """The picture as JPEG, made smaller where it is larger than ``longest_side``."""
+def jpeg(picture: Image.Image, max_side: int) -> bytes:
+    """The picture as JPEG, made smaller where it is larger than ``max_side``."""
     picture = picture.copy()
-    picture.thumbnail((longest_side, longest_side))
+    picture.thumbnail((max_side, max_side))
     encoded = io.BytesIO()
     picture.save(encoded, "JPEG", quality=85)
     return encoded.getvalue()
@@ -51,7 +51,7 @@ def jpeg(picture: Image.Image, longest_side: int) -> bytes:
 
 def _small(images: Tensor) -> Tensor:
     height, width = images.shape[-2:]
-    scale = LONGEST_SIDE / max(height, width)
+    scale = MAX_SIDE / max(height, width)
     if scale < 1:
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
         images = torch.nn.functional.interpolate(images.float(), size, mode="area")

@@ -7,12 +7,12 @@ from PIL import Image
 from .canvas import Canvas
 from .curves import draw_curves
 
-MOST_PICTURES = 8
+MAX_IMAGES = 8
 _COLUMNS = 4
 _GAP = 12  # pixels around pictures
 
 
-def draw_ascent_sheet(
+def draw_run_sheet(
     heading: str,
     notes: str,
     curves: Mapping[str, Sequence[float]],
@@ -25,7 +25,7 @@ def draw_ascent_sheet(
     Args:
         heading: one line. notes: text below it, broken between words.
         curves: values by name over the steps; may be empty. Each gets a plot of its own, as rewards differ in scale.
-        pictures: the start and the best picture of each sample, RGB of any size; the first `MOST_PICTURES` are shown.
+        pictures: the start and the best picture of each sample, RGB of any size; the first `MAX_IMAGES` are shown.
         captions: what to write below them.
         width: of the sheet in pixels; text stays legible down to 800.
 
@@ -64,7 +64,7 @@ def _pairs(
     pictures: Sequence[tuple[Image.Image, Image.Image]], captions: Sequence[tuple[str, str]], width: int
 ) -> Image.Image:
     """One pair side by side; of several, rows of start pictures with the best pictures below them."""
-    shown = list(zip(pictures, captions, strict=True))[:MOST_PICTURES]
+    shown = list(zip(pictures, captions, strict=True))[:MAX_IMAGES]
     columns = max(2, min(_COLUMNS, len(shown)))
     drawn = [
         tuple(_captioned(picture, words, width // columns, width / 50) for picture, words in zip(*pair, strict=True))

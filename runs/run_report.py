@@ -5,13 +5,13 @@ import math
 from torch import Tensor, nn
 
 from ..figures import describe_whiteness
-from ..optimization import AscentRecord
+from ..optimization import RunRecord
 from ..preconditioning import measure_whiteness
 
 MOST_STEPS_LISTED = 5
 
 
-def headline(record: AscentRecord, reward: nn.Module) -> str:
+def headline(record: RunRecord, reward: nn.Module) -> str:
     """One line: the reward at the start and at best. Of several pictures the mean, each at its own best step."""
     start, best = finite_mean(record.rewards[0]), finite_mean(record.best_reward)
     if best is None:
@@ -29,7 +29,7 @@ def number(score: float | Tensor | None) -> str:
     return f"{score:.4f}" if score is not None and math.isfinite(score) else "not finite"
 
 
-def summary(record: AscentRecord, reward: nn.Module, about_model: str) -> str:
+def summary(record: RunRecord, reward: nn.Module, about_model: str) -> str:
     """What happened in plain words: which step was best, the time, why it ended, the model, how white the noise is."""
     lines = [
         f"{_best_steps(record)} {record.steps} steps in {record.elapsed:.1f} s, {record.seconds_per_step:.2f} s per "
@@ -47,8 +47,8 @@ def summary(record: AscentRecord, reward: nn.Module, about_model: str) -> str:
     return "\n".join(lines)
 
 
-def ascent_report(
-    record: AscentRecord, reward: nn.Module, parts: dict[str, list[Tensor]], start: Tensor, about_model: str
+def run_report(
+    record: RunRecord, reward: nn.Module, parts: dict[str, list[Tensor]], start: Tensor, about_model: str
 ) -> str:
     """A text about ``record``: headline and summary, then a table of the rewards of a mix and one of the pictures.
 
@@ -73,7 +73,7 @@ def ascent_report(
     return "\n".join(lines)
 
 
-def _best_steps(record: AscentRecord) -> str:
+def _best_steps(record: RunRecord) -> str:
     first, last = int(record.best_step.min()), int(record.best_step.max())
     if record.went_back:
         return f"The noise is that of step {last}." if first == last else f"The noises are of steps {first} to {last}."
@@ -88,7 +88,7 @@ def _best_steps(record: AscentRecord) -> str:
     return f"The best noise of each of the {pictures} pictures came {when}."
 
 
-def _incidents(record: AscentRecord) -> list[str]:
+def _incidents(record: RunRecord) -> list[str]:
     lines = [
         f"Picture {incident.sample + 1} was left at its best from step {incident.step} on: {incident.what}."
         for incident in record.incidents

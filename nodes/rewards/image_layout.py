@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..reward_models.base import check_range
+from ...reward_models.base import check_range
 
 
 def to_channels_first(images: Tensor) -> Tensor:

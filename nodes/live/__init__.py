@@ -1,0 +1,1 @@
+"""A run as the page sees it: progress, live curve, Stop and keep."""

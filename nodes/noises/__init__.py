@@ -1,0 +1,1 @@
+"""Noises in ComfyUI: the NOISE that holds an optimized tensor, and where its files are."""

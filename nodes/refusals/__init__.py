@@ -1,0 +1,1 @@
+"""What the Noise Optimizer refuses before any long work: what is wrong, which input, what to do."""

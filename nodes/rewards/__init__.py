@@ -1,0 +1,1 @@
+"""Rewards in ComfyUI: their files, their memory, and scoring images with them."""
