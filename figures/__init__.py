@@ -3,6 +3,5 @@
 from .ascent_sheet import draw_ascent_sheet
 from .curves import draw_curves
 from .noise_statistics import draw_noise_statistics
-from .whiteness_verdict import describe_whiteness
 
-__all__ = ["describe_whiteness", "draw_ascent_sheet", "draw_curves", "draw_noise_statistics"]
+__all__ = ["draw_ascent_sheet", "draw_curves", "draw_noise_statistics"]

@@ -4,9 +4,8 @@ import math
 
 from torch import Tensor, nn
 
-from ..figures import describe_whiteness
 from ..optimization import AscentRecord
-from ..preconditioning import measure_whiteness
+from ..preconditioning import describe_whiteness, measure_whiteness
 
 MOST_STEPS_LISTED = 5
 
@@ -106,7 +105,7 @@ def _incidents(record: AscentRecord) -> list[str]:
 
 
 def _whiteness(noise: Tensor) -> str:
-    verdicts = [describe_whiteness(sample[None].float().numpy()) for sample in noise]
+    verdicts = [describe_whiteness(sample[None]) for sample in noise]
     if len(set(verdicts)) == 1:
         return f"The best noise: {verdicts[0]}."
     return "The best noise: " + " ".join(f"picture {i + 1} {verdict}." for i, verdict in enumerate(verdicts))
