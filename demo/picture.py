@@ -3,9 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from figures import describe_whiteness, draw_curves
+from figures import draw_curves
 from figures.canvas import Canvas
 from figures.noise_measures import band_power, compact_power, flat_samples
+from preconditioning import describe_whiteness
 
 from .run import Run
 
@@ -65,4 +66,4 @@ def _spectrum(run: Run) -> list[float]:
 
 def _verdict(run: Run) -> str:
     """What Noise Statistics says of the first noise."""
-    return f"the noise of the first picture: {describe_whiteness(np.asarray(run.noise[:1]))}"
+    return f"the noise of the first picture: {describe_whiteness(run.noise[:1])}"

@@ -15,14 +15,13 @@ from .noise_measures import (
     flat_samples,
     neighbour_lines,
 )
-from .whiteness_verdict import describe_whiteness
 
 _VALUES = 4.5  # the histogram spans +- this many standard deviations of white noise
 _LINES = 3  # of the verdict
 
 
-def draw_noise_statistics(noise: np.ndarray, block_size: int = 16, size: int = 1024) -> Image.Image:
-    """Four plots and a verdict; the samples of a batch are pooled in the plots.
+def draw_noise_statistics(noise: np.ndarray, verdict: str, block_size: int = 16, size: int = 1024) -> Image.Image:
+    """Four plots, and a verdict below them; the samples of a batch are pooled in the plots.
 
     Values against the bell curve; power over frequency against white; correlation of neighbours against
     what chance allows; norms of the spectrum's blocks against their targets.
@@ -30,6 +29,7 @@ def draw_noise_statistics(noise: np.ndarray, block_size: int = 16, size: int = 1
     Args:
         noise: real array or CPU tensor, shape (batch, ...), at least 16 elements per sample. bfloat16 has to
             be converted first, numpy does not know it.
+        verdict: what is to be said about it, in a few lines.
         block_size: bins per block of the compact spectrum.
         size: width and height in pixels; text stays legible down to 512.
 
@@ -37,7 +37,7 @@ def draw_noise_statistics(noise: np.ndarray, block_size: int = 16, size: int = 1
         a square RGB picture.
 
     Raises:
-        ValueError: as `describe_whiteness`.
+        ValueError: as `flat_samples`.
     """
     flat = flat_samples(noise)
     power = compact_power(flat)
@@ -52,7 +52,7 @@ def draw_noise_statistics(noise: np.ndarray, block_size: int = 16, size: int = 1
     _neighbours(canvas, boxes[2], font, flat.reshape(np.shape(noise)))
     _blocks(canvas, boxes[3], font, power, block_size)
 
-    lines = canvas.wrap(describe_whiteness(noise), 1.05 * font, size - 2 * font)
+    lines = canvas.wrap(verdict, 1.05 * font, size - 2 * font)
     if len(lines) > _LINES:
         lines = [*lines[:_LINES - 1], f"{lines[_LINES - 1]} \u2026"]
     for i, line in enumerate(lines):

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from comfy_api.latest import io
 
-from ..figures import describe_whiteness, draw_noise_statistics
+from ..figures import draw_noise_statistics
+from ..preconditioning import describe_whiteness
 from .inputs.sockets import CATEGORY
 from .noises.drawn_noise import drawn_noise
 
@@ -37,6 +38,6 @@ class NoiseStatistics(io.ComfyNode):
         samples = latent["samples"] if noise is None else drawn_noise(noise, latent)
         if samples.is_nested:
             raise ValueError("The latent holds several latents of different shape: connect a picture latent.")
-        values = samples.float().cpu().numpy()
-        picture = np.asarray(draw_noise_statistics(values), dtype=np.float32) / 255
-        return io.NodeOutput(torch.from_numpy(picture)[None], describe_whiteness(values))
+        verdict = describe_whiteness(samples)
+        picture = np.asarray(draw_noise_statistics(samples.float().cpu().numpy(), verdict), dtype=np.float32) / 255
+        return io.NodeOutput(torch.from_numpy(picture)[None], verdict)

@@ -1,4 +1,4 @@
-"""Keeping optimized noise white: the GPER projection and the published penalties, on torch alone."""
+"""Keeping optimized noise white: the GPER projection and the published penalties, on torch, and scipy for quantiles."""
 
 from .norm_penalty import NormPenalty
 from .preconditioner import Unconstrained, WhiteGaussianProjector
@@ -7,8 +7,9 @@ from .spectrum import compact_spectrum, from_compact_spectrum
 from .spectrum_penalty import SpectrumPenalty
 from .subset_penalty import SubsetPenalty
 from .variations import vary_white_gaussian
-from .white_noise import block_norm_deviations, draw_white_gaussian, is_white_gaussian, project_white_gaussian
+from .white_noise import block_norm_deviations, draw_white_gaussian, project_white_gaussian
 from .whiteness import Whiteness, measure_whiteness
+from .whiteness_verdict import describe_whiteness
 
 __all__ = [
     "RECIPES",
@@ -21,9 +22,9 @@ __all__ = [
     "Whiteness",
     "block_norm_deviations",
     "compact_spectrum",
+    "describe_whiteness",
     "draw_white_gaussian",
     "from_compact_spectrum",
-    "is_white_gaussian",
     "measure_whiteness",
     "project_white_gaussian",
     "vary_white_gaussian",

@@ -143,22 +143,6 @@ def block_norm_deviations(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tupl
     return torch.cat(one_norms, -1), torch.cat(energies, -1)
 
 
-def is_white_gaussian(x: torch.Tensor, block_size: int = BLOCK_SIZE, tolerance: float = 1e-4) -> torch.Tensor:
-    """Whether each sample lies in the set G, up to a relative `tolerance` on both norms of every block.
-
-    Args:
-        x: real, shape (batch, ...), as for `project_white_gaussian`.
-        block_size: bins per block.
-        tolerance: largest relative deviation allowed. True white noise is not in G: the norms of its blocks
-            scatter around the targets by 1/sqrt(block_size) or so.
-
-    Returns:
-        bool, shape (batch,).
-    """
-    one_norm, energy = block_norm_deviations(x, block_size)
-    return (torch.maximum(one_norm.abs(), energy.abs()) <= tolerance).all(-1)
-
-
 def draw_white_gaussian(shape: tuple[int, ...], block_size: int = BLOCK_SIZE,
                         generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32,
                         device: torch.device | str = "cpu") -> torch.Tensor:

@@ -4,11 +4,10 @@ import math
 
 from torch import Tensor, nn
 
-from ..figures import describe_whiteness
 from ..optimization import RunRecord
-from ..preconditioning import measure_whiteness
+from ..preconditioning import describe_whiteness, measure_whiteness
 
-MOST_STEPS_LISTED = 5
+MAX_STEPS_LISTED = 5
 
 
 def headline(record: RunRecord, reward: nn.Module) -> str:
@@ -97,7 +96,7 @@ def _incidents(record: RunRecord) -> list[str]:
     passed_over = [incident for incident in record.incidents if not incident.taken_out]
     for sample in sorted({incident.sample for incident in passed_over}):
         steps = [str(incident.step) for incident in passed_over if incident.sample == sample]
-        listed = ", ".join(steps[:MOST_STEPS_LISTED]) + (" and more" if len(steps) > MOST_STEPS_LISTED else "")
+        listed = ", ".join(steps[:MAX_STEPS_LISTED]) + (" and more" if len(steps) > MAX_STEPS_LISTED else "")
         lines.append(
             f"Picture {sample + 1} had no finite score at {len(steps)} of {len(record.rewards)} noises, which were "
             f"passed over (step {listed})."
@@ -106,7 +105,7 @@ def _incidents(record: RunRecord) -> list[str]:
 
 
 def _whiteness(noise: Tensor) -> str:
-    verdicts = [describe_whiteness(sample[None].float().numpy()) for sample in noise]
+    verdicts = [describe_whiteness(sample[None]) for sample in noise]
     if len(set(verdicts)) == 1:
         return f"The best noise: {verdicts[0]}."
     return "The best noise: " + " ".join(f"picture {i + 1} {verdict}." for i, verdict in enumerate(verdicts))

@@ -99,7 +99,7 @@ def test_curves_need_values(series: dict, message: str) -> None:
 @pytest.mark.parametrize("shape", [(1, 16, 24, 24), (3, 4, 8, 9), (1, 16), (2, 77), (1, 16, 3, 8, 8), (1, 40, 1, 1)])
 @pytest.mark.parametrize("size", [512, 1024])
 def test_noise_statistics_of_any_shape(shape: tuple[int, ...], size: int) -> None:
-    picture = draw_noise_statistics(np.random.default_rng(0).standard_normal(shape), size=size)
+    picture = draw_noise_statistics(np.random.default_rng(0).standard_normal(shape), "white", size=size)
     assert picture.size == (size, size) and picture.mode == "RGB"
     for colour in (BLUE, VERMILLION):
         assert len(ink(picture, colour)) > 0 or len(shape) < 4 or shape[-1] == 1
@@ -107,13 +107,13 @@ def test_noise_statistics_of_any_shape(shape: tuple[int, ...], size: int) -> Non
 
 @pytest.mark.parametrize("noise", [np.zeros((1, 4, 8, 8)), np.full((1, 64), 1e6), 1e-9 * np.arange(64.0)[None]])
 def test_noise_statistics_of_what_is_no_noise(noise: np.ndarray) -> None:
-    assert draw_noise_statistics(noise).size == (1024, 1024)
+    assert draw_noise_statistics(noise, "a verdict " * 60).size == (1024, 1024)
 
 
 def test_the_spectrum_of_stripes_is_drawn_higher_at_low_frequencies() -> None:
     x = np.random.default_rng(0).standard_normal((1, 4, 32, 32))
     for noise, tilted in ((x, False), ((x + np.roll(x, 1, -1)) / math.sqrt(2), True)):
-        points = ink(draw_noise_statistics(noise), BLUE)
+        points = ink(draw_noise_statistics(noise, ""), BLUE)
         plot = points[(points[:, 0] < 430) & (points[:, 1] > 560)]
         left, right = plot[plot[:, 1] < 700, 0].mean(), plot[plot[:, 1] > 900, 0].mean()
         assert bool(right - left > 60) is tilted
