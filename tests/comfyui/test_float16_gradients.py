@@ -39,7 +39,7 @@ def test_nor_in_the_vae(pack, tmp_path):
 
     from . import tiny_models
 
-    vae = tiny_models.taesd(tmp_path).stock
+    vae = tiny_models.taesd(tmp_path, smooth=True).stock
     vae.first_stage_model.to(torch.float16)
     freeze_as_ordinary(vae.first_stage_model)
     vae.vae_dtype = torch.float16

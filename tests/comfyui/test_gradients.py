@@ -21,7 +21,7 @@ def flux(tiny, tmp_path_factory):
 @pytest.fixture(scope="module")
 def vaes(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("vae")
-    return {"taesd": tiny.taesd(folder), "kl": tiny.kl(folder)}
+    return {"taesd": tiny.taesd(folder, smooth=True), "kl": tiny.kl(folder)}
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def chroma(folder: Path) -> Family:
         ).sample
         return unpatched(tokens, 16, 8, 8)
 
-    vae = tiny_models.taesd(folder)
+    vae = tiny_models.taesd(folder, smooth=True)
     with recognised(SmallChroma):
         stock = load_diffusion_model(published_layout(reference.state_dict()), folder / "chroma.safetensors")
     return Family(

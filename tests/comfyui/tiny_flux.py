@@ -52,7 +52,7 @@ def _flux(folder: Path, guidance: float | None) -> Family:
         return unpatched(tokens, 16, 8, 8)
 
     extra = {} if guidance is None else {"guidance": guidance}
-    vae = tiny_models.taesd(folder)
+    vae = tiny_models.taesd(folder, smooth=True)
     return Family(
         stock=load_diffusion_model(reference.state_dict(), folder / "flux.safetensors"),
         vae=vae.stock,

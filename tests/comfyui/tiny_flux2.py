@@ -100,6 +100,7 @@ def _autoencoder() -> AutoencoderKLFlux2:
     """At the published size, which ComfyUI's loader takes for granted, with statistics that matter."""
     torch.manual_seed(1)
     autoencoder = AutoencoderKLFlux2().requires_grad_(False).eval()
+    autoencoder.decoder.conv_out.weight *= 0.2  # inside the range that is not clipped
     autoencoder.bn.running_mean.normal_(std=0.1)
     autoencoder.bn.running_var.uniform_(0.5, 2)
     return autoencoder

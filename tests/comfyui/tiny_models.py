@@ -47,8 +47,14 @@ def flux(folder: Path, dtype: torch.dtype = torch.float32) -> Pair:
         return Pair(comfy.sd.load_diffusion_model(str(path)), reference)
 
 
-def taesd(folder: Path, channels: int = 16, scale: float = 0.3611, shift: float = 0.1159) -> Pair:
-    """scale, shift: of the model's latents, FLUX.1's unless told."""
+def taesd(
+    folder: Path, channels: int = 16, scale: float = 0.3611, shift: float = 0.1159, smooth: bool = False
+) -> Pair:
+    """scale, shift: of the model's latents, FLUX.1's unless told. smooth: SiLU in place of its ReLUs.
+
+    With ReLUs the gradient is no continuous function of the latent: two latents 1e-7 apart, as far as two float32
+    computations of one latent are, have gradients up to 3e-4 apart. Compare gradients of whole rollouts with `smooth`.
+    """
     torch.manual_seed(1)
     reference = AutoencoderTiny(latent_channels=channels).requires_grad_(False)
     reference.decoder.layers[-1].bias += 0.5  # mid-grey: inside the range that is not clipped
@@ -57,7 +63,18 @@ def taesd(folder: Path, channels: int = 16, scale: float = 0.3611, shift: float 
         for key, value in getattr(reference, part).state_dict().items():
             _, index, rest = key.split(".", 2)
             weights[f"taesd_{part}.{int(index) + offset}.{rest}"] = value.contiguous()
-    return _vae(weights, reference, folder / "taesd.safetensors")
+    pair = _vae(weights, reference, folder / "taesd.safetensors")
+    if smooth:
+        for module in (pair.stock.first_stage_model, reference):
+            _replace_relus(module)
+    return pair
+
+
+def _replace_relus(module: torch.nn.Module) -> None:
+    for parent in [*module.modules()]:
+        for name, child in [*parent._modules.items()]:  # named_children passes over what stands there twice
+            if isinstance(child, torch.nn.ReLU):
+                setattr(parent, name, torch.nn.SiLU())
 
 
 def kl(folder: Path) -> Pair:

@@ -82,7 +82,7 @@ def _unet(folder, reference, layout, small, condition, added, scale) -> Family:
             x = x + predicted_noise(x, sigma) * (next_sigma - sigma)
         return x
 
-    vae = tiny_models.taesd(folder, channels=4, scale=scale, shift=0.0)
+    vae = tiny_models.taesd(folder, channels=4, scale=scale, shift=0.0, smooth=True)
     path = folder / "checkpoint.safetensors"
     save_file(checkpoint_weights(reference, layout), path)
     with recognised(small), torch.inference_mode():

@@ -53,7 +53,7 @@ def turbo(folder: Path) -> Family:
         frames = list(x.unsqueeze(2).unbind(0))
         return -torch.stack(reference(frames, time, [context[0].clone()] * len(x)).sample).squeeze(2)
 
-    vae = tiny_models.taesd(folder)
+    vae = tiny_models.taesd(folder, smooth=True)
     with recognised(SmallZImage):
         stock = load_diffusion_model(weights, folder / "z_image.safetensors")
     return Family(
