@@ -22,6 +22,7 @@ from .noise_history import NoiseHistory
 from .optimized_noise import OptimizedNoise
 from .report_image import report_image
 from .score_history import ScoreHistory
+from .seed_spreads import measured_first
 from .types import CATEGORY, NoiseMethod, Preconditioner, RewardModel
 
 log = logging.getLogger(__name__)
@@ -218,7 +219,7 @@ class NoiseOptimizer(io.ComfyNode):
 
         scores = ScoreHistory(reward.model, prompts, reward.limits)
         progress = AscentProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_method)
-        search = method.search(settings, stopping, progress)
+        search = measured_first(method.search(settings, stopping, progress), scores, noise.seed)
         with progress:
             wires = (
                 guider,
@@ -238,7 +239,8 @@ class NoiseOptimizer(io.ComfyNode):
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
             latent.pop(ratio, None)
         latent["samples"] = samples
-        report = ascent_report(record, reward.model, scores.parts, start, about_method)
+        about = f"{about_method} {scores.about_spreads}".strip()
+        report = ascent_report(record, reward.model, scores.parts, start, about, scores.typical_range)
         history = NoiseHistory.of_ascent(
             record,
             reward.model.name,
@@ -252,7 +254,7 @@ class NoiseOptimizer(io.ComfyNode):
             OptimizedNoise(noise.seed, record.best_noise, history),
             latent,
             report,
-            report_image(record, reward.model, scores.parts, progress.pictures, about_method),
+            report_image(record, reward.model, scores.parts, progress.pictures, about, scores.typical_range),
             ui={"reward_history": _jsonable(record.reward_history())},
         )
 
