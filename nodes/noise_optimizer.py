@@ -11,6 +11,7 @@ from ..runs.noise_history import NoiseHistory
 from ..runs.report_image import report_image
 from ..runs.run_report import run_report
 from ..runs.score_history import ScoreHistory
+from ..runs.seed_spreads import measured_first
 from .differentiable.guided_sampling import GuidedSampling
 from .differentiable.host_contract import check_host
 from .differentiable.memory_modes import MODES
@@ -206,7 +207,7 @@ class NoiseOptimizer(io.ComfyNode):
 
         scores = ScoreHistory(reward.model, prompts, reward.limits)
         progress = RunProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_method)
-        search = method.search(settings, stopping, progress)
+        search = measured_first(method.search(settings, stopping, progress), scores, noise.seed)
         with progress:
             sampling = GuidedSampling(
                 guider,
@@ -230,7 +231,8 @@ class NoiseOptimizer(io.ComfyNode):
         for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
             latent.pop(ratio, None)
         latent["samples"] = samples
-        report = run_report(record, reward.model, scores.parts, start, about_method)
+        about = f"{about_method} {scores.about_spreads}".strip()
+        report = run_report(record, reward.model, scores.parts, start, about, scores.typical_range)
         history = NoiseHistory.of_run(
             record,
             reward.model.name,
@@ -244,7 +246,7 @@ class NoiseOptimizer(io.ComfyNode):
             OptimizedNoise(noise.seed, record.best_noise, history, batch_index=latent.get("batch_index")),
             latent,
             report,
-            report_image(record, reward.model, scores.parts, progress.pictures, about_method),
+            report_image(record, reward.model, scores.parts, progress.pictures, about, scores.typical_range),
             ui={"reward_history": _jsonable(record.reward_history())},
         )
 

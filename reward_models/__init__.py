@@ -7,6 +7,7 @@ from .loading import KINDS, inspect_reward_file, load_image_encoder, load_reward
 from .mix import MODES, RewardMix
 from .picture_statistics import STATISTICS, PictureStatistic
 from .recognise import RewardFileInfo
+from .spread import Spread
 
 __all__ = [
     "KINDS",
@@ -18,6 +19,7 @@ __all__ = [
     "RewardFileInfo",
     "RewardMix",
     "RewardModel",
+    "Spread",
     "inspect_reward_file",
     "load_image_encoder",
     "load_reward",

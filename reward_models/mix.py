@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from .base import RewardModel, at_least_float32
+from .spread import Spread
 
 WEIGHTED_SUM = "weighted sum"
 EQUAL_PULL = "equal pull"
@@ -18,13 +19,16 @@ MODES = (WEIGHTED_SUM, EQUAL_PULL)
 class RewardMix(RewardModel):
     """A combination of rewards s_i with weights w_i.
 
-    The returned value is always sum_i w_i s_i. What is followed, the gradient at each image, depends on the
-    mode:
+    The mode decides what is followed, the gradient at each image, and the value:
 
-    - "weighted sum": sum_i w_i grad s_i, the gradient of the value. Weights have to balance the scales of the
-      scores.
+    - "weighted sum": sum_i w_i grad s_i, the gradient of the value sum_i w_i s_i. Weights have to balance the
+      scales of the scores.
     - "equal pull": sum_i w_i grad s_i / |grad s_i|, with the norm over one image. Weights are shares of the pull
-      whatever the scales; the value is then for display and its finite differences do not give this gradient.
+      whatever the scales. The value, by which noises are compared, counts each score in units of its own spread:
+      sum_i w_i (s_i - m_i) / d_i with the mean m_i and the deviation d_i of the `Spread` that the caller has
+      measured, on pictures that differ by chance. It rises with every score of positive weight. As long as the
+      spreads stay the same, values can be compared. Its finite differences do not give the gradient. Without
+      spreads it is sum_i w_i s_i.
 
     A weight of 0 watches a reward: it is scored without a gradient. A negative weight pushes away. Each
     reward is differentiated with respect to the images by itself and its graph freed, so memory holds one
@@ -37,6 +41,7 @@ class RewardMix(RewardModel):
 
     Attributes:
         names: one name per reward; a repeated name gets a number, "PickScore 2".
+        needs_spreads: whether spreads matter to the order of the values: "equal pull" of two rewards or more.
 
     Raises:
         ValueError: no reward, another number of weights, only weights of 0, or an unknown mode.
@@ -68,6 +73,7 @@ class RewardMix(RewardModel):
         self.rewards = nn.ModuleList(rewards)
         self.weights = tuple(weights)
         self.mode = mode
+        self.needs_spreads = mode == EQUAL_PULL and sum(weight != 0 for weight in weights) > 1
         self.names = tuple(_unique([reward.name for reward in rewards]))
         self.needs_prompt = any(reward.needs_prompt for reward in rewards)
         ends = [
@@ -84,16 +90,19 @@ class RewardMix(RewardModel):
         return self.forward_with_parts(images, prompts)[0]
 
     def forward_with_parts(
-        self, images: Tensor, prompts: str | Sequence[str] | None = None
+        self,
+        images: Tensor,
+        prompts: str | Sequence[str] | None = None,
+        spreads: Mapping[str, Spread] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The value of `forward`, and the score of every reward by name, (B,) each and detached.
+        """The value (B,), in units of `spreads` if there are any, and every reward's score by name, (B,), detached.
 
         Raises:
             ValueError: an input is wrong, or a reward with a weight has no gradient.
         """
         if not (torch.is_grad_enabled() and images.requires_grad):
             parts = self.score_all(images, prompts)
-            return self._weighted_sum(parts), parts
+            return self.value(parts, spreads), parts
         pixels = at_least_float32(images)
         leaf = pixels.detach().requires_grad_()
         pull = torch.zeros_like(leaf)
@@ -111,12 +120,43 @@ class RewardMix(RewardModel):
             pull += weight * (_unit_per_image(gradient) if self.mode == EQUAL_PULL else gradient)
         # Zero in value, and `pull` is its gradient at each image.
         displacement = ((pixels - pixels.detach()) * pull).flatten(1).sum(dim=1)
-        return self._weighted_sum(parts) + displacement, parts
+        return self.value(parts, spreads) + displacement, parts
 
     @torch.no_grad()
     def score_all(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> dict[str, Tensor]:
         """The score of every reward by name, (B,) each, without gradients."""
         return {name: reward(images, prompts) for name, reward, _ in self._members()}
+
+    @torch.no_grad()
+    def score_weighted(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> dict[str, Tensor]:
+        """As `score_all`, without the rewards of weight 0."""
+        return {name: reward(images, prompts) for name, reward, weight in self._members() if weight}
+
+    def spreads(self, scores: Mapping[str, Tensor]) -> dict[str, Spread]:
+        """From scores (draws, B) by name, those of every reward that has a weight."""
+        return {
+            name: Spread.of(scores[name], reward.typical_range) for name, reward, weight in self._members() if weight
+        }
+
+    def value(self, parts: Mapping[str, Tensor], spreads: Mapping[str, Spread] | None = None) -> Tensor:
+        """The value (B,) from the scores (B,) by name.
+
+        Without what is only watched: 0 times what is not finite is not 0.
+        """
+        return torch.stack([
+            weight * (spreads[name].of_score(parts[name]) if spreads else parts[name])
+            for name, _, weight in self._members()
+            if weight
+        ]).sum(dim=0)
+
+    def typical_range_in(self, spreads: Mapping[str, Spread]) -> tuple[float, float]:
+        """`typical_range` of values in units of `spreads`."""
+        ends = [
+            sorted(weight * spreads[name].of_score(end) for end in reward.typical_range)
+            for name, reward, weight in self._members()
+            if weight
+        ]
+        return sum(low for low, _ in ends), sum(high for _, high in ends)
 
     def recomputable_layers(self) -> list[nn.Module]:
         members = (reward for reward in self.rewards if isinstance(reward, RewardModel))
@@ -124,10 +164,6 @@ class RewardMix(RewardModel):
 
     def _members(self) -> Iterator[tuple[str, nn.Module, float]]:
         return zip(self.names, self.rewards, self.weights, strict=True)
-
-    def _weighted_sum(self, parts: dict[str, Tensor]) -> Tensor:
-        """Without what is only watched: 0 times what is not finite is not 0."""
-        return torch.stack([weight * parts[name] for name, _, weight in self._members() if weight]).sum(dim=0)
 
 
 def _unit_per_image(gradient: Tensor) -> Tensor:

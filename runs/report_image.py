@@ -14,7 +14,12 @@ from .run_report import finite_mean, headline, number, summary
 
 
 def report_image(
-    record: RunRecord, reward: nn.Module, parts: dict[str, list[Tensor]], pictures: KeptImages, about_model: str
+    record: RunRecord,
+    reward: nn.Module,
+    parts: dict[str, list[Tensor]],
+    pictures: KeptImages,
+    about_model: str,
+    typical_range: tuple[float, float],
 ) -> Tensor:
     """IMAGE (1, H, W, 3): the words of the report, the curves, and each picture at the start and at best.
 
@@ -28,7 +33,7 @@ def report_image(
     ]
     sheet = draw_run_sheet(
         headline(record, reward),
-        summary(record, reward, about_model),
+        summary(record, about_model, typical_range),
         {name: values for name, values in curves.items() if any(map(math.isfinite, values))},
         [(_picture(start), _picture(best)) for start, best in zip(pictures.start, pictures.best, strict=True)],
         captions,

@@ -28,8 +28,11 @@ def number(score: float | Tensor | None) -> str:
     return f"{score:.4f}" if score is not None and math.isfinite(score) else "not finite"
 
 
-def summary(record: RunRecord, reward: nn.Module, about_model: str) -> str:
-    """What happened in plain words: which step was best, the time, why it ended, the model, how white the noise is."""
+def summary(record: RunRecord, about_model: str, typical_range: tuple[float, float]) -> str:
+    """What happened in plain words: which step was best, the time, why it ended, the model, how white the noise is.
+
+    typical_range: of the rewards in the record.
+    """
     lines = [
         f"{_best_steps(record)} {record.steps} steps in {record.elapsed:.1f} s, {record.seconds_per_step:.2f} s per "
         f"step. Stopped: {record.stop_reason}.",
@@ -37,7 +40,7 @@ def summary(record: RunRecord, reward: nn.Module, about_model: str) -> str:
         _whiteness(record.best_noise),
     ]
     lines += _incidents(record)
-    low, high = reward.typical_range
+    low, high = typical_range
     if record.best_reward.max() > high:
         lines.append(
             f"The score is above what ordinary pictures get ({low:g} to {high:g}): look whether the picture is still "
@@ -47,15 +50,20 @@ def summary(record: RunRecord, reward: nn.Module, about_model: str) -> str:
 
 
 def run_report(
-    record: RunRecord, reward: nn.Module, parts: dict[str, list[Tensor]], start: Tensor, about_model: str
+    record: RunRecord,
+    reward: nn.Module,
+    parts: dict[str, list[Tensor]],
+    start: Tensor,
+    about_model: str,
+    typical_range: tuple[float, float],
 ) -> str:
     """A text about ``record``: headline and summary, then a table of the rewards of a mix and one of the pictures.
 
     parts: scores (B,) per evaluation of each reward of a mix. start: the start noise. about_model: a sentence on the
-    model and its learning rate.
+    model and its learning rate. typical_range: of the rewards in the record.
     """
     history = record.reward_history()
-    lines = [headline(record, reward) + ".", summary(record, reward, about_model)]
+    lines = [headline(record, reward) + ".", summary(record, about_model, typical_range)]
     if parts:
         lines += ["", "mean over the pictures  start     at the end  over the steps"]
         for name, scores in parts.items():

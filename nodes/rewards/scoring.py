@@ -16,7 +16,8 @@ def score_images_one_by_one(
 ) -> dict[str, Tensor]:
     """Scores (B,) on the CPU by the name of the reward: the total first, then the parts of a mix.
 
-    pictures: (3, H, W) each, of any size. prompts: one for all, or one for each.
+    pictures: (3, H, W) each, of any size. prompts: one for all, or one for each. The total of a mix with equal pull
+    counts each score in units of its spread among these pictures, from its mean.
     One picture at a time bounds the memory.
     """
     comfy.model_management.load_models_gpu(reward.patchers)
@@ -30,7 +31,12 @@ def score_images_one_by_one(
         else:
             total, parts = reward.model(picture, text), {}
         rows.append({reward.model.name: total, **parts})
-    return {name: torch.cat([row[name] for row in rows]).float().cpu() for name in rows[0]}
+    columns = {name: torch.cat([row[name] for row in rows]).float().cpu() for name in rows[0]}
+    if isinstance(reward.model, RewardMix) and reward.model.needs_spreads:
+        parts = {name: columns[name] for name in reward.model.names}
+        spreads = reward.model.spreads({name: scores[:, None] for name, scores in parts.items()})
+        columns[reward.model.name] = reward.model.value(parts, spreads)
+    return columns
 
 
 def ranking(scores: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Runs on several rewards, called as ComfyUI calls them, in the demo world: what is kept, when a watched one ends."""
+"""Runs on several rewards in the demo world, called as ComfyUI calls them: what counts, what is kept, what ends one."""
 
 import math
 import re
@@ -113,3 +113,65 @@ def test_what_is_not_finite_stands_in_no_mean(optimize):
     assert f"{best:.4f} at best." in output.args[2]
     report = optimize(broken(statistic("brightness"), where=[0, 1], when=range(100)), batch=2).args[2]
     assert report.startswith("broken: no finite score.") and "No other noise than the start noise was tried" in report
+
+
+class Channel(torch.nn.Module):
+    """The mean of one channel, times a scale."""
+
+    needs_prompt, typical_range, licence = False, (0.0, 1.0), "none"
+
+    def __init__(self, channel, scale):
+        super().__init__()
+        self.name, self.channel, self.scale = f"channel {channel}", channel, scale
+
+    def forward(self, images, prompts=None):
+        return self.scale * images[:, self.channel].mean((1, 2))
+
+
+def channel(index, scale):
+    from gper_pack.nodes.reward_handle import RewardHandle
+
+    return RewardHandle(Channel(index, scale))
+
+
+def rises(output, *names):
+    """How far the kept noise's scores lie above the start's."""
+    starts = [float(re.search(rf"^{name} +(-?[\d.]+)", output.args[2], re.MULTILINE)[1]) for name in names]
+    return [output.args[0].history.scores[name][0] - start for name, start in zip(names, starts, strict=True)]
+
+
+@pytest.mark.parametrize("method", ["local search", "best of seeds"])
+def test_equal_pull_searches_for_both_whatever_their_scales(optimize, method):
+    """The picture's red channel against less of its blue one: they go together, so by raw numbers one alone decides."""
+    kept = []
+    for scale in (0.05, 100.0):
+        output = optimize(mixed(channel(0, 1.0), channel(2, -scale)), method=method, steps=60)
+        red, less_blue = rises(output, "channel 0", "channel 2")
+        assert red > 0 and less_blue > 0
+        kept.append(output.args[0].history)
+    assert kept[0].best_steps == kept[1].best_steps and any(kept[0].best_steps)
+    assert kept[0].scores["mix"] == pytest.approx(kept[1].scores["mix"], rel=1e-3)
+
+
+def test_equal_pull_does_not_sell_the_taste_for_sharpness(optimize, world):
+    reward = mixed(world[3], statistic("sharpness", "less"))
+    taste, sharpness = rises(optimize(reward, method="local search", steps=60), "demo taste", "sharpness")
+    assert taste > 0 and sharpness > 0
+
+
+def test_equal_pull_has_units_that_the_report_names_and_the_target_counts_in(optimize, world):
+    reward = mixed(world[3], statistic("sharpness", "less"))
+    output = optimize(reward, steps=20)
+    report, totals = output.args[2], [row[0] for row in output.ui["reward_history"]]
+    assert re.search(r"Equal pull: mix counts .* \(demo taste [\d.]+, sharpness [\d.e+]+\)", report)
+    assert f"mix: {totals[0]:.4f} at the start, {max(totals):.4f} at best." in report and max(map(abs, totals)) < 20
+    assert all(map(float.__eq__, totals, (row[0] for row in optimize(reward, steps=20).ui["reward_history"])))
+    target = (totals[0] + max(totals)) / 2
+    assert "reached the target reward" in optimize(reward, steps=20, target_reward=target).args[2]
+
+
+def test_one_reward_and_its_watchers_need_no_units(optimize, world):
+    """Their order is that of the one; nothing is measured, and the number stays its score."""
+    watched, alone = optimize(mixed(world[3], statistic("sharpness"), 0.0)), optimize(world[3])
+    histories = [torch.tensor(output.ui["reward_history"]) for output in (watched, alone)]
+    assert torch.allclose(*histories, atol=1e-4) and "Equal pull" not in watched.args[2]

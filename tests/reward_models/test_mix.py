@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from reward_models import PictureStatistic, RewardMix, RewardModel
+from reward_models import PictureStatistic, RewardMix, RewardModel, Spread
 from tests.reward_models import small_checkpoints as small
 from tests.reward_models.parity import PROMPTS, pictures, score_and_gradient
 
@@ -122,6 +124,48 @@ def test_prompts_reach_the_rewards_that_need_them(tmp_path):
     torch.testing.assert_close(mix.score_all(pictures(), PROMPTS)["CLIPScore"], clip(pictures(), PROMPTS))
     with pytest.raises(ValueError, match="CLIPScore compares each image with a prompt"):
         mix(pictures())
+
+
+def test_equal_pull_counts_in_spreads():
+    mix = RewardMix(members(), WEIGHTS, "equal pull")
+    images = pictures(5, 20, 24)
+    parts = mix.score_all(images)
+    spreads = mix.spreads({name: scores[:, None] for name, scores in parts.items()})
+    expected = sum(
+        weight * (parts[name] - parts[name].mean()) / parts[name].std()
+        for name, weight in zip(MEMBERS, WEIGHTS, strict=True)
+    )
+    torch.testing.assert_close(mix.value(parts, spreads), expected)
+    total, _ = mix.forward_with_parts(images.requires_grad_(), spreads=spreads)
+    torch.testing.assert_close(total.detach(), expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(total.sum(), images)[0], torch.autograd.grad(mix(images).sum(), images)[0]
+    )
+
+
+def test_a_spread_is_that_within_the_columns():
+    scores = torch.tensor([[1.0, 101.0], [3.0, 103.0], [2.0, math.nan], [math.inf, 105.0]])
+    spread = Spread.of(scores, (0.0, 1.0))
+    assert spread.mean == pytest.approx(scores[scores.isfinite()].mean().item())
+    assert spread.deviation == pytest.approx(math.sqrt((1 + 1 + 0 + 4 + 0 + 4) / 4))
+
+
+@pytest.mark.parametrize("scores", [[[2.0], [2.0]], [[math.nan], [2.0]], [[2.0, 4.0]]])
+def test_where_nothing_differs_the_typical_range_is_the_unit(scores):
+    assert Spread.of(torch.tensor(scores), (10.0, 14.0)).deviation == 4
+    assert Spread.of(torch.full((2, 1), math.nan), (10.0, 14.0)) == Spread(12.0, 4.0)
+
+
+@pytest.mark.parametrize("mode, weights, needed", [("equal pull", (1, 1), True), ("equal pull", (1, 0), False),
+                                                   ("weighted sum", (1, 1), False)])
+def test_only_an_order_among_several_needs_spreads(mode, weights, needed):
+    assert RewardMix(members()[:2], weights, mode).needs_spreads is needed
+
+
+def test_a_watched_score_that_is_not_finite_stays_out_of_the_value():
+    mix = RewardMix(members(), (1.0, 0.0, 1.0))
+    parts = dict(zip(MEMBERS, torch.tensor([[1.0], [math.nan], [1.0]]), strict=True))
+    assert mix.value(parts).tolist() == [2.0]
 
 
 def test_names_are_made_unique():
