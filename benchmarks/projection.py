@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 from preconditioning import project_white_gaussian
+from whole_files import write_text_whole
 
 # Samples: latents of the demo world, SD, SDXL or FLUX at 1024 pixels, a small video, and long rows.
 LATENTS = ((16, 8, 8), (4, 64, 64), (16, 128, 128), (4, 4, 64, 64))
@@ -94,7 +95,7 @@ def main() -> None:
         machine = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
         if torch.cuda.is_available():
             machine["gpu"] = torch.cuda.get_device_name()
-        options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
+        write_text_whole(options.json, json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from whole_files import write_text_whole
+
 GIB = 2**30
 
 
@@ -22,7 +24,7 @@ def command_line(module: str, document: str) -> argparse.ArgumentParser:
 def write_json(path: Path | None, value: object) -> None:
     """Nothing without a path."""
     if path is not None:
-        path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        write_text_whole(path, json.dumps(value, indent=1) + "\n")
 
 
 def now(device: torch.device) -> float:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from whole_files import write_text_whole
+
 from ..shared import table, write_json
 from . import long_runs, sections
 from .findings import Findings, summary
@@ -25,7 +27,7 @@ def write_report(comparison: Comparison, out: Path, with_ablations: bool, comman
              sections.fronts(findings, folder), long_runs.left_running(findings)]
     if with_ablations:
         parts.append(long_runs.ablations(findings))
-    out.write_text("\n".join(part for part in parts if part))
+    write_text_whole(out, "\n".join(part for part in parts if part))
     write_json(out.with_suffix(".json"), _figures(findings, met))
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from whole_files import write_text_whole
+
 from .. import shared
 from ..memory_tables import card_table, estimate_table
 from ..shared import GIB, text
@@ -62,7 +64,7 @@ def write(results: list[Result], weights: dict[str, int], peak: float, geometry:
     }
     rows = _rows(results, weights["token_weights"], peak)
     shared.write_json(path, {**facts, "rows": rows})
-    path.with_suffix(".md").write_text(page(facts, rows), encoding="utf-8")
+    write_text_whole(path.with_suffix(".md"), page(facts, rows))
 
 
 def table(results: list[Result], weights: dict[str, int], peak: float) -> str:
