@@ -81,9 +81,8 @@ def test_computing_in_16_bit(tiny, formats, weights, noise, vae, dtype):
 
 
 def test_a_vae_that_computes_in_bfloat16(tiny, formats, weights, noise, tmp_path, monkeypatch):
-    """As ComfyUI has it on recent cards. Some sixty layers round, forwards and backwards: 7 times one rounding."""
+    """As ComfyUI has it on recent cards. Some sixty roundings, forwards and backwards, come to 6 to 9 times one."""
     vae, model = tiny.kl(tmp_path).stock, formats.in_dtype(torch.float32)(weights).load()
-    noise = noise[..., :4, :4]
     expected = gradient(tiny, model, noise, vae)
     rounded = copy.deepcopy(vae.first_stage_model).to(torch.bfloat16)
     monkeypatch.setattr(vae, "first_stage_model", rounded)
