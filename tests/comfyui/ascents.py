@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.memory_modes.gradient_node.ramp import Ramp
 
-__all__ = ["Ramp", "optimize", "plain", "relative"]
+__all__ = ["Ramp", "optimize", "plain", "relative", "rounding"]
 
 
 def optimize(
@@ -55,3 +55,8 @@ def plain(guider, noise, sigmas=(1.0, 0.0), latent=None, mask=None):
 
 def relative(a, b):
     return ((a - b).norm() / b.norm()).item()
+
+
+def rounding(dtype):
+    """The largest relative error of one rounding to `dtype`: what limits for a computation in it are multiples of."""
+    return torch.finfo(dtype).eps / 2

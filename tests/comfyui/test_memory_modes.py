@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.live_memory import LiveMemory
 
-from .ascents import Ramp, optimize, relative
+from .ascents import Ramp, optimize, relative, rounding
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,16 @@ def test_dynamic_vram_gives_the_same_gradient(families, streamed, layout, memory
 @pytest.mark.parametrize("memory", ["keep", "recompute"])
 @pytest.mark.parametrize("layout", ["FLUX", "SDXL"])
 def test_streamed_weights_give_the_same_gradient_in_16_bit(sixteen_bit, streamed, layout, memory):
+    """Forwards the same bits; backwards another matrix product adds in another order.
+
+    Few numbers, 1 in 10,000, then round the other way, and the layers below multiply that up to what their own
+    rounding costs, 1.6 (bfloat16) and 1.9 times one rounding; keep and recompute of resident weights are as far apart.
+    """
     family = sixteen_bit[layout]
     expected = gradient(family, memory)
     streamed.stream_all(family.stock.model)
     found = gradient(family, memory)
-    assert relative(found, expected) < 1e-3
+    assert relative(found, expected) < 4 * rounding(next(family.stock.model.parameters()).dtype)
 
 
 @pytest.mark.parametrize("memory", ["keep", "recompute"])

@@ -31,7 +31,7 @@ def vaes(host, pack):
     register_folder()
     folder = host / "models" / "vae"
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (tiny_models.kl, tiny_models.taesd):
+    for make in (tiny_models.published_kl, tiny_models.taesd):
         make(folder)
     yield
     for name in ("kl", "taesd"):

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from .ascents import Ramp, optimize, relative
+from .ascents import Ramp, optimize, relative, rounding
 
 FORMAT_NAMES = [
     "float32",
@@ -29,14 +29,8 @@ def formats(pack):
 
 
 @pytest.fixture(scope="module")
-def vaes(tiny, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("vae")
-    return {"full": tiny.kl(folder).stock, "TAESD": tiny.taesd(folder, smooth=True).stock}
-
-
-@pytest.fixture(scope="module")
-def vae(vaes):
-    return vaes["TAESD"]
+def vae(tiny, tmp_path_factory):
+    return tiny.taesd(tmp_path_factory.mktemp("vae"), smooth=True).stock
 
 
 @pytest.fixture(scope="module")
@@ -76,37 +70,29 @@ def test_gradient_is_that_of_the_dequantized_model(tiny, formats, weights, noise
     assert relative(found, expected) < 0.1
 
 
-@pytest.mark.parametrize(
-    "decoder, dtype, closeness",
-    [
-        ("full", torch.float16, 0.99999),
-        ("full", torch.bfloat16, 0.9999),
-        ("TAESD", torch.float16, 0.999),
-        ("TAESD", torch.bfloat16, 0.99),
-    ],
-)
-def test_computing_in_16_bit(tiny, formats, weights, noise, vaes, decoder, dtype, closeness):
-    """Activations are rounded too. The gradient of a TAESD jumps where one of its ReLUs or clamps switches."""
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_computing_in_16_bit(tiny, formats, weights, noise, vae, dtype):
+    """Activations are rounded too: in both formats the gradient is off by 1.7 times what rounding one number costs."""
     file = formats.in_dtype(dtype)(weights)
     model = file.load()
     model.set_model_compute_dtype(dtype)
-    expected = gradient(tiny, file.load_dequantized(), noise, vaes[decoder])
-    assert cosine(gradient(tiny, model, noise, vaes[decoder]), expected) > closeness
+    expected = gradient(tiny, file.load_dequantized(), noise, vae)
+    assert relative(gradient(tiny, model, noise, vae), expected) < 4 * rounding(dtype)
 
 
-def test_a_vae_that_computes_in_bfloat16(tiny, formats, weights, noise, vaes, monkeypatch):
-    """As ComfyUI has it on recent cards."""
-    vae, model = vaes["full"], formats.in_dtype(torch.float32)(weights).load()
+def test_a_vae_that_computes_in_bfloat16(tiny, formats, weights, noise, tmp_path, monkeypatch):
+    """As ComfyUI has it on recent cards. Some sixty roundings, forwards and backwards, come to 6 to 9 times one."""
+    vae, model = tiny.kl(tmp_path).stock, formats.in_dtype(torch.float32)(weights).load()
     expected = gradient(tiny, model, noise, vae)
     rounded = copy.deepcopy(vae.first_stage_model).to(torch.bfloat16)
     monkeypatch.setattr(vae, "first_stage_model", rounded)
     monkeypatch.setattr(vae.patcher, "model", rounded)
     monkeypatch.setattr(vae, "vae_dtype", torch.bfloat16)
-    assert cosine(gradient(tiny, model, noise, vae), expected) > 0.9995
+    assert 0 < relative(gradient(tiny, model, noise, vae), expected) < 16 * rounding(torch.bfloat16)
 
 
 @pytest.mark.parametrize("name, closeness", [("float8_e4m3fn", 0.999), ("mxfp8", 0.999), ("nvfp4", 0.99)])
-def test_quantized_activations(tiny, formats, weights, noise, vaes, monkeypatch, name, closeness):
+def test_quantized_activations(tiny, formats, weights, noise, vae, monkeypatch, name, closeness):
     """On cards that multiply 8 and 4 bit numbers ComfyUI rounds what goes into a layer as well."""
     import comfy.model_management
 
@@ -115,8 +101,8 @@ def test_quantized_activations(tiny, formats, weights, noise, vaes, monkeypatch,
     for kind in ("fp8", "mxfp8", "nvfp4"):
         monkeypatch.setattr(comfy.model_management, f"supports_{kind}_compute", lambda *_: True, raising=False)
     file = formats.comfy_quant(name)(weights)
-    expected = gradient(tiny, file.load_dequantized(), noise, vaes["full"])
-    found = gradient(tiny, file.load(), noise, vaes["full"])
+    expected = gradient(tiny, file.load_dequantized(), noise, vae)
+    found = gradient(tiny, file.load(), noise, vae)
     assert closeness < cosine(found, expected) < 1 - 1e-6
 
 
@@ -183,7 +169,7 @@ def test_a_model_that_a_stock_node_compiles_is_refused(tiny, formats, weights):
 
 @pytest.mark.parametrize("name", ["float32", "scaled fp8"])
 @pytest.mark.parametrize("offloaded", [False, True])
-def test_lora_added_between_runs(tiny, formats, weights, noise, vaes, monkeypatch, name, offloaded):
+def test_lora_added_between_runs(tiny, formats, weights, noise, vae, monkeypatch, name, offloaded):
     """Merged when the weights are loaded, or applied at each cast where they stay offloaded."""
     import comfy.sd
 
@@ -198,7 +184,7 @@ def test_lora_added_between_runs(tiny, formats, weights, noise, vaes, monkeypatc
             layer = "diffusion_model." + key.removesuffix(".weight")
             lora[layer + ".lora_up.weight"], lora[layer + ".lora_down.weight"] = up, down
             changes[key] = 0.8 * up @ down
-    file, vae = formats.FORMATS[name][0](weights), vaes["full"]
+    file = formats.FORMATS[name][0](weights)
     plain = file.load()
     without = gradient(tiny, plain, noise, vae)
     with torch.inference_mode():

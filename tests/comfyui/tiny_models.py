@@ -78,23 +78,49 @@ def _replace_relus(module: torch.nn.Module) -> None:
 
 
 def kl(folder: Path) -> Pair:
-    torch.manual_seed(2)
-    reference = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(128, 256, 512, 512),
-        layers_per_block=2,
-        latent_channels=16,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-    ).requires_grad_(False)
+    """At a quarter of the published width, which takes a config; see `published_kl` for a file that needs none."""
+    ddconfig = {
+        "double_z": True,
+        "z_channels": 16,
+        "resolution": 256,
+        "in_channels": 3,
+        "out_ch": 3,
+        "ch": 32,
+        "ch_mult": [1, 2, 4, 4],
+        "num_res_blocks": 2,
+        "attn_resolutions": [],
+        "dropout": 0.0,
+    }
+    reference = _autoencoder_kl((32, 64, 128, 128), quant_conv=True)
+    config = {"params": {"ddconfig": ddconfig, "embed_dim": 16}}
+    pair = _vae(dict(reference.state_dict()), reference, folder / "kl.safetensors", config)
+    pair.stock.latent_channels = 16  # a config is taken for that of 4 channels
+    return pair
+
+
+def published_kl(folder: Path) -> Pair:
+    """84 million parameters, as a stock loader node takes them from a file."""
+    reference = _autoencoder_kl((128, 256, 512, 512), quant_conv=False)
     return _vae(dict(reference.state_dict()), reference, folder / "kl.safetensors")
 
 
-def _vae(weights: dict[str, Tensor], reference: torch.nn.Module, path: Path) -> Pair:
+def _autoencoder_kl(widths: tuple[int, ...], quant_conv: bool) -> AutoencoderKL:
+    torch.manual_seed(2)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=widths,
+        layers_per_block=2,
+        latent_channels=16,
+        use_quant_conv=quant_conv,
+        use_post_quant_conv=quant_conv,
+    ).requires_grad_(False)
+
+
+def _vae(weights: dict[str, Tensor], reference: torch.nn.Module, path: Path, config: dict | None = None) -> Pair:
     save_file(weights, path)
     with torch.inference_mode():
-        return Pair(comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(path))), reference)
+        return Pair(comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(path)), config=config), reference)
 
 
 def conditioning(seed: int) -> list:
