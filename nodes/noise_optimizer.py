@@ -27,7 +27,8 @@ from .types import CATEGORY, NoiseMethod, Preconditioner, RewardModel
 
 log = logging.getLogger(__name__)
 
-NO_TARGET = 1000.0
+NO_TARGET = 1000.0  # exactly: it was once the largest that could be set, and saved workflows hold it
+LARGEST_TARGET = 1e6
 
 
 class NoiseOptimizer(io.ComfyNode):
@@ -141,11 +142,11 @@ class NoiseOptimizer(io.ComfyNode):
                 io.Float.Input(
                     "target_reward",
                     default=NO_TARGET,
-                    min=-NO_TARGET,
-                    max=NO_TARGET,
+                    min=-LARGEST_TARGET,
+                    max=LARGEST_TARGET,
                     step=0.01,
                     tooltip="Stop when every picture has reached this reward. More takes longer to reach; the report's "
-                    "scores tell what is in reach. 1000: never.",
+                    "scores tell what is in reach. Exactly 1000: never.",
                     advanced=True,
                 ),
                 NoiseMethod.Input(
@@ -197,7 +198,7 @@ class NoiseOptimizer(io.ComfyNode):
         optimizer_inputs.check_settings(learning_rate, gradient_clip, memory)
         method = (method or DEFAULT_METHOD).with_projector(projector)
         stopping = Stopping(
-            steps, time_budget or None, None if target_reward >= NO_TARGET else target_reward, patience or None
+            steps, time_budget or None, None if target_reward == NO_TARGET else target_reward, patience or None
         )
         optimizer_inputs.check_sigmas(sigmas, method.needs_gradient)
         prompts = optimizer_inputs.check_prompt(prompt, reward.model)

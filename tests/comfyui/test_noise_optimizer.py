@@ -215,6 +215,23 @@ def test_a_target_ends_the_run_and_the_default_is_none(optimize):
     assert "reached the target reward -5" in optimize(reward=reward, target_reward=-5.0).args[2]
 
 
+@pytest.mark.parametrize("target", [999.0, 1000.01, 1e6])
+def test_a_target_may_lie_above_the_number_that_means_never(optimize, wires, target):
+    from gper_pack.nodes.noise_optimizer import NoiseOptimizer
+    from gper_pack.nodes.reward_handle import RewardHandle
+
+    class Louder(torch.nn.Module):
+        name, needs_prompt, typical_range = "louder", False, (0, 1)
+
+        def forward(self, images, prompts=None):
+            return 1e7 * images.mean((1, 2, 3))
+
+    (widget,) = (entry for entry in NoiseOptimizer.GET_SCHEMA().inputs if entry.id == "target_reward")
+    assert widget.default == 1000.0 and widget.min <= target <= widget.max
+    assert f"reached the target reward {target:g}" in optimize(reward=RewardHandle(Louder()), target_reward=target)[2]
+    assert "all 2 steps done" in optimize(reward=RewardHandle(Louder()), target_reward=1000.0).args[2]
+
+
 def test_a_search_may_take_many_sampling_steps(optimize):
     from gper_pack.nodes.methods import METHODS
 
