@@ -59,6 +59,10 @@ class Method(Protocol):
         """Sentences on the method and its settings, for the report and the log."""
         ...
 
+    def seeds(self, settings: Settings, record: AscentRecord) -> list[int]:
+        """The seed of each picture's best noise, where that is a plain draw; else empty."""
+        ...
+
     def with_projector(self, projector: Preconditioner | None) -> "Method":
         """The method with the projector that is connected to the Noise Optimizer, or ValueError if it uses none."""
         ...
@@ -121,6 +125,9 @@ class GradientMethod:
         source = "the method's own" if settings.learning_rate == OWN_LEARNING_RATE else "set by hand"
         return f"{said} {settings.preset.name}: learning rate {self.step_size(settings):g}, {source}."
 
+    def seeds(self, settings: Settings, record: AscentRecord) -> list[int]:
+        return []
+
     def with_projector(self, projector: Preconditioner | None) -> "GradientMethod":
         if projector is None:
             return self
@@ -143,7 +150,7 @@ class SeedSearch:
         latent = settings.latent
 
         def draw(step: int) -> Tensor:
-            seed = (settings.seed + step) % 2**64
+            seed = _seed_of(settings, step)
             return comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
 
         return partial(best_of_seeds, draw=draw, stopping=stopping, callback=callback)
@@ -154,10 +161,17 @@ class SeedSearch:
     def text(self, settings: Settings) -> str:
         return f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus its step."
 
+    def seeds(self, settings: Settings, record: AscentRecord) -> list[int]:
+        return [_seed_of(settings, step) for step in record.best_step.tolist()]
+
     def with_projector(self, projector: Preconditioner | None) -> "SeedSearch":
         if projector is not None:
             raise ValueError(_no_projector(self.name))
         return self
+
+
+def _seed_of(settings: Settings, step: int) -> int:
+    return (settings.seed + step) % 2**64
 
 
 @dataclass(frozen=True)
@@ -183,6 +197,9 @@ class LocalSearch:
 
     def text(self, settings: Settings) -> str:
         return f"Method: {self.name}, without gradients, radius {self.radius:g}."
+
+    def seeds(self, settings: Settings, record: AscentRecord) -> list[int]:
+        return []
 
     def with_projector(self, projector: Preconditioner | None) -> "LocalSearch":
         if projector is not None:

@@ -250,6 +250,7 @@ class NoiseOptimizer(io.ComfyNode):
             reward_prompt=prompts or "",
             method=method.name,
             step_size=method.step_size(settings),
+            seeds=method.seeds(settings, record),
         )
         return io.NodeOutput(
             OptimizedNoise(noise.seed, record.best_noise, history),
