@@ -74,6 +74,24 @@ def test_noise_honours_batch_index(optimize, wires):
     assert torch.equal(one[0], whole[1])
 
 
+def test_stopped_at_the_start_noise(optimize, wires, monkeypatch):
+    from gper_pack.nodes.live_ascent import LiveAscent
+
+    monkeypatch.setattr(LiveAscent, "stop_requested", True)
+    noise, _, report = optimize().args[:3]
+    assert "No other noise than the start noise was tried. 0 steps" in report and "Stopped: by hand" in report
+    assert torch.equal(noise.noise, wires["noise"].generate_noise(wires["latent_image"]))
+
+
+def test_one_after_the_other_goes_on_where_the_first_ended(optimize):
+    first = optimize(steps=6, learning_rate=0.1)
+    second = optimize(steps=3, learning_rate=0.1, noise=first.args[0])
+    best = torch.tensor(first.ui["reward_history"]).max(0).values
+    history = torch.tensor(second.ui["reward_history"])
+    assert torch.allclose(history[0], best, atol=1e-5) and second.args[0].seed == 7
+    assert (history.max(0).values >= best - 1e-5).all()
+
+
 def test_time_budget_stops_early(optimize):
     report = optimize(steps=1000, time_budget=0.01).args[2]
     assert "the time budget of 0.01 seconds is used up" in report
