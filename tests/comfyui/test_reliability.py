@@ -117,6 +117,16 @@ def test_cancelled_again_and_again(tiny, flux, vae, memory):
         assert torch.equal(run(guider, vae, noise(), memory=memory)[0].best_noise, expected)
 
 
+def test_models_are_unloaded_in_the_middle_of_a_run(tiny, flux, vae):
+    """As the page's button and /free ask for."""
+    import comfy.model_management as management
+
+    guider = tiny.guider(flux)
+    expected = run(guider, vae, noise(), steps=4)[0].best_noise
+    unload = run(guider, vae, noise(), steps=4, callback=lambda step: management.unload_all_models())[0]
+    assert torch.equal(unload.best_noise, expected)
+
+
 def test_another_size_in_between(tiny, flux, vae):
     guider = tiny.guider(flux)
     alone = [run(guider, vae, noise(shape))[0].best_noise for shape in (SMALL, LARGE)]
