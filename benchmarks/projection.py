@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from preconditioning import project_white_gaussian
-from whole_files import write_text_whole
+from runs.whole_files import write_text_whole
 
 # Samples: latents of the demo world, SD, SDXL or FLUX at 1024 pixels, a small video, and long rows.
 LATENTS = ((16, 8, 8), (4, 64, 64), (16, 128, 128), (4, 4, 64, 64))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from whole_files import write_text_whole
+from runs.whole_files import write_text_whole
 
 GIB = 2**30
 

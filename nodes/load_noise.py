@@ -51,7 +51,8 @@ class LoadNoise(io.ComfyNode):
     def execute(cls, file) -> io.NodeOutput:
         saved = read_noise(noise_path(file))
         shape = " x ".join(map(str, saved.noise.shape))
-        about = f"{file}: latent {shape}, seed {saved.seed}, saved by version {saved.pack_version}"
+        started = "seed" if not saved.history.seeds else "searched from seed"
+        about = f"{file}: latent {shape}, {started} {saved.seed}, saved by version {saved.pack_version}"
         latent = {"samples": torch.zeros_like(saved.noise)}
         if saved.batch_index is not None:
             latent["batch_index"] = saved.batch_index

@@ -25,7 +25,8 @@ from .refusals import optimizer_inputs
 
 log = logging.getLogger(__name__)
 
-NO_TARGET = 1000.0
+NO_TARGET = 1000.0  # exactly: it was once the largest that could be set, and saved workflows hold it
+LARGEST_TARGET = 1e6
 
 
 class NoiseOptimizer(io.ComfyNode):
@@ -128,11 +129,11 @@ class NoiseOptimizer(io.ComfyNode):
                 io.Float.Input(
                     "target_reward",
                     default=NO_TARGET,
-                    min=-NO_TARGET,
-                    max=NO_TARGET,
+                    min=-LARGEST_TARGET,
+                    max=LARGEST_TARGET,
                     step=0.01,
                     tooltip="Stop when every picture has reached this reward. More takes longer to reach; the report's "
-                    "scores tell what is in reach. 1000: never.",
+                    "scores tell what is in reach. Exactly 1000: never.",
                     advanced=True,
                 ),
                 NoiseMethod.Input(
@@ -186,7 +187,7 @@ class NoiseOptimizer(io.ComfyNode):
         from .refusals.model_path import check_model_path  # not at the top: it needs what has just been checked
 
         stopping = Stopping(
-            steps, time_budget or None, None if target_reward >= NO_TARGET else target_reward, patience or None
+            steps, time_budget or None, None if target_reward == NO_TARGET else target_reward, patience or None
         )
         optimizer_inputs.check_sigmas(sigmas, method.needs_gradient)
         prompts = optimizer_inputs.check_prompt(prompt, reward.model)
@@ -241,6 +242,7 @@ class NoiseOptimizer(io.ComfyNode):
             reward_prompt=prompts or "",
             method=method.label,
             step_size=method.step_size(settings),
+            seeds=method.seeds(settings, record),
         )
         return io.NodeOutput(
             OptimizedNoise(noise.seed, record.best_noise, history, batch_index=latent.get("batch_index")),

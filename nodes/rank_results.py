@@ -4,6 +4,7 @@ import comfy_execution.graph
 from comfy_api.latest import io
 
 from .inputs.sockets import CATEGORY, RewardModel
+from .noises.optimized_noise import OptimizedNoise
 from .rewards.image_layout import to_channels_first
 from .rewards.scoring import ranking, score_images_one_by_one, score_table
 
@@ -81,13 +82,19 @@ class RankResults(io.ComfyNode):
         order = ranking(columns[reward.model.name])
         best = order[:keep].tolist()
         lines = [" ".join(text.split()) for text in texts]
-        names = lines if len(prompts) > 1 else [f"seed {noise.seed}" for noise in noises or ()]
+        names = lines if len(prompts) > 1 else [f"seed {_seed(noise)}" for noise in noises or ()]
         rows = [name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..." for name in names]
         return io.NodeOutput(
             [pictures[i] for i in best],
             [comfy_execution.graph.ExecutionBlocker(NO_NOISES)] if noises is None else [noises[i] for i in best],
             score_table(order, columns, rows),
         )
+
+
+def _seed(noise) -> str:
+    """That of the noise itself where it was chosen from many seeds, else that of the noise it grew from."""
+    chosen = noise.history.seeds_text() if isinstance(noise, OptimizedNoise) and not noise.history.variation else ""
+    return chosen or str(noise.seed)
 
 
 def _prompt_of_each(prompts: list[str], run_of: list[int], runs: int, reward) -> list[str]:

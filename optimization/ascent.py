@@ -77,7 +77,7 @@ def ascend(
         started = time.perf_counter()
         last = run.at_last
         images, rewards, gradient = attempt(partial(_evaluate, x, generate, reward, not last), graph_context, retry)
-        rewards_read, usable, obstacle = _read(rewards, gradient, wanted=not last)
+        rewards_read, usable, obstacle = _read(x, rewards, gradient, wanted=not last)
         if not run.add(x, images, rewards_read, usable, obstacle, time.perf_counter() - started):
             break
         started = time.perf_counter()
@@ -106,19 +106,22 @@ def _evaluate(
     return images.detach(), rewards.detach(), gradient
 
 
-def _read(rewards: Tensor, gradient: Tensor | None, wanted: bool) -> tuple[Tensor, Tensor, Callable[[int], str]]:
+def _read(
+    x: Tensor, rewards: Tensor, gradient: Tensor | None, wanted: bool
+) -> tuple[Tensor, Tensor, Callable[[int], str]]:
     """Rewards (B,) and which samples can take a step (B,), both on the CPU, and what hinders one that cannot.
 
     wanted: whether a gradient is needed; it is not in the last evaluation.
 
     Everything travels in one transfer: the only time per step that the device is waited for.
     """
-    checks = [rewards.float()]
+    noise = x.detach().flatten(1)
+    checks = [rewards.float().to(noise.device), torch.isfinite(noise).all(1).float()]  # the VAE's may be another device
     if gradient is not None:
         flat = gradient.flatten(1)
-        checks = [rewards.float().to(flat.device)]  # a VAE may stand on another device than the noise
         checks += [torch.isfinite(flat).all(1).float(), (flat != 0).any(1).float()]
-    rewards_read, *gradient_checks = torch.stack(checks).cpu()
+    rewards_read, finite_noise, *gradient_checks = torch.stack(checks).cpu()
+    rewards_read = torch.where(finite_noise.bool(), rewards_read, torch.nan)
     finite_reward = torch.isfinite(rewards_read)
     if gradient_checks:
         finite_gradient, nonzero = (check.bool() for check in gradient_checks)
@@ -127,6 +130,8 @@ def _read(rewards: Tensor, gradient: Tensor | None, wanted: bool) -> tuple[Tenso
         usable = finite_reward & (not wanted)
 
     def obstacle(sample: int) -> str:
+        if not finite_noise[sample]:
+            return "the last step made the noise not finite"
         if not finite_reward[sample]:
             return "the reward is not finite"
         if gradient is None:

@@ -16,6 +16,7 @@ class NoiseHistory:
     model: ComfyUI's name of the model's kind, such as "Flux": a hint, noise fits any model of its latent's shape.
     reward, reward_prompt: what was climbed, and the text it read.
     scores: by reward, of each picture at its best noise; None where the reward was not finite.
+    seeds: of each picture's own noise, where it is a plain draw that was chosen, and not one that was changed.
     best_steps: the step of each picture's best noise. steps: how many were made.
     method, step_size: how the noise was kept noise, and the learning rate.
     stop_reason: one sentence. variation: if it is a variation of the noise with this history, how; one of a variation
@@ -32,10 +33,11 @@ class NoiseHistory:
     step_size: float = 0.0
     stop_reason: str = ""
     variation: str = ""
+    seeds: list[int] = field(default_factory=list)
 
     @classmethod
     def of_run(
-        cls, record: RunRecord, reward: str, parts: dict[str, list[Tensor]], **known: str | float
+        cls, record: RunRecord, reward: str, parts: dict[str, list[Tensor]], **known: str | float | list[int]
     ) -> "NoiseHistory":
         """parts: of each reward of a mix, scores (B,) per evaluation. known: the other fields."""
         best_steps = record.best_step.tolist()
@@ -78,6 +80,10 @@ class NoiseHistory:
                 raise TypeError(f"the scores are {scores!r}")
         return cls(**known)
 
+    def seeds_text(self) -> str:
+        """The seeds in words: one where all pictures have the same."""
+        return ", ".join(map(str, self.seeds if len(set(self.seeds)) > 1 else self.seeds[:1]))
+
     def text(self) -> str:
         """What is known, in lines of text."""
         lines = [f"model: {self.model}"] if self.model else []
@@ -88,6 +94,8 @@ class NoiseHistory:
             lines.append(f"stopped: {self.stop_reason}")
             lines.append(f"best at step: {', '.join(map(str, self.best_steps))}")
         lines += [f"{name}: {', '.join(map(_number, scores))}" for name, scores in self.scores.items()]
+        if self.seeds:
+            lines.append(f"seed of the best noise: {self.seeds_text()}")
         if self.reward_prompt:
             lines.append(f"prompt of the reward: {self.reward_prompt}")
         return "\n".join(lines)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from whole_files import write_text_whole
+from runs.whole_files import write_text_whole
 
 from ..shared import table, write_json
 from . import long_runs, sections

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from whole_files import write_text_whole
+from runs.whole_files import write_text_whole
 
 from .. import shared
 from ..memory_tables import card_table, estimate_table

@@ -57,6 +57,10 @@ class Method(Protocol):
         """Sentences on the method and its settings, for the report and the log."""
         ...
 
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
+        """The seed of each picture's best noise, where that is a plain draw; else empty."""
+        ...
+
     def with_projector(self, projector: Preconditioner | None) -> "Method":
         """The method with the projector that is connected to the Noise Optimizer, or the same if it uses none."""
         ...
@@ -97,6 +101,9 @@ class GradientMethod:
         source = "the method's own" if settings.learning_rate == OWN_LEARNING_RATE else "set by hand"
         return f"{said} {settings.preset.name}: learning rate {self.step_size(settings):g}, {source}."
 
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
+        return []
+
     def with_projector(self, projector: Preconditioner | None) -> "GradientMethod":
         if projector is None:
             return self
@@ -121,7 +128,7 @@ class SeedSearch:
         latent = settings.latent
 
         def draw(step: int) -> Tensor:
-            seed = (settings.seed + step) % 2**64
+            seed = _seed_of(settings, step)
             return comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
 
         return partial(best_of_seeds, draw=draw, stopping=stopping, callback=callback)
@@ -135,8 +142,15 @@ class SeedSearch:
             f"{_ignored(_with_learning_rate(self.unused, settings))}"
         )
 
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
+        return [_seed_of(settings, step) for step in record.best_step.tolist()]
+
     def with_projector(self, projector: Preconditioner | None) -> "SeedSearch":
         return self if projector is None else replace(self, unused=(*self.unused, "projector"))
+
+
+def _seed_of(settings: Settings, step: int) -> int:
+    return (settings.seed + step) % 2**64
 
 
 @dataclass(frozen=True)
@@ -168,6 +182,9 @@ class LocalSearch:
     def text(self, settings: Settings) -> str:
         ignored = _ignored(_with_learning_rate(self.unused, settings))
         return f"Method: {self.name}, without gradients, radius {self.radius:g}.{ignored}"
+
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
+        return []
 
     def with_projector(self, projector: Preconditioner | None) -> "LocalSearch":
         return self if projector is None else replace(self, unused=(*self.unused, "projector"))

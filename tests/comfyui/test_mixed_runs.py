@@ -129,7 +129,7 @@ class Channel(torch.nn.Module):
 
 
 def channel(index, scale):
-    from gper_pack.nodes.reward_handle import RewardHandle
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
 
     return RewardHandle(Channel(index, scale))
 
@@ -155,7 +155,7 @@ def test_equal_pull_searches_for_both_whatever_their_scales(optimize, method):
 
 def test_equal_pull_does_not_sell_the_taste_for_sharpness(optimize, world):
     reward = mixed(world[3], statistic("sharpness", "less"))
-    taste, sharpness = rises(optimize(reward, method="local search", steps=60), "demo taste", "sharpness")
+    taste, sharpness = rises(optimize(reward, seed=5, method="local search", steps=50), "demo taste", "sharpness")
     assert taste > 0 and sharpness > 0
 
 

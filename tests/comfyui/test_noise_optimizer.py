@@ -147,6 +147,24 @@ def test_picks_that_cannot_be_told_are_refused(optimize):
         optimize().args[0].generate_noise(stock_latent("LatentFromBatch", samples=three, batch_index=1, length=2))
 
 
+def test_stopped_at_the_start_noise(optimize, wires, monkeypatch):
+    from gper_pack.runs.live_run import LiveRun
+
+    monkeypatch.setattr(LiveRun, "stop_requested", True)
+    noise, _, report = optimize().args[:3]
+    assert "No other noise than the start noise was tried. 0 steps" in report and "Stopped: by hand" in report
+    assert torch.equal(noise.noise, wires["noise"].generate_noise(wires["latent_image"]))
+
+
+def test_one_after_the_other_goes_on_where_the_first_ended(optimize):
+    first = optimize(steps=6, learning_rate=0.1)
+    second = optimize(steps=3, learning_rate=0.1, noise=first.args[0])
+    best = torch.tensor(first.ui["reward_history"]).max(0).values
+    history = torch.tensor(second.ui["reward_history"])
+    assert torch.allclose(history[0], best, atol=1e-5) and second.args[0].seed == 7
+    assert (history.max(0).values >= best - 1e-5).all()
+
+
 def test_time_budget_stops_early(optimize):
     report = optimize(steps=1000, time_budget=0.01).args[2]
     assert "the time budget of 0.01 seconds is used up" in report
@@ -336,6 +354,23 @@ def test_a_target_ends_the_run_and_the_default_is_none(optimize):
     reward = PictureStatisticsNode.execute("sharpness")[0]
     assert "all 2 steps done" in optimize(reward=reward).args[2]
     assert "reached the target reward -5" in optimize(reward=reward, target_reward=-5.0).args[2]
+
+
+@pytest.mark.parametrize("target", [999.0, 1000.01, 1e6])
+def test_a_target_may_lie_above_the_number_that_means_never(optimize, wires, target):
+    from gper_pack.nodes.noise_optimizer import NoiseOptimizer
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
+
+    class Louder(torch.nn.Module):
+        name, needs_prompt, typical_range = "louder", False, (0, 1)
+
+        def forward(self, images, prompts=None):
+            return 1e7 * images.mean((1, 2, 3))
+
+    (widget,) = (entry for entry in NoiseOptimizer.GET_SCHEMA().inputs if entry.id == "target_reward")
+    assert widget.default == 1000.0 and widget.min <= target <= widget.max
+    assert f"reached the target reward {target:g}" in optimize(reward=RewardHandle(Louder()), target_reward=target)[2]
+    assert "all 2 steps done" in optimize(reward=RewardHandle(Louder()), target_reward=1000.0).args[2]
 
 
 def test_a_search_may_take_many_sampling_steps(optimize):

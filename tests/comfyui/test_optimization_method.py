@@ -124,6 +124,24 @@ def test_best_of_seeds_finds_the_noise_of_another_seed(optimize, wires):
         assert torch.equal(noise[picture], expected[picture])
 
 
+def test_best_of_seeds_tells_the_seed_that_won(optimize, wires, pack, tmp_path):
+    """In the file and in Rank Results; the sampler's own seed stays the start's, for the same picture."""
+    from gper_pack.nodes.rank_results import RankResults
+    from gper_pack.runs.noise_format import read_noise, write_noise
+
+    one = {"samples": torch.zeros(1, 16, 8, 8)}
+    noise = optimize("best of seeds", steps=5, latent_image=one).args[0]
+    (step,) = noise.history.best_steps
+    assert step > 0 and noise.history.seeds == [7 + step] and noise.seed == 7
+    write_noise(str(tmp_path / "noise.safetensors"), noise.noise, noise.seed, noise.history, {})
+    saved = read_noise(str(tmp_path / "noise.safetensors"))
+    assert saved.history.seeds == [7 + step]
+    assert f"seed of the best noise: {7 + step}" in saved.history.text()
+    table = RankResults.execute([torch.rand(1, 32, 32, 3)], [wires["reward"]], [1], noises=[noise])[2]
+    assert table.endswith(f"seed {7 + step}")
+    assert optimize("local search", latent_image=one).args[0].history.seeds == []
+
+
 def test_local_search_stays_on_the_white_gaussian_set(optimize, wires):
     from gper_pack.preconditioning import block_norm_deviations
 

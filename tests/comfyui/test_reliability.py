@@ -99,6 +99,35 @@ def test_ten_runs_in_a_row(tiny, flux, vae):
     assert max(counts) - min(counts) == 0 and max(counts) < 0.01 * weight_bytes(flux, vae)
 
 
+@pytest.mark.parametrize("memory", ["keep", "recompute"])
+def test_cancelled_again_and_again(tiny, flux, vae, memory):
+    """At another step each time; the run after it is the same to the last bit."""
+    import comfy.model_management as management
+
+    guider = tiny.guider(flux)
+    expected = run(guider, vae, noise(), memory=memory)[0].best_noise
+    for step in range(6):
+
+        def cancel(seen, last=step):
+            if seen.index == last:
+                management.interrupt_current_processing(True)
+                management.throw_exception_if_processing_interrupted()
+
+        with pytest.raises(management.InterruptProcessingException):
+            run(guider, vae, noise(), memory=memory, steps=20, callback=cancel)
+        assert torch.equal(run(guider, vae, noise(), memory=memory)[0].best_noise, expected)
+
+
+def test_models_are_unloaded_in_the_middle_of_a_run(tiny, flux, vae):
+    """As the page's button and /free ask for."""
+    import comfy.model_management as management
+
+    guider = tiny.guider(flux)
+    expected = run(guider, vae, noise(), steps=4)[0].best_noise
+    unload = run(guider, vae, noise(), steps=4, callback=lambda step: management.unload_all_models())[0]
+    assert torch.equal(unload.best_noise, expected)
+
+
 def test_another_size_in_between(tiny, flux, vae):
     guider = tiny.guider(flux)
     alone = [run(guider, vae, noise(shape))[0].best_noise for shape in (SMALL, LARGE)]

@@ -39,6 +39,20 @@ def test_a_picture_that_is_not_finite_comes_last(score, brightness, broken):
     assert table.splitlines()[-1].split()[2:] == ["not", "finite"]
 
 
+def test_equal_pull_ranks_in_units_of_the_spread_among_the_pictures(node_classes, score):
+    """Raw numbers would go by the sharpness alone, which is larger by orders of magnitude."""
+    statistic, mix = (node_classes[f"GPER_{name}"].execute for name in ("PictureStatistics", "RewardMix"))
+    noise = torch.rand(3, 32, 32, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    images = torch.tensor([0.5, 0.4, 0.1]).view(3, 1, 1, 1) + noise * torch.tensor([0.02, 0.12, 0.14]).view(3, 1, 1, 1)
+    both = [statistic(name, "more")[0] for name in ("brightness", "sharpness")]
+    columns = torch.stack([torch.tensor(score(images, reward).args[3]) for reward in both])
+    expected = ((columns - columns.mean(1, keepdim=True)) / columns.std(1, keepdim=True)).sum(0)
+    best, _, table, scores = score(images, mix(*both)[0]).args
+    assert scores == pytest.approx(expected.tolist(), rel=1e-3)
+    assert torch.equal(best, images[1:2]) and columns[1].argmax() == 2
+    assert "0.0000" in score(images[:1], mix(*both)[0]).args[2]
+
+
 def test_a_latent_that_does_not_come_in_blocks_what_needs_it(score, brightness):
     from comfy_execution.graph import ExecutionBlocker
 

@@ -66,6 +66,7 @@ def test_the_history_stays_to_be_asked_for(server, stopped):
     assert ascent["state"] == "done" and "by hand" in ascent["ended"]
     assert ascent["history"] == rewards and ascent["curves"] == ["demo taste"]
     assert ascent["best"] == max(row[0] for row in rewards)
+    assert f"{ascent['seconds_per_step']:.2f} s per step" in report_of(stopped[1])
     for picture in ("start", "best"):
         assert server.fetch(f"/gper/ascents/{ascent['run']}/{picture}.jpg")[:2] == b"\xff\xd8"
     for address in (f"/gper/ascents/{ascent['run']}/other.jpg", "/gper/ascents/none/best.jpg"):

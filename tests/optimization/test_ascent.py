@@ -168,6 +168,17 @@ def test_nothing_to_climb(reward, what):
     assert torch.equal(record.best_noise, start_noise())
 
 
+def test_a_step_that_spoils_the_noise_is_not_blamed_on_the_reward():
+    class Spoiled(Free):
+        def retract(self, noise):
+            return noise * torch.tensor([1.0, math.nan]).view(-1, 1, 1, 1)
+
+    record = ascend(start_noise(), lambda x: as_picture(x).nan_to_num(1.0), brightness, Spoiled(),
+                    stopping=Stopping(steps=4))
+    assert [(i.step, i.sample, i.what) for i in record.incidents] == [(1, 1, "the last step made the noise not finite")]
+    assert torch.isfinite(record.best_noise).all() and record.steps == 4
+
+
 @pytest.mark.parametrize("bad", [lambda i: i.mean(), lambda i: i.mean((2, 3)), lambda i: [0.0, 0.0]])
 def test_a_reward_of_the_wrong_shape_is_named(bad):
     with pytest.raises(ValueError, match=r"one score per image, shape \(2,\)"):
