@@ -8,7 +8,8 @@ Further arguments go on to the demo or to pytest.
 COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI. As many of
 these runs go side by side as the processor has cores; each has its share of them.
 
-On Linux the package index serves torch with CUDA; UV_TORCH_BACKEND=cpu installs the much smaller CPU build.
+torch comes in the build for this machine: without an NVIDIA card that is the CPU build, which is much smaller than the one
+with CUDA. Where its index cannot be reached, the package index's own build is taken. UV_TORCH_BACKEND chooses another.
 """
 
 import argparse
@@ -34,6 +35,13 @@ ENVIRONMENT = ROOT / ".venv"
 COMFYUI, FRONTEND = "COMFYUI_PATH", "COMFYUI_FRONTEND_PATH"  # read by tests/comfyui
 NO_TESTS_COLLECTED = 5  # exit code of pytest
 TIME_TO_CLEAN_UP = 10  # seconds after Ctrl-C, which the tests are told of too
+HAS_ALL = """
+import sys
+from importlib.metadata import version
+for pin in sys.argv[1:]:
+    name, _, wanted = pin.partition("==")
+    assert version(name).partition("+")[0] == wanted
+"""
 
 
 def main():
@@ -178,13 +186,33 @@ def prepare_environment(extra_requirements):
     if not works(python, "-m", "uv", "--version"):
         say("installing uv, the package installer")
         install([python, "-m", "pip", "install", "--quiet", "uv"])
-    say("checking the packages (the first time this downloads a few GB and takes minutes)")
+    say("checking the packages (the first time this downloads them and takes minutes)")
+    uv = [python, "-m", "uv", "pip", "install", "--python", python]
+    install_torch(python, uv)
     with tempfile.TemporaryDirectory() as folder:
         extra = Path(folder) / "comfyui-requirements.txt"
         extra.write_text("\n".join(extra_requirements), encoding="utf-8")
-        uv = [python, "-m", "uv", "pip", "install", "--python", python]
         install([*uv, "-r", ROOT / "requirements-dev.txt", "-r", extra])
     return str(python)
+
+
+def install_torch(python, uv):
+    """Install the pinned torch packages, where they are missing, in the build for this machine's card or for none.
+
+    After a failure the installation of everything else takes them from the package index.
+    """
+    lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line.strip() for line in lines if line.startswith("torch")]
+    if os.environ.get("UV_TORCH_BACKEND") or works(python, "-c", HAS_ALL, *pins):
+        return
+    # An index that is out of reach shall not be waited for.
+    patience = {"UV_HTTP_RETRIES": "1", "UV_HTTP_CONNECT_TIMEOUT": "5"}
+    command = [str(part) for part in (*uv, "--torch-backend=auto", *pins)]
+    if subprocess.call(command, cwd=ROOT, env={**patience, **os.environ}):
+        say(
+            "torch's own index did not give the build for this machine (the lines above say why): taking the package "
+            "index's, which on Linux brings CUDA, a few GB"
+        )
 
 
 def prepare_frontend(python, comfyui):

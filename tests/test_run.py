@@ -1,5 +1,6 @@
 """`python run.py`, run as a user runs it, on a copy of it with a test suite of its own."""
 
+import json
 import os
 import shutil
 import signal
@@ -160,3 +161,59 @@ def test_demo_gets_the_arguments_and_gives_its_exit_code(checkout):
     result = run(checkout, "demo", "--here", "--steps", "20", "--help")
     assert result.stdout.splitlines()[-1] == "['--steps', '20', '--help']"
     assert result.returncode == 3
+
+
+FAKE_UV = """
+import json, os, sys
+calls = os.environ["CALLS"]
+with open(calls, "a") as log:
+    log.write(json.dumps([sys.argv[1:], os.environ.get("UV_HTTP_RETRIES")]) + "\\n")
+if "--torch-backend=auto" in sys.argv and os.environ.get("OUT_OF_REACH"):
+    sys.exit("no such host")
+"""
+
+
+@pytest.fixture
+def installs(checkout, tmp_path):
+    """`install_torch` with an installer that writes down what it is asked for; returns its output and those calls."""
+    (checkout / "requirements-dev.txt").write_text("torch==0.0.1\ntorchvision==0.0.2\npytest\n")
+    installer, calls = tmp_path / "uv.py", tmp_path / "calls"
+    installer.write_text(FAKE_UV)
+
+    def install(**environment):
+        calls.write_text("")
+        code = "import run, sys; run.install_torch(sys.executable, [sys.executable, sys.argv[1]])"
+        known = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(installer)],
+            cwd=checkout,
+            env={**known, "CALLS": str(calls), **environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout, [json.loads(line) for line in calls.read_text().splitlines()]
+
+    return install
+
+
+def test_torch_is_asked_for_in_the_build_for_this_machine(installs):
+    output, calls = installs()
+    assert calls == [[["--torch-backend=auto", "torch==0.0.1", "torchvision==0.0.2"], "1"]] and output == ""
+
+
+def test_an_index_of_torch_out_of_reach_is_said_in_words(installs):
+    output, calls = installs(OUT_OF_REACH="1")
+    assert "taking the package index's" in output and len(calls) == 1
+
+
+def test_the_build_that_the_user_chose_stays(installs):
+    assert installs(UV_TORCH_BACKEND="cu130") == ("", [])
+
+
+def test_torch_that_is_there_is_left_alone(installs, checkout):
+    import torch
+
+    installed = torch.__version__.partition("+")[0]
+    (checkout / "requirements-dev.txt").write_text(f"torch=={installed}\npytest\n")
+    assert installs() == ("", [])
