@@ -8,7 +8,7 @@ Further arguments go on to the demo or to pytest.
 COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI. As many of
 these runs go side by side as the processor has cores; each has its share of them.
 
-torch comes in the build for this machine: without an NVIDIA card that is the CPU build, which is much smaller than the one
+torch comes in the build for this machine: without an NVIDIA card the CPU build, which is much smaller than the one
 with CUDA. Where its index cannot be reached, the package index's own build is taken. UV_TORCH_BACKEND chooses another.
 """
 
