@@ -104,6 +104,20 @@ def test_memory_tables_are_those_of_the_numbers():
     assert card_table([row for row in cards if row["weights"] == "fp8"]) in memory
 
 
+def test_workflows_is_the_only_folder_where_comfyui_looks_for_templates():
+    """It serves the files of the first that it finds, and no others: beside examples/ no template would open."""
+    folders = ("example_workflows", "example", "examples", "workflow", "workflows")
+    assert [name for name in folders if (ROOT / name).exists()] == ["workflows"]
+
+
+def test_the_readme_is_short_and_the_gate_runs_its_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 150
+    commands = re.findall(r"^python (.+)$", readme, re.MULTILINE)
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert commands and [command for command in commands if f"python3 {command}" not in gate] == []
+
+
 def test_development_files_do_not_ship():
     tops = {path.parts[0] for path in shipped_files()}
     unwanted = {
@@ -111,6 +125,7 @@ def test_development_files_do_not_ship():
         "tools",
         "benchmarks",
         "demo",
+        "without_comfyui",
         "run.py",
         "requirements-dev.txt",
         ".ci",

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from demo_world import load_world
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "better_noise.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "without_comfyui" / "better_noise.py"
 
 
 def run(folder, *arguments):

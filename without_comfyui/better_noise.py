@@ -1,7 +1,7 @@
 """Better noise without ComfyUI: one step of a FLUX in diffusers, a reward, the ascent, a noise file.
 
-    python examples/better_noise.py
-    python examples/better_noise.py --flux black-forest-labs/FLUX.1-schnell --prompt "a lighthouse at dusk" \
+    python without_comfyui/better_noise.py
+    python without_comfyui/better_noise.py --flux black-forest-labs/FLUX.1-schnell --prompt "a lighthouse at dusk" \
         --reward sac+logos+ava1-l14-linearMSE.pth --backbone clip-l14.safetensors
 
 Without --flux the demo world that comes with the pack paints and judges: no download, a few seconds on a CPU.
