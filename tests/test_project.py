@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.memory_tables import card_table, estimate_table
+from reward_models import KINDS
 from tools.archive import build_archive, shipped_files
 
 if sys.version_info >= (3, 11):
@@ -102,6 +103,13 @@ def test_memory_tables_are_those_of_the_numbers():
     assert estimate_table(estimates) in memory and estimate_table(estimates) in page
     assert card_table(cards) in page
     assert card_table([row for row in cards if row["weights"] == "fp8"]) in memory
+
+
+@pytest.mark.parametrize("page", ["docs/rewards.md", "web/docs/GPER_RewardModelLoader.md"])
+def test_every_reward_is_documented(page):
+    rows = re.findall(r"^\| ([^|]+) \|", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    documented = {name.removesuffix(" v1") for row in rows for name in row.split(", ")}
+    assert set(KINDS) - documented == set()
 
 
 def test_workflows_is_the_only_folder_where_comfyui_looks_for_templates():
