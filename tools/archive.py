@@ -35,7 +35,7 @@ def shipped_files(root: Path = ROOT) -> list[Path]:
 
     Hidden folders such as `.git` and `.venv` and the bytecode caches do not ship either.
     """
-    excluded = left_out(root) | NEVER_SHIPPED
+    excluded = left_out(root) | NEVER_SHIPPED | {".git"}  # in a worktree a file
     files = []
     for folder, folders, names in os.walk(root):
         top = Path(folder) == root
