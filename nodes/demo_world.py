@@ -1,5 +1,7 @@
 """Node: the demo world, a small FLUX with decoder, prompts and rewards that needs no download."""
 
+from __future__ import annotations
+
 import comfy.sd
 import comfy.utils
 import torch
