@@ -145,5 +145,5 @@ def test_the_live_view_is_no_part_of_a_saved_workflow(live):
     live.load_demo(False, seed=170)
     (saved,) = [node for node in live.frontend.saved_workflow()["nodes"] if node["type"] == OPTIMIZER]
     prompt = live.frontend.api_prompt()[str(saved["id"])]
-    assert len(saved["widgets_values"]) == 9, saved["widgets_values"]
+    assert len(saved["widgets_values"]) == 8, saved["widgets_values"]
     assert "live_view" not in prompt["inputs"]
