@@ -51,7 +51,8 @@ def test_the_file_lies_in_the_output_folder_with_its_history(server, kept):
     assert load(server.fetch(f"/view?{urlencode(saved)}"))["noise"].shape == (1, 16, 8, 8)
     with safe_open(path, framework="pt") as file:
         header = file.metadata()
-    assert header["method"] == '"GPER"' and header["steps"] == "3" and header["step_size"] == "0.05"
+    assert header["method"] == '"GPER (block size 16, gradient and noise projected)"'
+    assert header["steps"] == "3" and header["step_size"] == "0.05"
     assert "all 3 steps done" in header["stop_reason"] and "demo taste" in header["scores"]
     assert "GPER_SaveNoise" in header["prompt"] and "nodes" in header["workflow"]
 
