@@ -66,9 +66,10 @@ def _vae() -> comfy.sd.VAE:
     for name, tensor in Encoder(latent_channels=16).state_dict().items():
         weights[f"taesd_encoder.{name}"] = torch.zeros_like(tensor, dtype=torch.float16)
     vae = comfy.sd.VAE(sd=weights)
-    vae.first_stage_model.encode = _refuse_to_encode
+    vae.first_stage_model.taesd_encoder = _NoEncoder()
     return vae
 
 
-def _refuse_to_encode(pixels: torch.Tensor) -> torch.Tensor:
-    raise ValueError("The VAE of the Demo World decodes only: start from an empty latent, not from VAE Encode.")
+class _NoEncoder(torch.nn.Module):
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        raise ValueError("The VAE of the Demo World decodes only: start from an empty latent, not from VAE Encode.")
