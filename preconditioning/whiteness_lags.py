@@ -1,7 +1,6 @@
 """How alike white noise is to itself, shifted and mirrored: every shift at once, by FFT."""
 
 import math
-from functools import lru_cache
 
 import torch
 
@@ -35,7 +34,6 @@ def likeness(planes: torch.Tensor, mirrored: tuple[int, ...] = ()) -> tuple[torc
     return correlation, torch.where(mean == planes.numel(), 0, deviations)
 
 
-@lru_cache(maxsize=16)
 def _chance(shape: tuple[int, ...], mirrored: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation, for N(0, 1), of the sum over i of x_i x_j(i), at every shift of `shape`.
 
