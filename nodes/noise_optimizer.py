@@ -26,7 +26,7 @@ from .refusals import optimizer_inputs
 log = logging.getLogger(__name__)
 
 NO_TARGET = 1000.0  # exactly: it was once the largest that could be set, and saved workflows hold it
-LARGEST_TARGET = 1e6
+MAX_TARGET = 1e6
 
 
 class NoiseOptimizer(io.ComfyNode):
@@ -129,8 +129,8 @@ class NoiseOptimizer(io.ComfyNode):
                 io.Float.Input(
                     "target_reward",
                     default=NO_TARGET,
-                    min=-LARGEST_TARGET,
-                    max=LARGEST_TARGET,
+                    min=-MAX_TARGET,
+                    max=MAX_TARGET,
                     step=0.01,
                     tooltip="Stop when every picture has reached this reward. More takes longer to reach; the report's "
                     "scores tell what is in reach. Exactly 1000: never.",

@@ -177,10 +177,10 @@ def test_the_clock_of_the_time_budget_starts_when_models_are_loaded(optimize, wi
 
     import comfy.model_management
     from gper_pack.nodes.inputs.methods import METHODS
-    from gper_pack.nodes.live import run_progress as ascent_progress
+    from gper_pack.nodes.live import run_progress
 
     now, left, load = [0.0], [], comfy.model_management.load_models_gpu
-    note = ascent_progress.RunProgress._note
+    note = run_progress.RunProgress._note
     reward = copy.deepcopy(wires["reward"])
 
     def slow_load(*args, **kwargs):
@@ -196,7 +196,7 @@ def test_the_clock_of_the_time_budget_starts_when_models_are_loaded(optimize, wi
 
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(comfy.model_management, "load_models_gpu", slow_load)
-    monkeypatch.setattr(ascent_progress.RunProgress, "_note", noted)
+    monkeypatch.setattr(run_progress.RunProgress, "_note", noted)
     reward.model.register_forward_hook(scored)
     report = optimize(steps=8, time_budget=4.5, method=METHODS[method], reward=reward).args[2]
     assert "time budget of 4.5 seconds is used up" in report
