@@ -394,13 +394,16 @@ def test_extra_model_paths_are_searched_too(folders, node_classes, load, saved_n
 def test_history_of_an_ascent(pack):
     from gper_pack.optimization import RunRecord
     from gper_pack.runs.noise_history import NoiseHistory
+    from gper_pack.runs.run_result import RunResult
 
     record = RunRecord.start(noise())
     for rewards in ([1.0, torch.nan], [3.0, torch.nan], [2.0, torch.nan]):
         record.add(noise(), torch.tensor(rewards))
     record.stop_reason = "all 2 steps done"
     parts = {"beauty": [torch.tensor([0.0, 10.0]), torch.tensor([1.0, 11.0]), torch.tensor([2.0, 12.0])]}
-    history = NoiseHistory.of_run(record, "mix", parts, model="Flux", method="GPER", step_size=0.1)
+    history = NoiseHistory.of_run(
+        RunResult(record, "mix", (0, 1), noise(), parts=parts), model="Flux", method="GPER", step_size=0.1
+    )
     assert history.scores == {"mix": [3.0, None], "beauty": [1.0, 10.0]}
     assert history.best_steps == [1, 0] and history.steps == 2 and history.stop_reason == "all 2 steps done"
     assert json.loads(history.header()["scores"]) == history.scores
