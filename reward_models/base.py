@@ -20,7 +20,6 @@ class RewardModel(nn.Module):
         name: the name shown to the user.
         needs_prompt: whether the score depends on the prompt; others ignore it.
         typical_range: (low, high) of the scores of ordinary images, for display; not a bound.
-        licence: licence of the published weights.
         min_side: smallest accepted height and width, in pixels.
 
     Subclasses implement `score`. Weights are frozen; the gradient flows to the images only. Nothing depends
@@ -30,7 +29,6 @@ class RewardModel(nn.Module):
     name: str = ""
     needs_prompt: bool = False
     typical_range: tuple[float, float] = (0.0, 1.0)
-    licence: str = ""
     min_side: int = 16
 
     def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:

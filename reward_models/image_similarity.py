@@ -23,7 +23,6 @@ class ImageSimilarity(RewardModel):
 
     name = "image similarity"
     typical_range = (0.3, 1.0)
-    licence = "that of the image encoder"
 
     def __init__(self, encoder: ClipBackbone | SiglipBackbone, references: Tensor):
         super().__init__()

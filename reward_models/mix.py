@@ -81,9 +81,6 @@ class RewardMix(RewardModel):
             for reward, weight in zip(rewards, weights, strict=True)
         ]
         self.typical_range = (sum(low for low, _ in ends), sum(high for _, high in ends))
-        self.licence = "; ".join(
-            f"{name}: {reward.licence}" for name, reward in zip(self.names, rewards, strict=True)
-        )
 
     def forward(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> Tensor:
         """(B,) weighted sums of the scores; see `RewardModel.forward` and the class for the gradient."""
