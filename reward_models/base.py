@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .recompute import set_recompute
-
 # Decoders overshoot [0, 1] a little; values beyond this band are another convention ([-1, 1], 0..255).
 _OVERSHOOT = 0.5
 
@@ -38,10 +36,6 @@ class RewardModel(nn.Module):
     def recomputable_layers(self) -> Iterable[nn.Module]:
         """The layers whose activations may be recomputed during backward instead of kept."""
         return ()
-
-    def set_recompute(self, enabled: bool) -> None:
-        """Trade time for memory: recompute each layer's activations in backward; same gradient."""
-        set_recompute(self.recomputable_layers(), enabled)
 
     def forward(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> Tensor:
         """Score a batch of images.

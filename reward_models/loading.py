@@ -19,6 +19,7 @@ from .image_reward import ImageReward
 from .laion_aesthetic import LaionAesthetic
 from .pickscore import PickScore
 from .recognise import RewardFileInfo, recognise
+from .recompute import recompute_in_backward
 from .siglip_backbone import SiglipBackbone, load_siglip
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ def load_reward(
     # Weights made under inference mode, which hosts may be in, could never take part in a backward.
     with torch.inference_mode(False), torch.no_grad():
         reward = _load(path, kind, backbone, dtype)
-    reward.set_recompute(recompute)
+    if recompute:
+        recompute_in_backward(reward.recomputable_layers())
     return reward.requires_grad_(False).eval()
 
 

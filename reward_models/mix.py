@@ -155,10 +155,6 @@ class RewardMix(RewardModel):
         ]
         return sum(low for low, _ in ends), sum(high for _, high in ends)
 
-    def recomputable_layers(self) -> list[nn.Module]:
-        members = (reward for reward in self.rewards if isinstance(reward, RewardModel))
-        return [layer for reward in members for layer in reward.recomputable_layers()]
-
     def _members(self) -> Iterator[tuple[str, nn.Module, float]]:
         return zip(self.names, self.rewards, self.weights, strict=True)
 
