@@ -26,7 +26,9 @@ from .refusals.check_run import check_run
 
 log = logging.getLogger(__name__)
 
-NO_TARGET = 1000.0  # exactly: it was once the largest that could be set, and saved workflows hold it
+# Once the largest that could be set: saved workflows and API files hold it, and nothing in them tells it from a target.
+# 999.99 or 1000.01 is one.
+NO_TARGET = 1000.0
 MAX_TARGET = 1e6
 
 
