@@ -71,6 +71,39 @@ def vaes(tiny, tmp_path_factory):
     return {"taesd": tiny.taesd(folder).stock, "kl": tiny.kl(folder).stock}
 
 
+@pytest.fixture(scope="module")
+def wires(tiny, flux, vaes):
+    """What is connected to the Noise Optimizer in a working graph."""
+    import torch
+    from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
+    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
+
+    return dict(
+        noise=Noise_RandomNoise(7),
+        guider=tiny.guider(flux),
+        sigmas=torch.tensor([1.0, 0.0]),
+        latent_image={"samples": torch.zeros(2, 16, 8, 8)},
+        vae=vaes["taesd"],
+        reward=PictureStatisticsNode.execute("brightness")[0],
+    )
+
+
+@pytest.fixture(scope="module")
+def optimize(pack, wires):
+    """Runs the Noise Optimizer on `wires`, as ComfyUI runs it, for two steps; both with changes."""
+    import torch
+    from gper_pack.nodes.noise_optimizer import NoiseOptimizer
+
+    settings = dict(prompt="", steps=2, learning_rate=0.02, time_budget=0.0, preview_every=0)
+
+    def run(**changes):
+        with torch.inference_mode():
+            node = NoiseOptimizer.PREPARE_CLASS_CLONE(None)
+            return node.execute(**{**wires, **settings, **changes})
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def node_classes(pack):
     """The pack's node classes by node id."""

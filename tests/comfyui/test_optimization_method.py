@@ -6,27 +6,8 @@ import pytest
 import torch
 
 STEPS = 2
-SETTINGS = dict(prompt="", steps=STEPS, learning_rate=0.0, time_budget=0.0, preview_every=0)
 METHODS = ["GPER", "MPGR", "PRNO", "ReNO", "none", "best of seeds", "local search"]
 SEARCHES = ["best of seeds", "local search"]
-
-
-@pytest.fixture(scope="module")
-def wires(pack, tmp_path_factory):
-    from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
-    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
-
-    from . import tiny_models
-
-    folder = tmp_path_factory.mktemp("models")
-    return dict(
-        noise=Noise_RandomNoise(7),
-        guider=tiny_models.guider(tiny_models.flux(folder).stock),
-        sigmas=torch.tensor([1.0, 0.0]),
-        latent_image={"samples": torch.zeros(2, 16, 8, 8)},
-        vae=tiny_models.taesd(folder).stock,
-        reward=PictureStatisticsNode.execute("brightness")[0],
-    )
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +18,10 @@ def method_of(pack):
 
 
 @pytest.fixture(scope="module")
-def optimize(pack, wires, method_of):
-    from gper_pack.nodes.noise_optimizer import NoiseOptimizer
-
+def optimize(optimize, method_of):
     def run(method=None, options=None, **changes):
         chosen = None if method is None else method_of(method, **(options or {}))
-        with torch.inference_mode():
-            return NoiseOptimizer.PREPARE_CLASS_CLONE(None).execute(
-                **{**wires, **SETTINGS, **changes}, method=chosen)
+        return optimize(**{"steps": STEPS, "learning_rate": 0.0, **changes}, method=chosen)
 
     return run
 

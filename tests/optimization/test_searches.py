@@ -7,19 +7,7 @@ import torch
 
 from optimization import Stopping, best_of_seeds, local_search
 
-SHAPE = (3, 4, 4)
-
-
-def as_picture(noise):
-    return torch.sigmoid(noise)
-
-
-def brightness(images):
-    return images.mean((1, 2, 3))
-
-
-def start_noise(batch=2, seed=0):
-    return torch.randn(batch, *SHAPE, generator=torch.Generator().manual_seed(seed))
+from .hills import as_picture, brightness, start_noise
 
 
 def fresh_noise(batch):
@@ -191,7 +179,7 @@ def test_half_precision_comes_back_as_it_was(search):
 @both
 def test_wrong_inputs_are_named(search):
     with pytest.raises(ValueError, match="start noise"):
-        search(torch.full((1, *SHAPE), math.nan))
+        search(torch.full((1, 3, 4, 4), math.nan))
     with pytest.raises(ValueError, match=r"one score per image, shape \(2,\)"):
         search(start_noise(), reward=lambda images: images.mean())
 
@@ -248,8 +236,8 @@ def test_samples_search_apart():
 
 
 def test_a_zero_noise_has_no_sphere_and_stays():
-    record = near_search(torch.zeros(1, *SHAPE), stopping=Stopping(steps=2))
-    assert torch.equal(record.best_noise, torch.zeros(1, *SHAPE))
+    record = near_search(torch.zeros(1, 3, 4, 4), stopping=Stopping(steps=2))
+    assert torch.equal(record.best_noise, torch.zeros(1, 3, 4, 4))
 
 
 @pytest.mark.parametrize("radius", [0.0, -0.1, 1.5, math.nan])

@@ -14,6 +14,7 @@ from reward_models.picture_statistics import PictureStatistic, sharpness
 from reward_models.preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 
 from .far_device import FarDevice
+from .hills import as_picture, brightness
 
 
 @pytest.fixture(autouse=True)
@@ -21,14 +22,6 @@ def no_far_constants_left():
     yield
     constants._uploaded.cache_clear()
     preprocess._resampling_matrix.cache_clear()
-
-
-def as_picture(noise):
-    return torch.sigmoid(noise)
-
-
-def brightness(images):
-    return images.mean((1, 2, 3))
 
 
 def noise(batch=2):
