@@ -2,15 +2,13 @@
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-PACK = "gper_pack"
+from tools.pack import PACK_NAME, load_pack
 
 
 def start(on_cpu: bool = False, base: Path | None = None) -> None:
@@ -20,7 +18,7 @@ def start(on_cpu: bool = False, base: Path | None = None) -> None:
 
     Raises ValueError if COMFYUI_PATH, ~/ComfyUI by default, is no ComfyUI.
     """
-    if PACK in sys.modules:
+    if "comfy.cli_args" in sys.modules:
         return
     named = os.environ.get("COMFYUI_PATH") or "~/ComfyUI"
     comfyui = Path(named).expanduser()
@@ -36,16 +34,13 @@ def start(on_cpu: bool = False, base: Path | None = None) -> None:
     import folder_paths  # noqa: F401
     import utils.extra_config  # noqa: F401  as main.py does: later something else may be found as `utils`
 
-    spec = importlib.util.spec_from_file_location(PACK, ROOT / "__init__.py")
-    pack = importlib.util.module_from_spec(spec)
-    sys.modules[PACK] = pack
-    spec.loader.exec_module(pack)
+    load_pack()
     pack_module("nodes.rewards.reward_files").register_folder()
 
 
 def pack_module(name: str):
     """A module of the pack, such as "nodes.inputs.methods"."""
-    return importlib.import_module(f"{PACK}.{name}")
+    return importlib.import_module(f"{PACK_NAME}.{name}")
 
 
 def start_for(parser: argparse.ArgumentParser, **options) -> None:

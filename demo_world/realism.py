@@ -21,7 +21,6 @@ class RealismJudge(nn.Module):
     """
 
     name = "demo realism"
-    licence = "Apache-2.0"
 
     def __init__(self, width: int = 24, bottleneck: int = 12):
         super().__init__()

@@ -40,7 +40,6 @@ class Reward(nn.Module):
     name: str
     needs_prompt = False
     typical_range = (0.0, 10.0)
-    licence = "Apache-2.0"
 
     def logit(self, images: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError

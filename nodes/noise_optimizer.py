@@ -1,31 +1,34 @@
 """Node: optimize the noise of a guided sampling against a reward."""
 
 import logging
-import math
 
-import torch
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..optimization import Stopping
 from ..runs.noise_history import NoiseHistory
 from ..runs.report_image import report_image
 from ..runs.run_report import run_report
+from ..runs.run_result import RunResult
 from ..runs.score_history import ScoreHistory
+from ..runs.scores_in_words import finite_or_none
 from ..runs.seed_spreads import measured_first
 from .differentiable.guided_sampling import GuidedSampling
-from .differentiable.host_contract import check_host
 from .differentiable.memory_modes import MODES
 from .differentiable.model_presets import preset_for
+from .differentiable.run_search import run_search
 from .inputs.methods import DEFAULT_METHOD, Settings
 from .inputs.sockets import CATEGORY, NoiseMethod, Preconditioner, RewardModel
 from .live.run_progress import RunProgress
 from .noises.drawn_noise import drawn_noise
 from .noises.optimized_noise import OptimizedNoise
-from .refusals import optimizer_inputs
+from .refusals.check_run import check_run
 
 log = logging.getLogger(__name__)
 
-NO_TARGET = 1000.0  # exactly: it was once the largest that could be set, and saved workflows hold it
+# Once the largest that could be set: saved workflows and API files hold it, and nothing in them tells it from a target.
+# 999.99 or 1000.01 is one.
+NO_TARGET = 1000.0
 MAX_TARGET = 1e6
 
 
@@ -181,78 +184,54 @@ class NoiseOptimizer(io.ComfyNode):
         target_reward=NO_TARGET,
         method=None,
     ) -> io.NodeOutput:
-        optimizer_inputs.check_settings(learning_rate, memory)
         method = (method or DEFAULT_METHOD).with_projector(projector)
-        check_host(method.needs_gradient)
-        from .refusals.model_path import check_model_path  # not at the top: it needs what has just been checked
-
-        stopping = Stopping(
-            steps, time_budget or None, None if target_reward == NO_TARGET else target_reward, patience or None
+        target = None if target_reward == NO_TARGET else target_reward
+        stopping = Stopping(steps, time_budget or None, target, patience or None)
+        latent, text = check_run(
+            guider, sigmas, latent_image, vae, reward.model, prompt, learning_rate, memory, method.needs_gradient
         )
-        optimizer_inputs.check_sigmas(sigmas, method.needs_gradient)
-        prompts = optimizer_inputs.check_prompt(prompt, reward.model)
-        latent = latent_image.copy()
-        latent["samples"] = optimizer_inputs.check_latent(
-            optimizer_inputs.fitted_to_model(latent, guider.model_patcher), guider.model_patcher
-        )
-        optimizer_inputs.check_vae(vae, guider.model_patcher)
-        check_model_path(guider, method.needs_gradient)
-        if method.needs_gradient:
-            from .refusals.weight_formats import check_weight_format
-
-            check_weight_format(guider.model_patcher, vae.patcher)
         start = drawn_noise(noise, latent)
+
         settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed)
-        about_method = method.text(settings)
-        log.info(about_method)
-
-        scores = ScoreHistory(reward.model, prompts, reward.limits)
-        progress = RunProgress(reward.model, scores, stopping, preview_every, cls.hidden, about_method)
+        about = method.text(settings)
+        log.info(about)
+        scores = ScoreHistory(reward.model, text, reward.limits)
+        progress = RunProgress(reward.model, scores, stopping, preview_every, cls.hidden, about)
         search = measured_first(method.search(settings, stopping, progress), scores, noise.seed)
+        mask = latent.get("noise_mask")
+        sampling = GuidedSampling(
+            guider, start, latent["samples"], sigmas, vae, scores, reward.patchers, mask, noise.seed
+        )
         with progress:
-            sampling = GuidedSampling(
-                guider,
-                start,
-                latent["samples"],
-                sigmas,
-                vae,
-                scores,
-                reward.patchers,
-                latent.get("noise_mask"),
-                noise.seed,
-            )
-            if method.needs_gradient:
-                from .differentiable.gradient_run import optimize_noise
+            record, samples = run_search(sampling, search, memory, method.needs_gradient)
 
-                record, samples = optimize_noise(sampling, memory, search)
-            else:
-                from .differentiable.inference_run import search_noise
-
-                record, samples = search_noise(sampling, search)
-        for ratio in ("downscale_ratio_spacial", "downscale_ratio_temporal"):  # of the empty latent, used up
-            latent.pop(ratio, None)
-        latent["samples"] = samples
-        about = f"{about_method} {scores.about_spreads}".strip()
-        report = run_report(record, reward.model, scores.parts, start, about, scores.typical_range)
-        history = NoiseHistory.of_run(
+        result = RunResult(
             record,
             reward.model.name,
+            scores.typical_range,
+            start,
+            f"{about} {scores.about_spreads}".strip(),
             scores.parts,
+            progress.images,
+        )
+        history = NoiseHistory.of_run(
+            result,
             model=type(guider.model_patcher.model).__name__,
-            reward_prompt=prompts or "",
+            reward_prompt=text or "",
             method=method.label,
             step_size=method.step_size(settings),
             seeds=method.seeds(settings, record),
         )
         return io.NodeOutput(
             OptimizedNoise(noise.seed, record.best_noise, history, batch_index=latent.get("batch_index")),
-            latent,
-            report,
-            report_image(record, reward.model, scores.parts, progress.pictures, about, scores.typical_range),
-            ui={"reward_history": _jsonable(record.reward_history())},
+            _painted(latent, samples),
+            run_report(result),
+            report_image(result),
+            ui={"reward_history": [finite_or_none(rewards) for rewards in record.rewards]},
         )
 
 
-def _jsonable(history: torch.Tensor) -> list[list[float | None]]:
-    """Rewards (evaluations, B) for the page and the API; JSON knows no NaN."""
-    return [[value if math.isfinite(value) else None for value in row] for row in history.tolist()]
+def _painted(latent: dict, samples: Tensor) -> dict:
+    """The LATENT with what was painted on it; the ratios that an empty one tells are used up."""
+    used_up = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+    return {**{name: value for name, value in latent.items() if name not in used_up}, "samples": samples}

@@ -7,9 +7,6 @@ AGPL-3.0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 
 from .affine_head import load_affine_head
@@ -23,7 +20,6 @@ class AestheticV25(HeadOnEmbedding):
 
     name = "Aesthetic V2.5"
     typical_range = (1.0, 10.0)
-    licence = "AGPL-3.0 (head), Apache-2.0 (SigLIP)"
 
     @classmethod
     def load(
@@ -31,11 +27,10 @@ class AestheticV25(HeadOnEmbedding):
         head: Checkpoint,
         backbone: Checkpoint,
         dtype: torch.dtype,
-        config: Mapping[str, Any] | None = None,
     ) -> AestheticV25:
         """Assemble from the head's file and a SigLIP (ValueError if they do not belong together)."""
         affine = load_affine_head(head, "scoring_head.", (0, 2, 4, 6, 8))
-        siglip = load_siglip(backbone, dtype, config)
+        siglip = load_siglip(backbone, dtype)
         if siglip.embedding_size != affine.width:
             raise ValueError(
                 f"{head.path.name} reads embeddings of {affine.width} values, but {backbone.path.name} makes "

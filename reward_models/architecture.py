@@ -1,9 +1,8 @@
 """What the shapes of a checkpoint do not tell: head counts, activation, epsilon.
 
-They come, in this order, from the caller (`config`), from a JSON file beside the weights (`<file stem>.json`,
-or `config.json` in a folder as published by Hugging Face), and from the published models' table of the
-loader. Field names are those of the library the architecture comes from. Sizes are always read from the
-tensors.
+They come from a JSON file beside the weights (`<file stem>.json`, or `config.json` in a folder as published by
+Hugging Face), else from the published models' table of the loader. Field names are those of the library the
+architecture comes from. Sizes are always read from the tensors.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from typing import Any
 GENERIC_STEMS = ("model", "pytorch_model", "open_clip_pytorch_model")
 
 
-def read_config(path: Path, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The fields given by the JSON file beside `path`, overridden by `config`.
+def read_config(path: Path) -> dict[str, Any]:
+    """The fields given by the JSON file beside `path`; {} where there is none.
 
     Raises:
         ValueError: the JSON file is not a JSON object.
@@ -35,7 +34,7 @@ def read_config(path: Path, config: Mapping[str, Any] | None = None) -> dict[str
             raise ValueError(f"{beside} is not valid JSON: {error}.") from error
         if not isinstance(fields, dict):
             raise ValueError(f"{beside} must hold a JSON object with the model's configuration.")
-    return _merged(fields, config or {})
+    return fields
 
 
 def section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -65,11 +64,3 @@ def pick(name: str, path: Path, config: Mapping[str, Any], published: Mapping[st
 def count_layers(names: Iterable[str], pattern: str) -> int:
     """Number of layers: one more than the largest index captured by the regular expression `pattern`."""
     return max((int(match[1]) + 1 for name in names if (match := re.match(pattern, name))), default=0)
-
-
-def _merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for name, value in override.items():
-        both_nested = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
-        merged[name] = _merged(merged[name], value) if both_nested else value
-    return merged

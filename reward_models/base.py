@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .recompute import set_recompute
-
 # Decoders overshoot [0, 1] a little; values beyond this band are another convention ([-1, 1], 0..255).
 _OVERSHOOT = 0.5
 
@@ -20,7 +18,6 @@ class RewardModel(nn.Module):
         name: the name shown to the user.
         needs_prompt: whether the score depends on the prompt; others ignore it.
         typical_range: (low, high) of the scores of ordinary images, for display; not a bound.
-        licence: licence of the published weights.
         min_side: smallest accepted height and width, in pixels.
 
     Subclasses implement `score`. Weights are frozen; the gradient flows to the images only. Nothing depends
@@ -30,7 +27,6 @@ class RewardModel(nn.Module):
     name: str = ""
     needs_prompt: bool = False
     typical_range: tuple[float, float] = (0.0, 1.0)
-    licence: str = ""
     min_side: int = 16
 
     def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
@@ -40,10 +36,6 @@ class RewardModel(nn.Module):
     def recomputable_layers(self) -> Iterable[nn.Module]:
         """The layers whose activations may be recomputed during backward instead of kept."""
         return ()
-
-    def set_recompute(self, enabled: bool) -> None:
-        """Trade time for memory: recompute each layer's activations in backward; same gradient."""
-        set_recompute(self.recomputable_layers(), enabled)
 
     def forward(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> Tensor:
         """Score a batch of images.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isqrt
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,20 +56,16 @@ class HuggingFaceClip(ClipBackbone):
         return self.clip.logit_scale
 
 
-def load_huggingface_clip(
-    checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None, with_text: bool
-) -> HuggingFaceClip:
+def load_huggingface_clip(checkpoint: Checkpoint, dtype: torch.dtype, with_text: bool) -> HuggingFaceClip:
     """Build the transformers module with the tensors' sizes and fill it (ValueError: they do not fit)."""
-    clip_config = huggingface_config(checkpoint, read_config(checkpoint.path, config), with_text)
+    clip_config = huggingface_config(checkpoint, read_config(checkpoint.path), with_text)
     if with_text:
         return HuggingFaceClip(assemble(on_meta(lambda: CLIPModel(clip_config)), checkpoint, dtype, _name))
     module = on_meta(lambda: CLIPVisionModelWithProjection(clip_config))
     return HuggingFaceClip(assemble(module, checkpoint, dtype, _vision_name))
 
 
-def huggingface_config(
-    checkpoint: Checkpoint, config: dict, with_text: bool
-) -> CLIPConfig | CLIPVisionConfig:
+def huggingface_config(checkpoint: Checkpoint, config: dict, with_text: bool) -> CLIPConfig | CLIPVisionConfig:
     """The transformers configuration: sizes from the tensors, the rest from `config` or as published."""
     shapes = checkpoint.shapes
     width, _, patch, _ = checkpoint.shape("vision_model.embeddings.patch_embedding.weight")

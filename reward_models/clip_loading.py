@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 
 from .checkpoint import Checkpoint
@@ -14,7 +11,6 @@ from .clip_backbone import ClipBackbone
 def load_clip(
     checkpoint: Checkpoint,
     dtype: torch.dtype,
-    config: Mapping[str, Any] | None = None,
     with_text: bool = True,
 ) -> ClipBackbone:
     """Load a CLIP from its checkpoint, without the text tower if that is not needed.
@@ -39,4 +35,4 @@ def load_clip(
             f"{checkpoint.path.name} holds only the image encoder of a CLIP; a score that reads prompts "
             "needs the file with both encoders (model.safetensors of the published model)."
         )
-    return load(checkpoint, dtype, config, with_text)
+    return load(checkpoint, dtype, with_text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isqrt
 from typing import Any
 
@@ -70,11 +69,9 @@ class OpenClip(ClipBackbone):
         return self.clip.logit_scale
 
 
-def load_open_clip(
-    checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None, with_text: bool
-) -> OpenClip:
+def load_open_clip(checkpoint: Checkpoint, dtype: torch.dtype, with_text: bool) -> OpenClip:
     """Build the open_clip module with the tensors' sizes and fill it (ValueError: they do not fit)."""
-    settings = open_clip_config(checkpoint, read_config(checkpoint.path, config), with_text)
+    settings = open_clip_config(checkpoint, read_config(checkpoint.path), with_text)
     clip = on_meta(lambda: CLIP(**settings))
     if with_text:
         return OpenClip(assemble(clip, checkpoint, dtype, _name))

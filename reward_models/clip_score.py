@@ -7,9 +7,6 @@ cosine, without prefix, which keeps a gradient below zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -25,18 +22,15 @@ class ClipScore(RewardModel):
     name = "CLIPScore"
     needs_prompt = True
     typical_range = (0.1, 0.4)
-    licence = "MIT"
 
     def __init__(self, backbone: ClipBackbone):
         super().__init__()
         self.backbone = backbone
 
     @classmethod
-    def load(
-        cls, checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None = None
-    ) -> ClipScore:
+    def load(cls, checkpoint: Checkpoint, dtype: torch.dtype) -> ClipScore:
         """Assemble from a CLIP with both encoders (ValueError if the file does not fit)."""
-        return cls(load_clip(checkpoint, dtype, config))
+        return cls(load_clip(checkpoint, dtype))
 
     def prepare(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] to the pixels the vision tower reads."""

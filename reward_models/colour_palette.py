@@ -37,7 +37,6 @@ class ColourPalette(RewardModel):
 
     name = "colour palette"
     typical_range = (-50.0, 0.0)
-    licence = "none needed"
     min_side = 4
 
     def __init__(self, reference: Tensor):

@@ -18,7 +18,6 @@ class HumanPreferenceScore(ClipScore):
 
     name = "HPS v2"
     typical_range = (0.2, 0.35)
-    licence = "Apache-2.0"
 
     def prepare(self, images: Tensor) -> Tensor:
         # The borders are black before, not after, the mean is subtracted.

@@ -8,9 +8,8 @@ its first token.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +57,6 @@ class ImageReward(RewardModel):
     name = "ImageReward"
     needs_prompt = True
     typical_range = (-2.3, 2.0)
-    licence = "Apache-2.0"
 
     def __init__(self, vision: nn.Module, text: nn.Module, head: AffineHead, tokenize: BertTokens):
         super().__init__()
@@ -68,9 +66,7 @@ class ImageReward(RewardModel):
         self._tokenize = tokenize
 
     @classmethod
-    def load(
-        cls, checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None = None
-    ) -> ImageReward:
+    def load(cls, checkpoint: Checkpoint, dtype: torch.dtype) -> ImageReward:
         """Assemble from `ImageReward.pt` or its safetensors copy; needs `vocab.txt` of bert-base-uncased.
 
         Raises:
@@ -82,7 +78,7 @@ class ImageReward(RewardModel):
         rows = checkpoint.shape(_TEXT + "embeddings.word_embeddings.weight")[0]
         tokenize = BertTokens(find_vocabulary(checkpoint.path), rows)
         head = load_affine_head(checkpoint, "mlp.layers.", (0, 2, 4, 6, 7))
-        vision_config, text_config = blip_configs(checkpoint, read_config(checkpoint.path, config))
+        vision_config, text_config = blip_configs(checkpoint, read_config(checkpoint.path))
         vision = on_meta(lambda: BlipVisionModel(vision_config))
         text = on_meta(lambda: BlipTextModel(text_config, add_pooling_layer=False))
         assemble(vision, checkpoint, dtype, _vision_name)

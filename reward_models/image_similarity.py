@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .base import RewardModel, at_least_float32, check_images, check_range
 from .clip_backbone import ClipBackbone
@@ -23,7 +23,6 @@ class ImageSimilarity(RewardModel):
 
     name = "image similarity"
     typical_range = (0.3, 1.0)
-    licence = "that of the image encoder"
 
     def __init__(self, encoder: ClipBackbone | SiglipBackbone, references: Tensor):
         super().__init__()
@@ -39,6 +38,3 @@ class ImageSimilarity(RewardModel):
         embeddings = self.encoder.embed_images(images)
         # The mean of cosines is the product with the mean of the unit-length references.
         return embeddings @ self.mean_reference.to(embeddings)
-
-    def recomputable_layers(self) -> list[nn.Module]:
-        return self.encoder.layers()

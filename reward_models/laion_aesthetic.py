@@ -7,9 +7,6 @@ scale.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 
 from .affine_head import load_affine_head
@@ -23,7 +20,6 @@ class LaionAesthetic(HeadOnEmbedding):
 
     name = "LAION Aesthetic V2"
     typical_range = (1.0, 10.0)
-    licence = "Apache-2.0 (head), MIT (CLIP ViT-L/14)"
 
     @classmethod
     def load(
@@ -31,11 +27,10 @@ class LaionAesthetic(HeadOnEmbedding):
         head: Checkpoint,
         backbone: Checkpoint,
         dtype: torch.dtype,
-        config: Mapping[str, Any] | None = None,
     ) -> LaionAesthetic:
         """Assemble from the head's file and a CLIP ViT-L/14 (ValueError if they do not belong together)."""
         affine = load_affine_head(head, "layers.", (0, 2, 4, 6, 7))
-        clip = load_clip(backbone, dtype, config, with_text=False)
+        clip = load_clip(backbone, dtype, with_text=False)
         if clip.embedding_size != affine.width:
             raise ValueError(
                 f"{head.path.name} reads embeddings of {affine.width} values, but {backbone.path.name} makes "

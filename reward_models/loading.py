@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,6 +19,7 @@ from .image_reward import ImageReward
 from .laion_aesthetic import LaionAesthetic
 from .pickscore import PickScore
 from .recognise import RewardFileInfo, recognise
+from .recompute import recompute_in_backward
 from .siglip_backbone import SiglipBackbone, load_siglip
 
 log = logging.getLogger(__name__)
@@ -54,7 +53,6 @@ def load_reward(
     kind: str = "auto",
     backbone: str | Path | None = None,
     dtype: torch.dtype = torch.float32,
-    config: Mapping[str, Any] | None = None,
     recompute: bool = False,
 ) -> RewardModel:
     """Load a reward model: frozen, in eval mode, on the CPU.
@@ -64,8 +62,6 @@ def load_reward(
         kind: one of `KINDS`, or "auto": told from the tensors and, where they are alike, from the file name.
         backbone: the file of the image encoder, for rewards whose own file is only a head.
         dtype: float32 or bfloat16; the score itself is computed in float32.
-        config: what neither tensors nor published sizes tell (head counts, activation, epsilon), in the field
-            names of the library the architecture comes from; overrides the JSON file beside the weights.
         recompute: recompute encoder layers in backward instead of keeping their activations.
 
     Raises:
@@ -77,33 +73,29 @@ def load_reward(
     check_dtype(dtype, Path(path).name)
     # Weights made under inference mode, which hosts may be in, could never take part in a backward.
     with torch.inference_mode(False), torch.no_grad():
-        reward = _load(path, kind, backbone, dtype, config)
-    reward.set_recompute(recompute)
+        reward = _load(path, kind, backbone, dtype)
+    if recompute:
+        recompute_in_backward(reward.recomputable_layers())
     return reward.requires_grad_(False).eval()
 
 
-def load_image_encoder(
-    path: str | Path, dtype: torch.dtype = torch.float32, config: Mapping[str, Any] | None = None
-) -> ClipBackbone | SiglipBackbone:
-    """Load the image encoder of a CLIP or SigLIP, for `ImageSimilarity`. Arguments as in `load_reward`.
+def load_image_encoder(path: str | Path) -> ClipBackbone | SiglipBackbone:
+    """Load the image encoder of a CLIP or SigLIP, for `ImageSimilarity`: float32, on the CPU.
 
     Raises:
         ValueError: the file is unreadable, or holds no CLIP or SigLIP.
     """
-    check_dtype(dtype, Path(path).name)
     with torch.inference_mode(False), torch.no_grad():
         checkpoint = open_checkpoint(path)
         info = recognise(checkpoint)
         if kinds.IMAGE_SIMILARITY not in info.backbone_for:
-            raise ValueError(
-                f"{info.path.name} is {info.description}; an image encoder (CLIP or SigLIP) is needed."
-            )
+            raise ValueError(f"{info.path.name} is {info.description}; an image encoder (CLIP or SigLIP) is needed.")
         if kinds.AESTHETIC_V25 in info.backbone_for:
-            return load_siglip(checkpoint, dtype, config)
-        return load_clip(checkpoint, dtype, config, with_text=False)
+            return load_siglip(checkpoint, torch.float32)
+        return load_clip(checkpoint, torch.float32, with_text=False)
 
 
-def _load(path, kind: str, backbone, dtype: torch.dtype, config) -> RewardModel:
+def _load(path, kind: str, backbone, dtype: torch.dtype) -> RewardModel:
     checkpoint = open_checkpoint(path)
     info = recognise(checkpoint)
     if backbone is None:
@@ -113,19 +105,16 @@ def _load(path, kind: str, backbone, dtype: torch.dtype, config) -> RewardModel:
                 f"{info.path.name} is only the head of {kind}; choose its image encoder as the backbone as "
                 f"well: {_BACKBONE_FILES[kind]}."
             )
-        return _ONE_FILE[kind].load(checkpoint, dtype, config)
+        return _ONE_FILE[kind].load(checkpoint, dtype)
 
     second = open_checkpoint(backbone)
     second_info = recognise(second)
     if info.needs_backbone and second_info.needs_backbone:
         raise ValueError(
-            f"{info.path.name} and {second_info.path.name} are both heads; the backbone must be an image "
-            "encoder."
+            f"{info.path.name} and {second_info.path.name} are both heads; the backbone must be an image encoder."
         )
     if second_info.needs_backbone:
-        log.info(
-            "%s is the head and %s its backbone; taken in that order", second_info.path.name, info.path.name
-        )
+        log.info("%s is the head and %s its backbone; taken in that order", second_info.path.name, info.path.name)
         checkpoint, info, second, second_info = second, second_info, checkpoint, info
     kind = _choose(info, kind)
     if kind in _ONE_FILE:
@@ -135,7 +124,7 @@ def _load(path, kind: str, backbone, dtype: torch.dtype, config) -> RewardModel:
             f"{second_info.path.name} ({second_info.description}) is not the image encoder of {kind}; "
             f"choose {_BACKBONE_FILES[kind]}."
         )
-    return _HEAD_AND_BACKBONE[kind].load(checkpoint, second, dtype, config)
+    return _HEAD_AND_BACKBONE[kind].load(checkpoint, second, dtype)
 
 
 def _choose(info: RewardFileInfo, kind: str) -> str:
@@ -154,9 +143,7 @@ def _choose(info: RewardFileInfo, kind: str) -> str:
         log.info("%s: %s, taken as %s", info.path.name, info.description, info.kind)
         return info.kind
     if kind not in info.kinds:
-        raise ValueError(
-            f"{info.path.name} is not {kind}, but {info.description} ({' or '.join(info.kinds)})."
-        )
+        raise ValueError(f"{info.path.name} is not {kind}, but {info.description} ({' or '.join(info.kinds)}).")
     if info.kind not in (None, kind):
         log.warning("%s is loaded as %s although its name suggests %s", info.path.name, kind, info.kind)
     return kind

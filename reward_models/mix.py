@@ -81,9 +81,6 @@ class RewardMix(RewardModel):
             for reward, weight in zip(rewards, weights, strict=True)
         ]
         self.typical_range = (sum(low for low, _ in ends), sum(high for _, high in ends))
-        self.licence = "; ".join(
-            f"{name}: {reward.licence}" for name, reward in zip(self.names, rewards, strict=True)
-        )
 
     def forward(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> Tensor:
         """(B,) weighted sums of the scores; see `RewardModel.forward` and the class for the gradient."""
@@ -157,10 +154,6 @@ class RewardMix(RewardModel):
             if weight
         ]
         return sum(low for low, _ in ends), sum(high for _, high in ends)
-
-    def recomputable_layers(self) -> list[nn.Module]:
-        members = (reward for reward in self.rewards if isinstance(reward, RewardModel))
-        return [layer for reward in members for layer in reward.recomputable_layers()]
 
     def _members(self) -> Iterator[tuple[str, nn.Module, float]]:
         return zip(self.names, self.rewards, self.weights, strict=True)

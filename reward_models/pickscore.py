@@ -19,7 +19,6 @@ class PickScore(ClipScore):
 
     name = "PickScore"
     typical_range = (16.0, 26.0)
-    licence = "MIT (code); the published weights name none"
 
     def prepare(self, images: Tensor) -> Tensor:
         # Trained with the transformers image processor, which rounds the crop's offset down.

@@ -72,7 +72,6 @@ class PictureStatistic(RewardModel):
         ValueError: there is no such statistic.
     """
 
-    licence = "none needed"
     min_side = 4
 
     def __init__(self, statistic: str, target: float | None = None):

@@ -20,12 +20,7 @@ class PromptCache:
         self.capacity = capacity
         self._embeddings: OrderedDict[tuple[str, torch.dtype], Tensor] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._embeddings)
-
-    def embed(
-        self, prompts: Sequence[str], dtype: torch.dtype, encode: Callable[[list[str]], Tensor]
-    ) -> Tensor:
+    def embed(self, prompts: Sequence[str], dtype: torch.dtype, encode: Callable[[list[str]], Tensor]) -> Tensor:
         """(len(prompts), D) embeddings; `encode` is called once, for the prompts not seen yet.
 
         `dtype` is that of the encoder's weights: a model moved to another precision encodes anew.

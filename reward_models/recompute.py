@@ -13,10 +13,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 
-def set_recompute(layers: Iterable[nn.Module], enabled: bool) -> None:
-    """Make every layer keep only its inputs for backward (`enabled`), or restore the plain forward."""
+def recompute_in_backward(layers: Iterable[nn.Module]) -> None:
+    """Make every layer keep only its inputs for backward, as long as it lives; same output, same gradient."""
     for layer in layers:
-        layer.__dict__.pop("forward", None)
-        if enabled:
-            # In eval mode nothing draws random numbers, so their state need not be saved.
-            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
+        # In eval mode nothing draws random numbers, so their state need not be saved.
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)

@@ -5,9 +5,8 @@ Zhai et al., "Sigmoid Loss for Language Image Pre-Training", arXiv 2303.15343.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -58,9 +57,7 @@ class SiglipBackbone(nn.Module):
         return list(getattr(self.siglip, "vision_model", self.siglip).encoder.layers)
 
 
-def load_siglip(
-    checkpoint: Checkpoint, dtype: torch.dtype, config: Mapping[str, Any] | None = None
-) -> SiglipBackbone:
+def load_siglip(checkpoint: Checkpoint, dtype: torch.dtype) -> SiglipBackbone:
     """Load the image encoder from a file of the whole model or of the image encoder alone.
 
     Raises:
@@ -74,7 +71,7 @@ def load_siglip(
             f"{checkpoint.path.name} is no SigLIP image encoder with its pooling head; use "
             "model.safetensors of google/siglip-so400m-patch14-384."
         )
-    settings = siglip_config(checkpoint, read_config(checkpoint.path, config))
+    settings = siglip_config(checkpoint, read_config(checkpoint.path))
     siglip = on_meta(lambda: SiglipVisionModel(settings))
     prefix = "vision_model." if hasattr(siglip, "vision_model") else ""
 

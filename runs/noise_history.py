@@ -1,12 +1,12 @@
 """How an optimized noise came about: what its file tells besides the numbers."""
 
+from __future__ import annotations
+
 import json
-import math
 from dataclasses import asdict, dataclass, field, fields, replace
 
-from torch import Tensor
-
-from ..optimization import RunRecord
+from .run_result import RunResult
+from .scores_in_words import number
 
 
 @dataclass(frozen=True)
@@ -36,24 +36,19 @@ class NoiseHistory:
     seeds: list[int] = field(default_factory=list)
 
     @classmethod
-    def of_run(
-        cls, record: RunRecord, reward: str, parts: dict[str, list[Tensor]], **known: str | float | list[int]
-    ) -> "NoiseHistory":
-        """parts: of each reward of a mix, scores (B,) per evaluation. known: the other fields."""
-        best_steps = record.best_step.tolist()
-        scores = {reward: _finite(record.best_reward.tolist())}
-        for name, curve in parts.items():
-            scores[name] = _finite([float(curve[step][i]) for i, step in enumerate(best_steps)])
+    def of_run(cls, result: RunResult, **known: str | float | list[int]) -> NoiseHistory:
+        """That of a run's best noise. known: the fields that the run does not know."""
+        record = result.record
         return cls(
-            reward=reward,
-            scores=scores,
-            best_steps=best_steps,
+            reward=result.reward,
+            scores=result.best_scores,
+            best_steps=record.best_step.tolist(),
             steps=record.steps,
             stop_reason=record.stop_reason,
             **known,
         )
 
-    def varied(self, how: str) -> "NoiseHistory":
+    def varied(self, how: str) -> NoiseHistory:
         """That of a variation of this noise. how: picture, distance and seed."""
         return replace(self, variation=f"{self.variation}, then {how}" if self.variation else how)
 
@@ -62,7 +57,7 @@ class NoiseHistory:
         return {name: json.dumps(value, ensure_ascii=False) for name, value in asdict(self).items()}
 
     @classmethod
-    def from_header(cls, header: dict[str, str]) -> "NoiseHistory":
+    def from_header(cls, header: dict[str, str]) -> NoiseHistory:
         """What `header` wrote; missing fields stay empty. Raises TypeError for another type, ValueError for no JSON."""
         known = {}
         for entry in fields(cls):
@@ -93,7 +88,7 @@ class NoiseHistory:
             lines.append(f"optimized: {self.reward}, {self.steps} steps, {self.method}, step size {self.step_size:g}")
             lines.append(f"stopped: {self.stop_reason}")
             lines.append(f"best at step: {', '.join(map(str, self.best_steps))}")
-        lines += [f"{name}: {', '.join(map(_number, scores))}" for name, scores in self.scores.items()]
+        lines += [f"{name}: {', '.join(map(number, scores))}" for name, scores in self.scores.items()]
         if self.seeds:
             lines.append(f"seed of the best noise: {self.seeds_text()}")
         if self.reward_prompt:
@@ -102,11 +97,3 @@ class NoiseHistory:
 
 
 UNKNOWN = NoiseHistory()
-
-
-def _finite(values: list[float]) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values]
-
-
-def _number(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.4f}"

@@ -5,37 +5,27 @@ import math
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..figures import draw_run_sheet
-from ..optimization import RunRecord
-from .kept_images import KeptImages
-from .run_report import finite_mean, headline, number, summary
+from .run_report import headline, summary
+from .run_result import RunResult
+from .scores_in_words import number
 
 
-def report_image(
-    record: RunRecord,
-    reward: nn.Module,
-    parts: dict[str, list[Tensor]],
-    pictures: KeptImages,
-    about_model: str,
-    typical_range: tuple[float, float],
-) -> Tensor:
-    """IMAGE (1, H, W, 3): the words of the report, the curves, and each picture at the start and at best.
-
-    parts: scores (B,) per evaluation of each reward of a mix.
-    """
-    scores = {reward.name: record.rewards} | parts
-    curves = {name: [_or_gap(finite_mean(of_step)) for of_step in values] for name, values in scores.items()}
+def report_image(result: RunResult) -> Tensor:
+    """IMAGE (1, H, W, 3): the words of the report, the curves, and each picture at the start and at best."""
+    record, images = result.record, result.images
+    curves = {name: [_or_gap(value) for value in values] for name, values in result.curves.items()}
     captions = [
         (f"start: {number(start)}", f"best: {number(best)}, step {int(step)}")
         for start, best, step in zip(record.rewards[0], record.best_reward, record.best_step, strict=True)
     ]
     sheet = draw_run_sheet(
-        headline(record, reward),
-        summary(record, about_model, typical_range),
+        headline(result),
+        summary(result),
         {name: values for name, values in curves.items() if any(map(math.isfinite, values))},
-        [(_picture(start), _picture(best)) for start, best in zip(pictures.start, pictures.best, strict=True)],
+        [(_picture(start), _picture(best)) for start, best in zip(images.start, images.best, strict=True)],
         captions,
     )
     return torch.from_numpy(np.asarray(sheet, dtype=np.float32) / 255)[None]

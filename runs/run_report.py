@@ -1,46 +1,34 @@
 """The Noise Optimizer's report: plain words first, then the numbers of each picture."""
 
-import math
-
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..optimization import RunRecord
 from ..preconditioning import describe_whiteness, measure_whiteness
+from .run_result import RunResult
+from .scores_in_words import finite_mean, number, sparkline
 
 MAX_STEPS_LISTED = 5
 
 
-def headline(record: RunRecord, reward: nn.Module) -> str:
+def headline(result: RunResult) -> str:
     """One line: the reward at the start and at best. Of several pictures the mean, each at its own best step."""
-    start, best = finite_mean(record.rewards[0]), finite_mean(record.best_reward)
+    start, best = finite_mean(result.record.rewards[0]), finite_mean(result.record.best_reward)
     if best is None:
-        return f"{reward.name}: no finite score"
-    return f"{reward.name}: {number(start)} at the start, {best:.4f} at best"
+        return f"{result.reward}: no finite score"
+    return f"{result.reward}: {number(start)} at the start, {best:.4f} at best"
 
 
-def finite_mean(scores: Tensor) -> float | None:
-    """Mean of the scores (B,) that are finite, None if none is."""
-    finite = scores[scores.isfinite()]
-    return float(finite.mean()) if len(finite) else None
-
-
-def number(score: float | Tensor | None) -> str:
-    return f"{score:.4f}" if score is not None and math.isfinite(score) else "not finite"
-
-
-def summary(record: RunRecord, about_model: str, typical_range: tuple[float, float]) -> str:
-    """What happened in plain words: which step was best, the time, why it ended, the model, how white the noise is.
-
-    typical_range: of the rewards in the record.
-    """
+def summary(result: RunResult) -> str:
+    """What happened in plain words: which step was best, the time, why it ended, the method, how white the noise is."""
+    record = result.record
     lines = [
         f"{_best_steps(record)} {record.steps} steps in {record.elapsed:.1f} s, {record.seconds_per_step:.2f} s per "
         f"step. Stopped: {record.stop_reason}.",
-        about_model,
+        result.about,
         _whiteness(record.best_noise),
     ]
     lines += _incidents(record)
-    low, high = typical_range
+    low, high = result.typical_range
     if record.best_reward.max() > high:
         lines.append(
             f"The score is above what ordinary pictures get ({low:g} to {high:g}): look whether the picture is still "
@@ -49,27 +37,17 @@ def summary(record: RunRecord, about_model: str, typical_range: tuple[float, flo
     return "\n".join(lines)
 
 
-def run_report(
-    record: RunRecord,
-    reward: nn.Module,
-    parts: dict[str, list[Tensor]],
-    start: Tensor,
-    about_model: str,
-    typical_range: tuple[float, float],
-) -> str:
-    """A text about ``record``: headline and summary, then a table of the rewards of a mix and one of the pictures.
-
-    parts: scores (B,) per evaluation of each reward of a mix. start: the start noise. about_model: a sentence on the
-    model and its learning rate. typical_range: of the rewards in the record.
-    """
-    history = record.reward_history()
-    lines = [headline(record, reward) + ".", summary(record, about_model, typical_range)]
-    if parts:
+def run_report(result: RunResult) -> str:
+    """A text: headline and summary, then a table of the rewards of a mix and one of the pictures."""
+    record = result.record
+    history, curves = record.reward_history(), result.curves
+    lines = [headline(result) + ".", summary(result)]
+    if result.parts:
         lines += ["", "mean over the pictures  start     at the end  over the steps"]
-        for name, scores in parts.items():
-            curve = [finite_mean(values) for values in scores]
+        for name in result.parts:
+            curve = curves[name]
             lines.append(f"{name:<22}  {number(curve[0]):<8}  {number(curve[-1]):<10}  {sparkline(curve)}")
-    stats = measure_whiteness(record.best_noise.float(), start.float())
+    stats = measure_whiteness(record.best_noise.float(), result.start.float())
     lines += ["", "picture  start     best      at step  norm/sqrt(N)  flatness  cosine to start"]
     for i in range(len(record.best_reward)):
         lines.append(
@@ -117,22 +95,3 @@ def _whiteness(noise: Tensor) -> str:
     if len(set(verdicts)) == 1:
         return f"The best noise: {verdicts[0]}."
     return "The best noise: " + " ".join(f"picture {i + 1} {verdict}." for i, verdict in enumerate(verdicts))
-
-
-BARS = "▁▂▃▄▅▆▇█"
-
-
-def sparkline(values: list[float | None], width: int = 40) -> str:
-    """A curve in one line of text, from its lowest to its highest value; at most ``width`` characters.
-
-    A gap stands for None and for what is not finite.
-    """
-    values = [math.nan if value is None else value for value in values]
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return ""
-    chosen = (
-        [values[i * (len(values) - 1) // max(1, width - 1)] for i in range(width)] if len(values) > width else values
-    )
-    low, span = min(finite), (max(finite) - min(finite)) or 1.0
-    return "".join(BARS[round((v - low) / span * (len(BARS) - 1))] if math.isfinite(v) else " " for v in chosen)

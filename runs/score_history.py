@@ -50,15 +50,15 @@ class ScoreHistory:
             f"how much it differs between them ({listed})."
         )
 
-    def read(self, step: Step, pictures: KeptImages) -> str | None:
+    def read(self, step: Step, images: KeptImages) -> str | None:
         """Note the parts of the last evaluation; returns why a watched reward ends the run, if one does.
 
-        pictures: with this step's in it; see `WatchedReward.read` for what happens to them.
+        images: with this step's in them; see `WatchedReward.read` for what happens to them.
         """
         for name, scores in self._latest.items():
             self.parts.setdefault(name, []).append(scores.float().cpu())
         for watched in self._watched:
-            reason = watched.read(self.parts[watched.name][-1], step, pictures)
+            reason = watched.read(self.parts[watched.name][-1], step, images)
             if reason:
                 return reason
         return None

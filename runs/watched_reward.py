@@ -19,7 +19,7 @@ class WatchLimit:
 
 
 class WatchedReward:
-    """One reward, its limit, and the best noise and pictures from before it fell.
+    """One reward, its limit, and the best noise and images from before it fell.
 
     It is followed by its mean over the pictures. In the place of a score that is not finite stands the picture's last
     finite one: left out, it would move the mean.
@@ -33,10 +33,10 @@ class WatchedReward:
         self._steps_below = 0
         self._before_the_fall = None
 
-    def read(self, scores: Tensor, step: Step, pictures: KeptImages) -> str | None:
+    def read(self, scores: Tensor, step: Step, images: KeptImages) -> str | None:
         """Look at the scores (B,) of a step, float32 on the CPU; returns why they end the run, if they do.
 
-        Then record and pictures go back to their best from before the fall: what came later is better by fooling the
+        Then record and images go back to their best from before the fall: what came later is better by fooling the
         other rewards. pictures: with this step's in it.
         """
         before = torch.full_like(scores, math.nan) if self._scores is None else self._scores
@@ -45,10 +45,10 @@ class WatchedReward:
         self._highest = max(self._highest, -math.inf if math.isnan(mean) else mean)
         self._steps_below = self._steps_below + 1 if mean < self._highest - self.limit.drop else 0
         if not self._steps_below:
-            self._before_the_fall = step.index, step.record.best, pictures.best
+            self._before_the_fall = step.index, step.record.best, images.best
         if self._steps_below < self.limit.steps:
             return None
-        last, best, pictures.best = self._before_the_fall
+        last, best, images.best = self._before_the_fall
         step.record.go_back(best)
         return (
             f"{self.name}, which is watched, was more than {self.limit.drop:g} below its best ({self._highest:.4g}) "

@@ -5,7 +5,7 @@
         --reward sac+logos+ava1-l14-linearMSE.pth --backbone clip-l14.safetensors
 
 Without --flux the demo world that comes with the pack paints and judges: no download, a few seconds on a CPU.
-Leaves before.png, after.png and noise.safetensors in the folder that --out names.
+Leaves before.png, after.png and noise.safetensors, which Load Noise reads, in the folder that --out names.
 """
 
 import argparse
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the pack is a folder, not an installed package
@@ -24,6 +23,9 @@ from optimization import Stopping, ascend
 from preconditioning import RECIPES
 from preconditioning.recipes import FLUX_LEARNING_RATE
 from reward_models import load_reward
+from runs.noise_format import write_noise
+from runs.noise_history import NoiseHistory
+from runs.run_result import RunResult
 
 Generate = Callable[[Tensor], Tensor]
 
@@ -109,7 +111,8 @@ def main(arguments: list[str] | None = None) -> int:
             return model(images, given.prompt)
     else:
         world = load_world(device)
-        reward, shape = world.reward, world.latent_shape
+        model = reward = world.reward
+        shape = world.latent_shape
         scene = given.prompt or world.prompts[0]
 
         def generate(noise: Tensor) -> Tensor:
@@ -129,7 +132,14 @@ def main(arguments: list[str] | None = None) -> int:
     with torch.no_grad():
         save_image(given.out / "before.png", generate(start))
         save_image(given.out / "after.png", generate(record.best_noise))
-    save_file({"noise": record.best_noise.cpu().contiguous()}, given.out / "noise.safetensors")
+    history = NoiseHistory.of_run(
+        RunResult(record, model.name, model.typical_range, start),
+        model="Flux",
+        reward_prompt=given.prompt if model.needs_prompt else "",
+        method="GPER",
+        step_size=FLUX_LEARNING_RATE,
+    )
+    write_noise(str(given.out / "noise.safetensors"), record.best_noise, given.seed, history, workflow={})
     print(f"{float(record.rewards[0][0]):.4f} at the start, {float(record.best_reward[0]):.4f} at best: {given.out}")
     return 0
 

@@ -15,8 +15,8 @@ from ...optimization import RunRecord, Step, Stopping
 from ...reward_models import RewardMix
 from ...runs.kept_images import KeptImages, grid, jpeg
 from ...runs.live_run import DONE, FAILED, LIVE_RUNS, LiveRun
-from ...runs.run_report import finite_mean
 from ...runs.score_history import ScoreHistory
+from ...runs.scores_in_words import finite_mean
 
 EVENT = "gper.ascent"
 STOPPED = "by hand, and the best noise was kept"
@@ -47,7 +47,7 @@ class RunProgress:
         self.scores = scores
         self.stopping = stopping
         self.preview_every = preview_every
-        self.pictures = KeptImages()
+        self.images = KeptImages()
         self.bar = comfy.utils.ProgressBar(stopping.steps, node_id=hidden.unique_id)
         self.live = _open(reward, stopping.steps, settings, hidden)
         self.record: RunRecord | None = None
@@ -63,8 +63,8 @@ class RunProgress:
     def __call__(self, step: Step) -> str | None:
         comfy.model_management.throw_exception_if_processing_interrupted()
         self.record = step.record
-        self._images_due |= self.pictures.add(step)
-        watched_fell = self.scores.read(step, self.pictures)
+        self._images_due |= self.images.add(step)
+        watched_fell = self.scores.read(step, self.images)
         self._images_due |= watched_fell is not None  # the best ones are earlier ones again
         self._note(step)
         preview = None
@@ -101,9 +101,9 @@ class RunProgress:
         if not self._images_due or now - self._images_shown < SECONDS_BETWEEN_IMAGES:
             return None
         self._images_due, self._images_shown = False, now
-        best = grid(self.pictures.best)
+        best = grid(self.images.best)
         self.live.pictures = {
-            "start": jpeg(grid(self.pictures.start), THUMBNAIL_SIDE),
+            "start": jpeg(grid(self.images.start), THUMBNAIL_SIDE),
             "best": jpeg(best, THUMBNAIL_SIDE),
         }
         self.live.picture_count += 1

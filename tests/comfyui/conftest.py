@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .in_process import collect_node_classes, import_comfyui, load_pack
+from tools.pack import load_pack
+
+from .in_process import collect_node_classes, import_comfyui
 
 
 def pytest_collection_modifyitems(items):

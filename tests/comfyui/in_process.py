@@ -1,15 +1,11 @@
-"""ComfyUI inside the test process, and the pack loaded into it as the host loads it."""
+"""ComfyUI inside the test process, and what the pack offers there."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-PACK_NAME = "gper_pack"
 
 
 def import_comfyui(comfyui: Path, base: Path) -> None:
@@ -28,15 +24,6 @@ def import_comfyui(comfyui: Path, base: Path) -> None:
 
     for folder in (folder_paths.get_input_directory(), folder_paths.get_output_directory()):
         Path(folder).mkdir(parents=True, exist_ok=True)
-
-
-def load_pack() -> ModuleType:
-    """Load the root `__init__.py` as ComfyUI's node loader does: by its path, under a name of the host's."""
-    spec = importlib.util.spec_from_file_location(PACK_NAME, ROOT / "__init__.py")
-    pack = importlib.util.module_from_spec(spec)
-    sys.modules[PACK_NAME] = pack
-    spec.loader.exec_module(pack)
-    return pack
 
 
 def collect_node_classes(pack: ModuleType) -> dict[str, type]:

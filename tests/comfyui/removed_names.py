@@ -4,7 +4,7 @@ import importlib
 import sys
 from types import FunctionType, ModuleType
 
-from .in_process import PACK_NAME, load_pack
+from tools.pack import PACK_NAME, load_pack
 
 
 def remove(monkeypatch, path: str, noted: str = "") -> None:

@@ -210,7 +210,7 @@ def test_without_a_comfyui(monkeypatch):
 
     from benchmarks import comfyui_host
 
-    monkeypatch.delitem(sys.modules, comfyui_host.PACK, raising=False)
+    monkeypatch.delitem(sys.modules, "comfy.cli_args", raising=False)
     monkeypatch.setenv("COMFYUI_PATH", "/nowhere")
     with pytest.raises(ValueError, match="set it to the folder of a ComfyUI"):
         comfyui_host.start()

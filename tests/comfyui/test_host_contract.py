@@ -9,7 +9,9 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from .in_process import ROOT, collect_node_classes
+from tools.pack import ROOT
+
+from .in_process import collect_node_classes
 from .removed_names import PackLoadedAnew, another, remove, remove_module
 
 

@@ -56,7 +56,7 @@ def mixed(*arguments, **options):
 class Broken(torch.nn.Module):
     """A reward of weight 0 that is not finite for the pictures in `where`, at the calls in `when`; else another one."""
 
-    name, needs_prompt, typical_range, licence = "broken", False, (0.0, 1.0), "none"
+    name, needs_prompt, typical_range = "broken", False, (0.0, 1.0)
 
     def __init__(self, reward, where, when):
         super().__init__()
@@ -118,7 +118,7 @@ def test_what_is_not_finite_stands_in_no_mean(optimize):
 class Channel(torch.nn.Module):
     """The mean of one channel, times a scale."""
 
-    needs_prompt, typical_range, licence = False, (0.0, 1.0), "none"
+    needs_prompt, typical_range = False, (0.0, 1.0)
 
     def __init__(self, channel, scale):
         super().__init__()

@@ -1,17 +1,7 @@
-"""Noises kept as files: what a file holds, what is refused, which names are listed."""
-
-import json
-import subprocess
-import sys
-from dataclasses import fields
-from pathlib import Path
+"""Save Noise and Load Noise, called as ComfyUI calls them: which names are written, listed and read."""
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -51,87 +41,6 @@ def folders(host):
 
 def noise(shape=(2, 16, 8, 8), dtype=torch.float32, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_what_is_written_is_read(saved_noise, history, tmp_path, dtype):
-    tensor = noise(dtype=dtype)
-    path = str(tmp_path / "a.safetensors")
-    saved_noise.write_noise(path, tensor, 2**64 - 1, history, {"workflow": "{}"})
-    read = saved_noise.read_noise(path)
-    assert torch.equal(read.noise, tensor) and read.noise.dtype == dtype
-    assert read.seed == 2**64 - 1 and read.history == history
-
-
-def test_the_header_is_json_that_anybody_can_read(saved_noise, history, tmp_path):
-    path = str(tmp_path / "a.safetensors")
-    saved_noise.write_noise(path, noise(), 7, history, {"prompt": '{"1": {}}'})
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata()
-    assert json.loads(header["shape"]) == [2, 16, 8, 8] and json.loads(header["seed"]) == 7
-    assert json.loads(header["scores"]) == {"beauty + 0.5 crispness": [1.25, None], "beauty": [1.0, 2.0]}
-    assert json.loads(header["pack_version"]).count(".") == 2
-    assert json.loads(header["prompt"]) == {"1": {}}
-    assert {entry.name for entry in fields(history)} <= set(header)
-
-
-def test_the_pack_version_is_that_of_the_project(pack):
-    from gper_pack.runs.pack_version import PACK_VERSION
-
-    project = ROOT / "pyproject.toml"
-    assert f'\nversion = "{PACK_VERSION}"\n' in project.read_text(encoding="utf-8")
-
-
-def damaged(saved_noise, history, path, **changes):
-    """A file whose header, or tensor, was changed."""
-    tensors = {"noise": changes.pop("tensor", noise())}
-    saved_noise.write_noise(path, noise(), 7, history, {})
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata()
-    save_file(tensors, path, {k: v for k, v in {**header, **changes}.items() if v is not None})
-
-
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        (dict(format="model"), "holds no noise"),
-        (dict(format=None), "holds no noise"),
-        (dict(format_version="99", pack_version='"8.0.0"'), "8.0.0.*update the pack"),
-        (dict(seed=None), "header .* is damaged"),
-        (dict(scores="{"), "header .* is damaged"),
-        (dict(steps='"many"'), "header .* is damaged"),
-        (dict(scores='{"beauty": ["high"]}'), "header .* is damaged"),
-        (dict(shape="[1, 2]"), r"shape \[1, 2\], but holds"),
-        (dict(tensor=noise().long()), "int64"),
-        (dict(tensor=noise() * torch.inf), "not finite"),
-        (dict(tensor=noise().to(torch.float8_e4m3fn)), "float8_e4m3fn"),
-        (dict(tensor=noise((0, 16, 8, 8)), shape="[0, 16, 8, 8]"), r"shape \[0, 16, 8, 8\], which is no noise"),
-        (dict(seed="Infinity"), "header .* is damaged"),
-        (dict(seed="NaN"), "header .* is damaged"),
-        (dict(seed="9" * 5000), "header .* is damaged"),
-        (dict(seed="9" * 50), "64 bits"),
-        (dict(scores="[" * 200_000), "header .* is damaged"),
-        (dict(scores='{"beauty": 1}'), "header .* is damaged"),
-        (dict(pack_version="7"), "header .* is damaged"),
-        (dict(batch_index="[0]"), "header .* is damaged"),
-        (dict(batch_index='["a", "b"]'), "header .* is damaged"),
-    ],
-)
-def test_foreign_and_damaged_files_are_refused(saved_noise, history, tmp_path, changes, message):
-    path = str(tmp_path / "a.safetensors")
-    damaged(saved_noise, history, path, **changes)
-    with pytest.raises(ValueError, match=message) as error:
-        saved_noise.read_noise(path)
-    assert "a.safetensors" in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 400
-
-
-@pytest.mark.parametrize("keep", [0, 4, 100, 5000])
-def test_a_half_copied_file_is_refused(saved_noise, history, tmp_path, keep):
-    path = tmp_path / "a.safetensors"
-    saved_noise.write_noise(str(path), noise(), 7, history, {})
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ValueError, match="a.safetensors is damaged or only half copied"):
-        saved_noise.read_noise(str(path))
 
 
 @pytest.fixture(scope="module")
@@ -316,62 +225,6 @@ def test_names_that_can_be_are_written(folders, node_classes, save, optimized, p
     assert written.is_file() and not list(folders[0].rglob("*.partial"))
 
 
-FULL_DISK = """
-import resource, sys
-sys.path.insert(0, {root!r})
-from runs.whole_files import written_whole
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-try:
-    with written_whole({path!r}) as partial:
-        save_file({{"noise": torch.zeros(100_000)}}, partial)
-except (OSError, SafetensorError):
-    print("refused")
-"""
-
-
-def test_a_full_disk_leaves_the_old_file(saved_noise, history, tmp_path):
-    """Where a file system of one's own can be mounted, a really full one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        path = disk / "a.safetensors"
-        saved_noise.write_noise(str(path), noise(), 7, history, {})
-        old = path.read_bytes()
-        with pytest.raises(OSError, match=r"could not be written to .* \(.*\): make room") as error:
-            saved_noise.write_noise(str(path), noise((2, 16, 64, 64)), 7, history, {})
-        assert "\n" not in str(error.value)
-        assert path.read_bytes() == old and list(disk.iterdir()) == [path]
-    finally:
-        subprocess.run(["umount", disk], check=True)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no limit of a file's size")
-def test_a_file_that_grows_too_large_leaves_the_old_one(tmp_path):
-    path = tmp_path / "a.safetensors"
-    path.write_bytes(b"old")
-    code = FULL_DISK.format(root=str(ROOT), path=str(path))
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.stdout == "refused\n", ran.stderr
-    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
-
-
-def test_a_killed_process_leaves_the_old_file(tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text("old")
-    code = (
-        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from runs.whole_files import written_whole\n"
-        f"with written_whole({str(path)!r}) as partial:\n open(partial, 'w').write('new' * 9); os._exit(9)"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 9
-    assert path.read_text() == "old"
-
-
 def test_an_empty_list_says_what_to_do(folders, node_classes, load):
     options = node_classes["GPER_LoadNoise"].define_schema().inputs[0].options
     assert len(options) == 1
@@ -389,18 +242,3 @@ def test_extra_model_paths_are_searched_too(folders, node_classes, load, saved_n
         assert load("shared.safetensors")[0].seed == 7
     finally:
         folder_paths.folder_names_and_paths["noises"][0].remove(str(tmp_path))
-
-
-def test_history_of_an_ascent(pack):
-    from gper_pack.optimization import RunRecord
-    from gper_pack.runs.noise_history import NoiseHistory
-
-    record = RunRecord.start(noise())
-    for rewards in ([1.0, torch.nan], [3.0, torch.nan], [2.0, torch.nan]):
-        record.add(noise(), torch.tensor(rewards))
-    record.stop_reason = "all 2 steps done"
-    parts = {"beauty": [torch.tensor([0.0, 10.0]), torch.tensor([1.0, 11.0]), torch.tensor([2.0, 12.0])]}
-    history = NoiseHistory.of_run(record, "mix", parts, model="Flux", method="GPER", step_size=0.1)
-    assert history.scores == {"mix": [3.0, None], "beauty": [1.0, 10.0]}
-    assert history.best_steps == [1, 0] and history.steps == 2 and history.stop_reason == "all 2 steps done"
-    assert json.loads(history.header()["scores"]) == history.scores

@@ -15,7 +15,7 @@ WEIGHTS = (2.0, -0.5, 0.01)
 class Counting(nn.Module):
     """Mean of squares, counting its calls with and without gradients."""
 
-    name, needs_prompt, typical_range, licence = "squares", False, (0.0, 1.0), "none"
+    name, needs_prompt, typical_range = "squares", False, (0.0, 1.0)
 
     def __init__(self):
         super().__init__()

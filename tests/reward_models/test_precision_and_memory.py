@@ -99,8 +99,6 @@ def test_recomputing_layers_changes_memory_but_neither_score_nor_gradient(tmp_pa
     expected, gradient = (torch.autograd.grad(s.sum(), images)[0] for s in (scores, recomputed_scores))
     assert torch.equal(expected, gradient)
     assert kept_recomputing < 0.7 * kept
-    recomputing.set_recompute(False)
-    assert saved_bytes(lambda: recomputing(images, PROMPTS))[1] == kept
 
 
 @every_reward

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from demo_world import load_world
+from runs.noise_format import read_noise
 
 SCRIPT = Path(__file__).resolve().parents[2] / "without_comfyui" / "better_noise.py"
 
@@ -22,12 +22,15 @@ def run(folder, *arguments):
 def test_in_the_demo_world(tmp_path):
     done = run(tmp_path, "--steps", 5, "--seed", 3)
     assert done.returncode == 0, done.stderr
-    noise = load_file(tmp_path / "better_noise" / "noise.safetensors")["noise"]
+    saved = read_noise(tmp_path / "better_noise" / "noise.safetensors")
+    noise, history = saved.noise, saved.history
     world = load_world()
     start = torch.randn(1, *world.latent_shape, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         before, after = (float(world.reward(world.generate(x, world.prompts[0]))) for x in (start, noise))
     assert after > before
+    assert saved.seed == 3 and history.steps == 5 and history.method == "GPER"
+    assert history.scores == {world.reward.name: [pytest.approx(after, abs=1e-5)]}
     assert f"{before:.4f} at the start, {after:.4f} at best" in done.stdout
     sizes = [Image.open(tmp_path / "better_noise" / name).size for name in ("before.png", "after.png")]
     assert sizes == [(64, 64), (64, 64)]

@@ -1,0 +1,50 @@
+"""What a run left: the one object from which its report, its sheet and the history of its noise are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .scores_in_words import finite_mean, finite_or_none
+
+if TYPE_CHECKING:
+    from ..optimization import RunRecord
+    from .kept_images import KeptImages
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run, for people.
+
+    record: of the run. reward: the name of what was climbed. typical_range: of the rewards in the record.
+    start: the start noise (B, C, ...). about: sentences on the method and its settings. parts: of each reward of a mix,
+    by name, its scores (B,) per evaluation, float32 on the CPU; empty for a single reward. images: small pictures of
+    the start and of the best; None where none were kept.
+    """
+
+    record: RunRecord
+    reward: str
+    typical_range: tuple[float, float]
+    start: Tensor
+    about: str = ""
+    parts: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
+    images: KeptImages | None = None
+
+    @property
+    def curves(self) -> dict[str, list[float | None]]:
+        """Per reward, what was climbed first: the mean over the pictures at each evaluation, None if none is finite."""
+        scores = {self.reward: self.record.rewards, **self.parts}
+        return {name: [finite_mean(of_step) for of_step in steps] for name, steps in scores.items()}
+
+    @property
+    def best_scores(self) -> dict[str, list[float | None]]:
+        """Per reward, what was climbed first: the score of each picture at its best noise, None if not finite."""
+        scores = {self.reward: finite_or_none(self.record.best_reward)}
+        for name, steps in self.parts.items():
+            at_best = [steps[step][picture] for picture, step in enumerate(self.record.best_step.tolist())]
+            scores[name] = finite_or_none(torch.stack(at_best))
+        return scores

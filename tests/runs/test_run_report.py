@@ -1,0 +1,86 @@
+"""The report of a run, and the sheet that shows it: which words stand for which run."""
+
+import pytest
+import torch
+from gper_pack.optimization import Step
+from gper_pack.runs.kept_images import KeptImages
+from gper_pack.runs.report_image import report_image
+from gper_pack.runs.run_report import headline, run_report, summary
+from gper_pack.runs.scores_in_words import BARS, sparkline
+
+from .finished_runs import NAN, finished
+
+RISING = [[1.0, 2.0], [3.0, 2.5], [2.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    "rewards, said",
+    [
+        (RISING, "mix: 1.5000 at the start, 3.5000 at best"),
+        ([[1.0, NAN], [3.0, NAN]], "mix: 1.0000 at the start, 3.0000 at best"),
+        ([[NAN, NAN], [3.0, NAN]], "mix: not finite at the start, 3.0000 at best"),
+        ([[NAN, NAN], [NAN, NAN]], "mix: no finite score"),
+    ],
+)
+def test_the_headline_is_about_what_is_finite(rewards, said):
+    assert headline(finished(rewards)) == said
+
+
+@pytest.mark.parametrize(
+    "run, said",
+    [
+        (dict(rewards=RISING), "The best noise of each of the 2 pictures came at steps 1 to 2. 2 steps in"),
+        (dict(rewards=[[2.0, 2.0], [1.0, 1.0]]), "No noise was better than the start noise."),
+        (dict(rewards=[[2.0, 2.0]]), "No other noise than the start noise was tried."),
+        (dict(rewards=RISING), "Stopped: all 2 steps done.\nAbout.\n"),
+        (dict(rewards=RISING, typical_range=(0.0, 3.0)), "above what ordinary pictures get (0 to 3)"),
+        (dict(rewards=RISING, incidents=[(1, 1, "the gradient is zero")]),
+         "Picture 2 was left at its best from step 1 on: the gradient is zero."),
+        (dict(rewards=RISING * 3, incidents=[(step, 0, "", False) for step in range(7)]),
+         "Picture 1 had no finite score at 7 of 9 noises, which were passed over (step 0, 1, 2, 3, 4 and more)."),
+    ],
+)  # fmt: skip
+def test_what_happened_is_said(run, said):
+    assert said in summary(finished(**run))
+
+
+def test_what_is_ordinary_is_not_mentioned():
+    said = summary(finished(RISING))
+    assert not any(word in said for word in ("ordinary pictures", "finite", "left at its best"))
+
+
+def test_the_tables_hold_every_reward_and_picture():
+    report = run_report(finished(RISING, {"beauty": [[0.0, 2.0], [1.0, 2.0], [NAN, 4.0]]})).splitlines()
+    (beauty,) = (line.split() for line in report if line.startswith("beauty"))
+    assert beauty[1:] == ["1.0000", "4.0000", f"{BARS[0]}{BARS[1]}{BARS[-1]}"]
+    first, second = (line.split() for line in report[-2:])
+    assert first[:4] == ["1", "1.0000", "3.0000", "1"] and second[:4] == ["2", "2.0000", "4.0000", "2"]
+    assert not any(line.startswith("mean over the pictures") for line in run_report(finished(RISING)).splitlines())
+
+
+@pytest.mark.parametrize(
+    "values, drawn",
+    [
+        ([], ""),
+        ([None, NAN], ""),
+        ([1.0], BARS[0]),
+        ([0.0, None, 7.0], f"{BARS[0]} {BARS[-1]}"),
+        (list(map(float, range(400))), "".join(BARS[round(i * 399 // 39 / 399 * 7)] for i in range(40))),
+    ],
+)
+def test_a_curve_in_a_line(values, drawn):
+    assert sparkline(values) == drawn
+
+
+def test_the_sheet_shows_start_and_best_pictures():
+    start, better = torch.full((2, 3, 32, 32), 0.25), torch.full((2, 3, 32, 32), 0.75)
+    images = KeptImages()
+    result = finished(RISING, images=images)
+    images.add(Step(0, start, torch.zeros(2), torch.tensor([True, True]), result.record))
+    before = report_image(result)
+    assert images.add(Step(1, better, torch.zeros(2), torch.tensor([False, True]), result.record))
+    after = report_image(result)
+    assert after.shape == before.shape and after.shape[0] == 1 and after.shape[-1] == 3 and after.dtype == torch.float32
+    assert after.min() >= 0 and after.max() <= 1
+    changed = (before != after).any(-1)[0]
+    assert after[0][changed].median() == pytest.approx(round(0.75 * 255) / 255)  # the second picture's best alone

@@ -1,0 +1,40 @@
+"""What a run left, as its report, its sheet and the history of its noise read it."""
+
+import json
+
+import pytest
+from gper_pack.runs.noise_history import NoiseHistory
+
+from .finished_runs import NAN, finished
+
+REWARDS = [[1.0, NAN], [3.0, NAN], [2.0, NAN]]
+BEAUTY = [[0.0, 10.0], [1.0, 11.0], [2.0, NAN]]
+
+
+def test_curves_are_means_of_what_is_finite():
+    assert finished(REWARDS, {"beauty": BEAUTY}).curves == {"mix": [1.0, 3.0, 2.0], "beauty": [5.0, 6.0, 2.0]}
+    assert finished([[NAN, NAN], [1.0, 2.0]]).curves == {"mix": [None, 1.5]}
+
+
+def test_scores_are_those_of_each_pictures_own_best_noise():
+    assert finished(REWARDS, {"beauty": BEAUTY}).best_scores == {"mix": [3.0, None], "beauty": [1.0, 10.0]}
+    late = finished([[0.0, 5.0], [0.0, 4.0], [1.0, 3.0]], {"beauty": [[0.0, 1.0], [0.0, 1.0], [NAN, 1.0]]})
+    assert late.best_scores == {"mix": [1.0, 5.0], "beauty": [None, 1.0]}
+
+
+def test_the_history_of_a_noise():
+    result = finished(REWARDS, {"beauty": BEAUTY})
+    history = NoiseHistory.of_run(result, model="Flux", method="GPER", step_size=0.1, seeds=[4, 5])
+    assert history.reward == "mix" and history.scores == result.best_scores
+    assert history.best_steps == [1, 0] and history.steps == 2 and history.stop_reason == "all 2 steps done"
+    assert (history.model, history.method, history.step_size, history.seeds) == ("Flux", "GPER", 0.1, [4, 5])
+    assert json.loads(history.header()["scores"]) == history.scores
+    assert NoiseHistory.from_header(history.header()) == history
+
+
+@pytest.mark.parametrize("how, said", [(["a"], "variation: a;"), (["a", "b"], "variation: a, then b;")])
+def test_a_variation_names_every_walk(how, said):
+    history = NoiseHistory.of_run(finished(REWARDS))
+    for walk in how:
+        history = history.varied(walk)
+    assert history.text().startswith(said) and "mix: 3.0000, not finite" in history.text()
