@@ -5,6 +5,8 @@ import torch
 
 from .ascents import Ramp, optimize, plain, relative, rounding
 
+pytestmark = pytest.mark.numerical
+
 SIGMAS = {1: [1.0, 0.0], 3: [1.0, 0.7, 0.3, 0.0]}
 
 

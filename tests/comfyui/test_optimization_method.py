@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+pytestmark = pytest.mark.numerical
+
 STEPS = 2
 SETTINGS = dict(prompt="", steps=STEPS, learning_rate=0.0, time_budget=0.0, preview_every=0)
 METHODS = ["GPER", "MPGR", "PRNO", "ReNO", "none", "best of seeds", "local search"]

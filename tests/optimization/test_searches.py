@@ -7,6 +7,8 @@ import torch
 
 from optimization import Stopping, best_of_seeds, local_search
 
+pytestmark = pytest.mark.numerical
+
 SHAPE = (3, 4, 4)
 
 
