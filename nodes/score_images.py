@@ -77,10 +77,9 @@ class ScoreImages(io.ComfyNode):
 def _chosen(latent: dict | None, best: Tensor) -> "dict | comfy_execution.graph.ExecutionBlocker":
     if latent is None:
         return comfy_execution.graph.ExecutionBlocker(NO_LATENT)
-    chosen = {**latent, "samples": latent["samples"][best]}
-    if "batch_index" in latent:
-        chosen["batch_index"] = [latent["batch_index"][i] for i in best.tolist()]
-    mask = latent.get("noise_mask")
-    if mask is not None and mask.shape[0] == latent["samples"].shape[0]:
-        chosen["noise_mask"] = mask[best]
+    samples, mask = latent["samples"], latent.get("noise_mask")
+    counted = latent.get("batch_index", range(len(samples)))  # by it a noise knows the pictures that it was made for
+    chosen = {**latent, "samples": samples[best], "batch_index": [counted[i] for i in best.tolist()]}
+    if mask is not None and len(mask) > 1:
+        chosen["noise_mask"] = mask[best % len(mask)]  # fewer masks than pictures go round, as in the stock nodes
     return chosen

@@ -2,13 +2,17 @@
 
 import filecmp
 import os
+import time
 
 import folder_paths
+
+from ..inputs.file_names import shown, windows_problem
 
 FOLDER = "noises"
 EXTENSION = ".safetensors"
 MOST_NAME, MOST_PATH = 255, 3800  # what the usual file systems take; the path leaves room for the name
 NO_FILE = "(no noise in input or output/noises)"
+TOKENS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
 
 
 def register_folder() -> None:
@@ -31,11 +35,14 @@ def prefix_problem(prefix: str) -> str | None:
     wrong = [character for character in prefix if ord(character) < 32 or "\ud800" <= character <= "\udfff"]
     if wrong:
         return f"filename_prefix holds the character {wrong[0]!r}, which a file name cannot hold: remove it."
-    inside, name = os.path.split(os.path.normpath(prefix))
+    path = _filled_in(prefix)
+    if os.name == "nt" and (problem := windows_problem(path + _counted(1))):
+        return f"filename_prefix {problem}"
+    inside, name = os.path.split(path)
     folder, target = os.path.realpath(save_folder()), os.path.realpath(os.path.join(save_folder(), inside))
     if target != folder and not target.startswith(folder + os.sep):
         return (
-            f"filename_prefix is {_short(prefix)}, which leads outside the output folder: name a folder inside "
+            f"filename_prefix is {shown(prefix)}, which leads outside the output folder: name a folder inside "
             f"{save_folder()}, such as portraits/noise."
         )
     longest = max([*inside.split(os.sep), name + _counted(99999)], key=_length)
@@ -59,13 +66,24 @@ def new_file(prefix: str) -> tuple[str, str, str]:
     if problem:
         raise ValueError(problem)
     try:
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, save_folder())
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(_filled_in(prefix), save_folder())
     except OSError as error:
         raise OSError(
-            f"No noise can be kept in {save_folder()} under filename_prefix {_short(prefix)} ({error.strerror}): "
+            f"No noise can be kept in {save_folder()} under filename_prefix {shown(prefix)} ({error.strerror}): "
             "choose another one."
         ) from error
+    # ComfyUI counts the names that are spelled alike; some file systems take others for the same.
+    while os.path.lexists(os.path.join(folder, name + _counted(counter))):
+        counter += 1
     return folder, subfolder, name + _counted(counter)
+
+
+def _filled_in(prefix: str) -> str:
+    """The path that it stands for: ComfyUI's tokens filled in here, so that what is checked is what is written."""
+    now = time.localtime()
+    for token, form in TOKENS.items():
+        prefix = prefix.replace(f"%{token}%", time.strftime(form, now))
+    return os.path.normpath(prefix.replace("%width%", "0").replace("%height%", "0"))
 
 
 def _counted(counter: int) -> str:
@@ -75,12 +93,6 @@ def _counted(counter: int) -> str:
 def _length(name: str) -> int:
     """As file systems count: bytes, on Windows characters."""
     return len(name) if os.name == "nt" else len(os.fsencode(name))
-
-
-def _short(name: str) -> str:
-    """For a message of one line."""
-    shown = name if name.isprintable() else repr(name)[1:-1]
-    return shown if len(shown) <= 80 else f"{shown[:80]}..."
 
 
 def noise_path(name: str) -> str:
@@ -98,7 +110,7 @@ def noise_path(name: str) -> str:
     first = folder_paths.get_full_path(FOLDER, name)
     if first is None:
         raise FileNotFoundError(
-            f"The noise {_short(name)} is neither in {folder_paths.get_input_directory()} nor in {save_folder()}: put "
+            f"The noise {shown(name)} is neither in {folder_paths.get_input_directory()} nor in {save_folder()}: put "
             "it there, or choose another one (press R to see new files)."
         )
     # Names that Save Noise counts up are alike on every computer, so a noise from a friend may meet one's own.

@@ -7,6 +7,7 @@ from functools import lru_cache
 import folder_paths
 
 from ...reward_models import inspect_reward_file
+from ..inputs.file_names import shown
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ def backbone_path(name: str) -> str | None:
         raise ValueError("There is no CLIP or SigLIP yet: put one into models/clip_vision and press R.")
     folder, _, file = name.partition("/")
     if folder not in BACKBONE_FOLDERS:
-        raise ValueError(f"The backbone {name!r} is not in {' or '.join(BACKBONE_FOLDERS)}: choose one from the list.")
+        places = " or ".join(BACKBONE_FOLDERS)
+        raise ValueError(f"The backbone {shown(name)} is not in {places}: choose one from the list.")
     return _existing(folder, file)
 
 
@@ -88,7 +90,7 @@ def _existing(folder: str, name: str) -> str:
     path = folder_paths.get_full_path(folder, name)
     if path is None:
         raise ValueError(
-            f"{name} is not in models/{folder} any more, or is a link that leads nowhere: put the file back, or "
+            f"{shown(name)} is not in models/{folder} any more, or is a link that leads nowhere: put the file back, or "
             "press R and choose another."
         )
     return path

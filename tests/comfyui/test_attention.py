@@ -8,6 +8,8 @@ import torch
 
 from .ascents import Ramp, optimize, relative
 
+pytestmark = pytest.mark.numerical
+
 SHARPER = 1.5
 
 

@@ -10,6 +10,8 @@ from .ascents import Ramp, optimize
 from .breakdowns import At, out_of_memory, unchanged
 from .worker_thread import BackwardInWorker
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture(scope="module")
 def vae(vaes):

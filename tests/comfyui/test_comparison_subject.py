@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+pytestmark = pytest.mark.numerical
+
 PROMPTS = ("a red fox", "a barn owl")
 
 

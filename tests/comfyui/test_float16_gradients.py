@@ -5,6 +5,8 @@ import torch
 
 from .ascents import Ramp, optimize, relative
 
+pytestmark = pytest.mark.numerical
+
 SMALL, LARGE = 1e-4, 1e3  # times the gradient's numbers, about 1e-4: below all of float16, and well inside it
 
 

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from .ascents import Ramp, optimize, plain, relative
+from .ascents import Ramp, optimize, plain, relative, rounding
+
+pytestmark = pytest.mark.numerical
 
 SIGMAS = {1: [1.0, 0.0], 3: [1.0, 0.7, 0.3, 0.0]}
 
@@ -43,6 +45,26 @@ def test_gradient_is_that_of_diffusers(tiny, flux, vaes, noise, memory, vae, ste
     expected = torch.autograd.grad(rewards.sum(), x)[0]
     assert torch.allclose(record.rewards[0], rewards, rtol=1e-4, atol=1e-6)
     assert relative(seen[0], expected) < 1e-4
+
+
+def test_gradient_through_the_published_taesd_is_that_of_diffusers(tiny, tmp_path):
+    """With its ReLUs, in float64: both sides are then on the same side of each kink."""
+    from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
+    from gper_pack.nodes.differentiable.vae_decode import decode
+
+    vae = tiny.taesd(tmp_path)
+    freeze_as_ordinary(vae.stock.first_stage_model.double())
+    vae.stock.vae_dtype = torch.float64
+    reference = vae.reference.double()
+
+    def gradient(picture):
+        latent = torch.randn(2, *tiny.LATENT, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+        rewards = Ramp()(picture(latent.requires_grad_(True)).float())
+        return torch.autograd.grad(rewards.sum(), latent)[0]
+
+    found = gradient(lambda latent: decode(vae.stock, latent / 0.3611 + 0.1159))
+    expected = gradient(lambda latent: tiny.reference_picture(reference, latent))
+    assert relative(found, expected) < 8 * rounding(torch.float32)  # the picture is handed on in float32
 
 
 @pytest.mark.parametrize("vae, steps", [("taesd", 3), ("kl", 1)])

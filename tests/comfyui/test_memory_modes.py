@@ -9,6 +9,8 @@ from benchmarks.live_memory import LiveMemory
 
 from .ascents import Ramp, optimize, relative, rounding
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture(scope="module")
 def families(pack, tmp_path_factory):

@@ -8,6 +8,8 @@ import torch
 
 from .ascents import Ramp, only_in_stages, optimize, plain, relative
 
+pytestmark = pytest.mark.numerical
+
 FAMILIES = {
     "FLUX.1 schnell": ("tiny_flux", "schnell", "FLUX.1"),
     "FLUX.1 dev": ("tiny_flux", "dev", "FLUX.1"),

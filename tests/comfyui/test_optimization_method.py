@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+pytestmark = pytest.mark.numerical
+
 STEPS = 2
 METHODS = ["GPER", "MPGR", "PRNO", "ReNO", "none", "best of seeds", "local search"]
 SEARCHES = ["best of seeds", "local search"]

@@ -7,6 +7,8 @@ import torch
 
 from .ascents import Ramp, optimize, relative, rounding
 
+pytestmark = pytest.mark.numerical
+
 FORMAT_NAMES = [
     "float32",
     "bfloat16",

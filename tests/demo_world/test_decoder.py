@@ -5,6 +5,8 @@ from torch.nn import functional as F
 
 from demo_world import asset_path
 
+pytestmark = pytest.mark.numerical
+
 
 def taesd(tensors: dict[str, torch.Tensor], latent: torch.Tensor) -> torch.Tensor:
     """TAESD's decoder, spelled out from its published layout with plain functions."""

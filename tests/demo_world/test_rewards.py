@@ -7,6 +7,8 @@ from demo_world.scene import plan
 from demo_world.taste import taste
 from demo_world.train.broken import BREAKS
 
+pytestmark = pytest.mark.numerical
+
 LOADERS = {"target": load_reward, "held out": load_held_out_reward}
 
 

@@ -11,6 +11,8 @@ from demo_world.painter import paint
 from demo_world.scene import PROMPTS, plan
 from demo_world.world import FILES
 
+pytestmark = pytest.mark.numerical
+
 
 def test_assets_are_small_and_complete():
     assert sum(asset_path(name).stat().st_size for name in FILES) < 8_000_000

@@ -7,6 +7,8 @@ from torch import nn
 from benchmarks.live_memory import LiveMemory
 from differentiation import frozen_convolutions
 
+pytestmark = pytest.mark.numerical
+
 
 def gradient(network, x):
     x = x.clone().requires_grad_(True)

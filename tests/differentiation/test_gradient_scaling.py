@@ -6,6 +6,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from differentiation import with_scaled_gradient
 
+pytestmark = pytest.mark.numerical
+
 FACTORS = [1e4, 1.0, 1e-3, 1e-6, 1e-9]
 
 

@@ -7,6 +7,8 @@ from torch.utils.checkpoint import checkpoint
 
 from differentiation import recompute
 
+pytestmark = pytest.mark.numerical
+
 
 class InPlaceBlock(nn.Module):
     """Adds its residuals in place, as ComfyUI's transformer blocks do."""

@@ -8,6 +8,8 @@ import torch
 
 from differentiation.saved_tensors import saved_before_mutation
 
+pytestmark = pytest.mark.numerical
+
 
 def gradient(function, x):
     x = x.clone().requires_grad_(True)

@@ -9,6 +9,8 @@ import torch
 from figures.noise_measures import autocorrelation, band_power, block_norm_ratios, compact_power, neighbour_lines
 from preconditioning import block_norm_deviations, compact_spectrum
 
+pytestmark = pytest.mark.numerical
+
 
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

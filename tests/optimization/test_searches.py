@@ -9,6 +9,8 @@ from optimization import Stopping, best_of_seeds, local_search
 
 from .hills import as_picture, brightness, start_noise
 
+pytestmark = pytest.mark.numerical
+
 
 def fresh_noise(batch):
     return lambda step: start_noise(batch, seed=1000 + step)

@@ -6,6 +6,8 @@ import torch
 import preconditioning
 from preconditioning import RECIPES
 
+pytestmark = pytest.mark.numerical
+
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 MEMBERS = [recipe.preconditioner for recipe in RECIPES.values()]
 EVERY = pytest.mark.parametrize("preconditioner", MEMBERS, ids=RECIPES)

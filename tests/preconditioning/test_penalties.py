@@ -9,6 +9,8 @@ from preconditioning import NormPenalty, SpectrumPenalty, SubsetPenalty
 from preconditioning.norm_penalty import norm_penalty, norm_penalty_gradient
 from preconditioning.permutations import permutation_generators
 
+pytestmark = pytest.mark.numerical
+
 
 def noises(*shape: int) -> torch.Tensor:
     """White, too long, off centre and blurred samples, so that every term of a penalty is at work in one."""

@@ -9,6 +9,8 @@ from preconditioning import Unconstrained, WhiteGaussianProjector, project_white
 
 from .white_set import in_white_set
 
+pytestmark = pytest.mark.numerical
+
 
 def pair() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)

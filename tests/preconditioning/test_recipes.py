@@ -11,6 +11,8 @@ from optimization import Stopping, ascend
 from preconditioning import RECIPES
 from preconditioning.recipes import FLUX_LEARNING_RATE, OPTIMIZERS, SDXL_LEARNING_RATE
 
+pytestmark = pytest.mark.numerical
+
 PUBLISHED = {  # optimizer, clip, weight of the penalty
     "GPER": ("Adam", 0.03, None),
     "MPGR": ("Nesterov", 0.01, 1.0),

@@ -7,6 +7,8 @@ import torch
 
 from preconditioning.spectral_blocks import check_block_size, spectral_blocks
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("block_size", [2, 3, 5, 16, 64])
 def test_blocks_cover_every_bin_once(block_size: int) -> None:

@@ -8,6 +8,8 @@ import torch
 
 from preconditioning import compact_spectrum, from_compact_spectrum
 
+pytestmark = pytest.mark.numerical
+
 
 def dft_compact_spectrum(x: torch.Tensor) -> torch.Tensor:
     """Row by row from the definition: sums of x_n exp(-2 pi i k n / N) / sqrt(N), real bins packed into y_0."""

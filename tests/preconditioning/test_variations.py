@@ -8,6 +8,8 @@ from preconditioning.variations import _slerp
 
 from .white_set import in_white_set
 
+pytestmark = pytest.mark.numerical
+
 SHAPE = (2, 4, 16, 16)
 
 

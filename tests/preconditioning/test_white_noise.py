@@ -15,6 +15,8 @@ from preconditioning import (
 
 from .white_set import in_white_set
 
+pytestmark = pytest.mark.numerical
+
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 SHAPES = [(1, 4), (3, 6), (2, 34), (2, 66), (2, 4, 10, 14), (2, 16, 8, 6), (1, 128, 3, 5)]
 

@@ -7,6 +7,8 @@ import torch
 
 from preconditioning import draw_white_gaussian, measure_whiteness
 
+pytestmark = pytest.mark.numerical
+
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

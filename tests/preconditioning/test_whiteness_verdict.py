@@ -5,6 +5,8 @@ import torch
 
 from preconditioning import describe_whiteness, project_white_gaussian
 
+pytestmark = pytest.mark.numerical
+
 WHITE = "looks like white noise"
 
 

@@ -7,6 +7,8 @@ from torch import nn
 from reward_models import RewardModel
 from tests.reward_models.parity import pictures
 
+pytestmark = pytest.mark.numerical
+
 
 class RedOfPrompt(RewardModel):
     """Mean red value times the length of the prompt."""

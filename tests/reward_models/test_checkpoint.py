@@ -5,6 +5,8 @@ from safetensors.torch import save_file
 
 from reward_models.checkpoint import open_checkpoint
 
+pytestmark = pytest.mark.numerical
+
 WEIGHTS = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(4, dtype=torch.bfloat16)}
 
 

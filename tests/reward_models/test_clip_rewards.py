@@ -20,6 +20,8 @@ from tests.reward_models.parity import (
     torchvision_like_crop,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 def processor_like_crop(images, size):
     """CLIPImageProcessor's sizes and crop, on tensors."""

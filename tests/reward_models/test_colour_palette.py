@@ -8,6 +8,8 @@ from reward_models import ColourPalette
 from reward_models.colour_palette import srgb_to_lab
 from tests.reward_models.parity import pictures, score_and_gradient
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize(
     ("rgb", "lab"),

@@ -8,6 +8,8 @@ from tests.reward_models import small_checkpoints as small
 from tests.reward_models.image_reward_original import OriginalImageReward
 from tests.reward_models.parity import SIZES, assert_parity, pictures
 
+pytestmark = pytest.mark.numerical
+
 PROMPTS = ["a red house, by the sea", "Birds"]
 VOCABULARY = small.vocabulary_words()
 

@@ -19,6 +19,8 @@ from tests.reward_models.parity import (
     torchvision_like_crop,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 def published_head_path() -> Path:
     if "LAION_AESTHETIC_HEAD" in os.environ:

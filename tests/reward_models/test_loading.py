@@ -9,6 +9,8 @@ from reward_models import KINDS, inspect_reward_file, load_reward
 from tests.reward_models import small_checkpoints as small
 from tests.reward_models.parity import PROMPTS, pictures
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize(
     ("name", "kind"),

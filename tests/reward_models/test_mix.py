@@ -8,6 +8,8 @@ from reward_models import PictureStatistic, RewardMix, RewardModel, Spread
 from tests.reward_models import small_checkpoints as small
 from tests.reward_models.parity import PROMPTS, pictures, score_and_gradient
 
+pytestmark = pytest.mark.numerical
+
 MEMBERS = ("brightness", "colourfulness", "sharpness")
 WEIGHTS = (2.0, -0.5, 0.01)
 

@@ -12,6 +12,8 @@ from reward_models.picture_statistics import (
 )
 from tests.reward_models.parity import pictures, score_and_gradient
 
+pytestmark = pytest.mark.numerical
+
 
 def luma(picture: np.ndarray) -> np.ndarray:
     red, green, blue = picture

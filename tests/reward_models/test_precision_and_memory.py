@@ -8,6 +8,8 @@ from reward_models import load_reward
 from tests.reward_models import small_checkpoints as small
 from tests.reward_models.parity import PROMPTS, pictures, score_and_gradient
 
+pytestmark = pytest.mark.numerical
+
 
 def write_clip(folder, wide=False):
     small.huggingface_clip(folder / "clip.safetensors", clip_config(wide))

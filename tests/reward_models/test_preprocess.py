@@ -7,6 +7,8 @@ from PIL import Image
 from reward_models.preprocess import longest_edge_pad, resize, shorter_edge_crop, squash, triangle
 from tests.reward_models.parity import pictures, score_and_gradient, torchvision_like_crop
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("size", [(224, 224), (64, 64), (50, 77), (300, 17), (224, 341)])
 @pytest.mark.parametrize(("mode", "kernel"), [("bicubic", None), ("bilinear", triangle)])

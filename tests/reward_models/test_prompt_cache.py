@@ -1,9 +1,12 @@
+import pytest
 import torch
 
 from reward_models import load_reward
 from reward_models.prompt_cache import PromptCache
 from tests.reward_models import small_checkpoints as small
 from tests.reward_models.parity import PROMPTS, pictures
+
+pytestmark = pytest.mark.numerical
 
 
 class Lengths:
