@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 class LiveMemory(TorchDispatchMode):
     """While open, follows the storage of every tensor that an operation returns, forward and backward.
 
-    live: bytes alive now. peak: the most so far; ``reset_peak`` starts again from what is alive.
+    live: bytes alive now. peak: the most so far; `reset_peak` starts again from what is alive.
     Not counted: tensors made before, and what a kernel allocates and frees inside itself, such as a convolution's
     workspace.
     """

@@ -18,7 +18,7 @@ BANDS = 32
 
 
 def draw(runs: list[Run]) -> Image.Image:
-    """One row of pictures per run, two plots below, a verdict on each noise. All of it comes from ``runs``."""
+    """One row of pictures per run, two plots below, a verdict on each noise. All of it comes from `runs`."""
     columns = len(runs[0].pictures)
     width = LABEL_WIDTH + columns * (PICTURE + GAP) + GAP
     plots_top = HEADER + len(runs) * (PICTURE + GAP) + GAP

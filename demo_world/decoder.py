@@ -14,8 +14,8 @@ LATENT_SCALE, LATENT_SHIFT = 0.3611, 0.1159
 class Decoder(nn.Module):
     """(B, 16, H, W) latents -> (B, 3, 8H, 8W) pictures, in [0, 1] up to small overshoots.
 
-    Stored under the keys of ComfyUI's TAESD (``taesd_decoder.N``); N counts the leading clamp of the latent,
-    which diffusers' ``DecoderTiny`` applies without numbering it.
+    Stored under the keys of ComfyUI's TAESD (`taesd_decoder.N`); N counts the leading clamp of the latent,
+    which diffusers' `DecoderTiny` applies without numbering it.
     """
 
     def __init__(self):
@@ -44,7 +44,7 @@ class Decoder(nn.Module):
         save_file(tensors, path)
 
     def load(self, path: Path) -> "Decoder":
-        """Fill in the weights of a file that ``save`` wrote; they become float32."""
+        """Fill in the weights of a file that `save` wrote; they become float32."""
         state = {}
         for key, value in load_file(path).items():
             if key.startswith(f"{KEY}."):

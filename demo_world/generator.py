@@ -44,7 +44,7 @@ class Generator(nn.Module):
         self.conditions = Conditions()
 
     def velocity(self, noise: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
-        """The transformer's output at timestep 1 (denoised = noise - velocity); ``prompt``: (B,) int64."""
+        """The transformer's output at timestep 1 (denoised = noise - velocity); `prompt`: (B,) int64."""
         batch, channels, height, width = noise.shape
         rows, columns = height // 2, width // 2
         tokens = noise.reshape(batch, channels, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
@@ -71,7 +71,7 @@ class Generator(nn.Module):
         save_file({k: v.contiguous() for k, v in self.conditions.state_dict().items()}, conditions)
 
     def load(self, transformer: Path, conditions: Path) -> "Generator":
-        """Fill in the weights of files that ``save`` wrote; they become float32."""
+        """Fill in the weights of files that `save` wrote; they become float32."""
         self.transformer.load_state_dict({k: v.float() for k, v in load_file(transformer).items()})
         self.conditions.load_state_dict(load_file(conditions))
         return self

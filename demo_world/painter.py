@@ -48,13 +48,13 @@ class _Canvas:
         return self.like.new_tensor(palette)[self.prompt, :, None, None]
 
     def lay(self, colour: torch.Tensor, alpha: torch.Tensor, detail: float = 0.0) -> None:
-        """Cover with ``colour`` (B, 3, h, w broadcastable) where ``alpha`` (B, 64, 64) is 1."""
+        """Cover with `colour` (B, 3, h, w broadcastable) where `alpha` (B, 64, 64) is 1."""
         self.image = self.image + alpha[:, None] * (colour - self.image)
         self.detail = torch.maximum(self.detail * (1 - alpha), detail * alpha)
 
 
 def _inside(depth: torch.Tensor) -> torch.Tensor:
-    """Coverage of a pixel whose centre lies ``depth`` pixels inside an edge."""
+    """Coverage of a pixel whose centre lies `depth` pixels inside an edge."""
     return (depth + 0.5).clamp(0, 1)
 
 
@@ -63,7 +63,7 @@ def _present(score: torch.Tensor, threshold: float) -> torch.Tensor:
 
 
 def _blend(pair: tuple, position: torch.Tensor) -> torch.Tensor:
-    """(B, 3, 1, 1): between two colours, ``position`` (B,) from -1 to 1."""
+    """(B, 3, 1, 1): between two colours, `position` (B,) from -1 to 1."""
     first, second = position.new_tensor(pair)
     return (first + (position[:, None] + 1) / 2 * (second - first))[..., None, None]
 

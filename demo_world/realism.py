@@ -13,7 +13,7 @@ class RealismJudge(nn.Module):
     """A denoising autoencoder and the statistics of what it makes of painter pictures.
 
     The autoencoder (Vincent et al. 2008, "Extracting and composing robust features with denoising autoencoders")
-    squeezes a picture through 8 x 8 x ``bottleneck`` numbers and restores it. Where a picture is unlike the
+    squeezes a picture through 8 x 8 x `bottleneck` numbers and restores it. Where a picture is unlike the
     painter's, either its code is unusual or its restoration is poor. Both are summed up, row by row, in a vector of
     features, whitened by the mean and covariance that painter pictures have. The error is the mean fourth power of
     the whitened features (relative to a normal distribution's, 3), so that a few that are far out count for more
@@ -62,7 +62,7 @@ class RealismJudge(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, features: torch.Tensor) -> None:
-        """Take ``features`` (N, F), N well above F, as those of painter pictures."""
+        """Take `features` (N, F), N well above F, as those of painter pictures."""
         self.mean.copy_(features.mean(0))
         values, vectors = torch.linalg.eigh(torch.cov(features.T.double()))
         self.whitening.copy_((vectors * values.rsqrt()).T)
@@ -73,12 +73,12 @@ class RealismJudge(nn.Module):
         return (features @ self.whitening.T).pow(4).mean(1) / 3
 
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
-        """Weights in ``dtype``; the statistics, which half precision would spoil, as they are."""
+        """Weights in `dtype`; the statistics, which half precision would spoil, as they are."""
         statistics = dict(self.named_buffers())
         tensors = {k: v if k in statistics else v.to(dtype) for k, v in self.state_dict().items()}
         save_file({k: v.contiguous() for k, v in tensors.items()}, path)
 
     def load(self, path: Path) -> "RealismJudge":
-        """Fill in the weights of a file that ``save`` wrote; they become float32."""
+        """Fill in the weights of a file that `save` wrote; they become float32."""
         self.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         return self

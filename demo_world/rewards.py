@@ -51,7 +51,7 @@ class Reward(nn.Module):
         save_file({k: v.to(dtype).contiguous() for k, v in self.state_dict().items()}, path)
 
     def load(self, path: Path) -> "Reward":
-        """Fill in the weights of a file that ``save`` wrote; they become float32."""
+        """Fill in the weights of a file that `save` wrote; they become float32."""
         self.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         return self
 

@@ -40,7 +40,7 @@ class Scene:
 
 
 def hadamard(size: int) -> torch.Tensor:
-    """The (size, size) orthonormal Hadamard matrix, ``size`` a power of two (Sylvester's construction)."""
+    """The (size, size) orthonormal Hadamard matrix, `size` a power of two (Sylvester's construction)."""
     matrix = torch.ones(1, 1)
     while len(matrix) < size:
         matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)])
@@ -52,7 +52,7 @@ def plan(noise: torch.Tensor, prompt: torch.Tensor) -> Scene:
 
     Args:
         noise: (B, 16, 8, 8), floating point; standard normal for scenes like those that the networks learn.
-        prompt: (B,) int64, index into ``PROMPTS``.
+        prompt: (B,) int64, index into `PROMPTS`.
     """
     if noise.ndim != 4 or tuple(noise.shape[1:]) != LATENT_SHAPE:
         raise ValueError(f"noise must be (B, 16, 8, 8), got {tuple(noise.shape)}")

@@ -90,7 +90,7 @@ class DemoWorld:
 
 
 def load_world(device: str | torch.device = "cpu", assets: Path = ASSETS) -> DemoWorld:
-    """Load every network in float32 onto ``device``."""
+    """Load every network in float32 onto `device`."""
     generator = Generator().load(asset_path("generator", assets), asset_path("conditions", assets))
     networks = (
         generator,

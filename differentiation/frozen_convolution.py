@@ -17,7 +17,7 @@ from .replaced import replaced
 
 @contextmanager
 def frozen_convolutions(*modules: nn.Module) -> Iterator[None]:
-    """While open, no 2-D convolution inside ``modules`` keeps its input. Values and gradients are the same bits.
+    """While open, no 2-D convolution inside `modules` keeps its input. Values and gradients are the same bits.
 
     The weights must be frozen: they get no gradient.
     """

@@ -17,12 +17,12 @@ MAX_EXPONENT = 100
 
 
 def with_scaled_gradient(stage: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """``stage``, tensors (B, ...) -> (B, ...), whose backward pass runs on gradients of size 1.
+    """`stage`, tensors (B, ...) -> (B, ...), whose backward pass runs on gradients of size 1.
 
     Every tensor that needs a gradient must be an argument: one that the stage reads past them would get its gradient
     at another size. On entering the backward pass the gradient is multiplied by the power of two that brings its
     largest finite number into [0.5, 1), on leaving it is divided by the same: one factor for the whole batch, whose
-    samples may depend on one another. Values are those of ``stage``, and so are gradients up to rounding; zero,
+    samples may depend on one another. Values are those of `stage`, and so are gradients up to rounding; zero,
     infinite and NaN stay what they are.
     """
 
@@ -65,7 +65,7 @@ class _Reduce(torch.autograd.Function):
 
 
 def _times_power_of_two(gradient: Tensor, exponent: Tensor) -> Tensor:
-    """exponent: int32, a single number. Exact: ``ldexp`` goes through pow, which a GPU may round."""
+    """exponent: int32, a single number. Exact: `ldexp` goes through pow, which a GPU may round."""
     factor = ((exponent + 127) << 23).view(torch.float32).to(gradient.device)
     # A GPU casts a single number to the dtype of what it multiplies, and above 2**15 a factor is infinite in float16.
     wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))

@@ -1,7 +1,7 @@
 """Block checkpointing whose gradient stays exact when blocks change their inputs in place.
 
-``torch.utils.checkpoint`` returns a wrong gradient, without an error, for a block that adds its residual in
-place (``x += f(x)``) to a tensor that a saved operation needs. Here the block runs on copies, forward and
+`torch.utils.checkpoint` returns a wrong gradient, without an error, for a block that adds its residual in
+place (`x += f(x)`) to a tensor that a saved operation needs. Here the block runs on copies, forward and
 backward, and the recomputation tolerates mutation of what it saved.
 """
 
@@ -17,7 +17,7 @@ from .saved_tensors import saved_before_mutation
 
 
 def recompute(block: Callable, changes_inputs: bool = True) -> Callable:
-    """A callable with the arguments and results of ``block`` that keeps only its inputs for backward.
+    """A callable with the arguments and results of `block` that keeps only its inputs for backward.
 
     Weights are expected to be frozen: gradients flow to the tensor arguments only. Arguments may be nested
     in tuples, lists and dicts; those are held as they were at the call, even if the caller changes them

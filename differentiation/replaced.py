@@ -26,7 +26,7 @@ class _Replacement:
 
 @contextmanager
 def replaced(owner: object, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
-    """While open, ``owner.name`` is ``make`` of what it was before.
+    """While open, `owner.name` is `make` of what it was before.
 
     owner: a module, a namespace or an object. One that inherits the attribute gets its own meanwhile. Contexts on the
     same attribute may overlap in any order, as runs in two threads do: the first one's replacement serves them all,

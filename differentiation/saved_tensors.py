@@ -1,6 +1,6 @@
 """Tensors that autograd saved stay as they were when a model changes them in place before the backward pass.
 
-``torch.autograd.graph.allow_mutation_on_saved_tensors`` has the same purpose, but knows a tensor by the address of its
+`torch.autograd.graph.allow_mutation_on_saved_tensors` has the same purpose, but knows a tensor by the address of its
 first element, its version and its Python id. A change through a slice has another address and is overlooked, and the
 three may come again once a copy was made and the original is freed: either way the gradient is wrong without an
 error. Here a tensor is known by its storage, which lives as long as something uncopied is saved in it.
@@ -65,7 +65,7 @@ class _SavedTensors:
         return saved
 
     def copy(self, written: Tensor) -> None:
-        """Give everything saved in the storage of ``written`` memory of its own."""
+        """Give everything saved in the storage of `written` memory of its own."""
         if not self._by_storage or written.layout != torch.strided:
             return
         for saved in (self._by_storage.pop(_storage(written), None) or {}).values():

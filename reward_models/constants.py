@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 def upload(tensor: Tensor, device: torch.device) -> Tensor:
-    """``tensor`` on ``device`` without waiting, except for Apple's GPU, which may read it after it is gone."""
+    """`tensor` on `device` without waiting, except for Apple's GPU, which may read it after it is gone."""
     return tensor.to(device, non_blocking=device.type != "mps")
 
 
 def constant(values: tuple, like: Tensor) -> Tensor:
-    """``values`` (numbers, nested in tuples) on the device and in the dtype of ``like``; not to be changed."""
+    """`values` (numbers, nested in tuples) on the device and in the dtype of `like`; not to be changed."""
     return _uploaded(values, like.device, like.dtype)
 
 

@@ -41,7 +41,7 @@ def grid(pictures: Tensor) -> Image.Image:
 
 
 def jpeg(picture: Image.Image, max_side: int) -> bytes:
-    """The picture as JPEG, made smaller where it is larger than ``max_side``."""
+    """The picture as JPEG, made smaller where it is larger than `max_side`."""
     picture = picture.copy()
     picture.thumbnail((max_side, max_side))
     encoded = io.BytesIO()

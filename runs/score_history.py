@@ -11,7 +11,7 @@ from .watched_reward import WatchedReward, WatchLimit
 
 
 class ScoreHistory:
-    """A reward as ``ascend`` wants it, images (B, 3, H, W) -> (B,), that remembers the parts of a mix.
+    """A reward as `ascend` wants it, images (B, 3, H, W) -> (B,), that remembers the parts of a mix.
 
     limits: by the position of a watched reward in the mix.
     needs_spreads: whether its value means nothing before `measure`. about_spreads: the units of its value in words,

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[str]:
-    """Give the name of a file beside ``path`` to write; it takes the place of ``path`` when the block ends well.
+    """Give the name of a file beside `path` to write; it takes the place of `path` when the block ends well.
 
     After an error, such as a full disk, the old file is as it was and the new one is removed. A killed process may
-    leave a hidden ``.partial`` file.
+    leave a hidden `.partial` file.
 
     Raises:
         OSError: the file cannot be written, or cannot take its place.

@@ -2,7 +2,7 @@
 
     python -m tools.draw_map
 
-What a folder is for is the first line of its ``__init__.py``.
+What a folder is for is the first line of its `__init__.py`.
 """
 
 import ast
@@ -29,7 +29,7 @@ def read_folders(root: Path = ROOT) -> dict[str, Folder]:
     """The folders of shipped Python files, by their paths, sorted.
 
     Raises:
-        ValueError: a folder has no ``__init__.py`` that says what it is for.
+        ValueError: a folder has no `__init__.py` that says what it is for.
     """
     files = [path for path in shipped_files(root) if path.suffix == ".py" and len(path.parts) > 1]
     trees = {path: ast.parse((root / path).read_text(encoding="utf-8")) for path in files}
@@ -38,7 +38,7 @@ def read_folders(root: Path = ROOT) -> dict[str, Folder]:
         said = ast.get_docstring(trees.get(parent / "__init__.py", ast.Module([], [])))
         if not said:
             raise ValueError(f"{parent}/__init__.py says nothing: tell in its first line what the folder is for.")
-        folders[parent.as_posix()] = Folder(said.splitlines()[0].replace("``", "`"))
+        folders[parent.as_posix()] = Folder(said.splitlines()[0])
     for path, tree in trees.items():
         name = path.parent.as_posix()
         for module in imported(tree, path.parent.parts):
@@ -51,7 +51,7 @@ def read_folders(root: Path = ROOT) -> dict[str, Folder]:
 
 
 def imported(tree: ast.AST, package: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """What a file of ``package`` imports, as dotted paths in parts; relative ones begin at the root of the pack."""
+    """What a file of `package` imports, as dotted paths in parts; relative ones begin at the root of the pack."""
     modules = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -126,7 +126,7 @@ def compare(side: int, batch: int, rounds: int, *, geometry, files, device, dtyp
 
 
 def within(cap: float, side: int, *, geometry, files, device, dtype, steps: int) -> list[Result]:
-    """A step with weights in float8 and no more than ``cap`` GB of the device."""
+    """A step with weights in float8 and no more than `cap` GB of the device."""
     row = Result(f"float8, auto, within {cap:g} GB", side, 1, (side // 16) ** 2 + geometry.text_tokens, 3, Samples())
     with memory_cap(device, cap * 1e9):
         try:

@@ -74,7 +74,7 @@ def save_tiny_autoencoder(path: Path) -> None:
 
 
 def load(make: Callable[..., nn.Module], path: Path, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """A model made by ``make(device, dtype)``, with the weights that ``save`` wrote."""
+    """A model made by `make(device, dtype)`, with the weights that `save` wrote."""
     model = make(torch.device("meta"), dtype)
     model.load_state_dict(load_file(path, device=str(device)), assign=True)
     return model.requires_grad_(False).eval()

@@ -48,7 +48,7 @@ def peak_memory(device: torch.device, samples: Samples) -> Iterator[None]:
 
 @contextmanager
 def memory_cap(device: torch.device, size: float) -> Iterator[None]:
-    """Let ComfyUI believe that the device has ``size`` bytes, and let a GPU's allocator give no more."""
+    """Let ComfyUI believe that the device has `size` bytes, and let a GPU's allocator give no more."""
     import comfy.model_management as management
 
     before = management.EXTRA_RESERVED_VRAM

@@ -49,7 +49,7 @@ class Ours:
         return found[0].cpu()
 
     def measure(self, vae, memory: str, steps: int, samples: Samples, count_memory: bool) -> None:
-        """Time ``steps`` steps, each from one evaluation to the next; memory is counted in the one before them."""
+        """Time `steps` steps, each from one evaluation to the next; memory is counted in the one before them."""
 
         def ascent(noise: Tensor, generate: Callable, reward: Callable, graph_context: Callable, retry: Callable):
             with ExitStack() as counting:

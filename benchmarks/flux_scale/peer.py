@@ -49,7 +49,7 @@ class Peer:
         return torch.autograd.grad(self.reward(self.pictures(x)).sum(), x)[0]
 
     def measure(self, checkpointing: bool, steps: int, samples: Samples, count_memory: bool) -> None:
-        """Time ``steps`` steps after a first one, whose memory may be counted instead."""
+        """Time `steps` steps after a first one, whose memory may be counted instead."""
         self.set_checkpointing(checkpointing)
         x = self.noise.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([x], lr=LEARNING_RATE)

@@ -47,7 +47,7 @@ class Result:
 
 def write(results: list[Result], weights: dict[str, int], peak: float, geometry: Geometry, dtype: torch.dtype,
           device: torch.device, path: Path | None) -> None:
-    """Write the JSON to ``path``, and the page beside it; nothing without a path."""
+    """Write the JSON to `path`, and the page beside it; nothing without a path."""
     if path is None:
         return
     cuda = device.type == "cuda"

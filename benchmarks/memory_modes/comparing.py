@@ -14,7 +14,7 @@ COSINE_LIMIT = 0.9999
 
 @dataclass
 class Run:
-    """One run of the pack in a server started with ``flags``.
+    """One run of the pack in a server started with `flags`.
 
     gradient: with repeatable arithmetic; as_run: as a user's run computes it. facts: what the server noted.
     failure: why there is no gradient, or nothing.

@@ -60,7 +60,7 @@ LAYOUTS: dict[str, Callable[[str, Path], Subject]] = {"flux": write_flux, "sdxl"
 
 
 def write_models(layouts: list[str], size: str, folder: Path, comfyui: Path) -> list[Subject]:
-    """Write what the servers load into ``folder``, a models folder."""
+    """Write what the servers load into `folder`, a models folder."""
     sys.path.insert(0, str(comfyui))  # for the names of weights that it knows
     from comfy.cli_args import args
 

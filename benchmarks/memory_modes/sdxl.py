@@ -24,7 +24,7 @@ def unet(geometry: UNetGeometry, dtype: torch.dtype) -> UNet2DConditionModel:
 def checkpoint_weights(model: nn.Module, layout: dict) -> dict[str, Tensor]:
     """The weights of a diffusers UNet under the names of a Stable Diffusion checkpoint. ComfyUI must be importable.
 
-    layout: as in ComfyUI's model configs, such as ``UNetGeometry.layout``.
+    layout: as in ComfyUI's model configs, such as `UNetGeometry.layout`.
     """
     import comfy.utils
 

@@ -20,7 +20,7 @@ SECONDS = 3600
 
 
 def write_paths(folder: Path) -> Path:
-    """Put the node beside the models in ``folder``; the file that tells a server where both are."""
+    """Put the node beside the models in `folder`; the file that tells a server where both are."""
     shutil.copytree(NODE_FOLDER, folder / "custom_nodes" / NODE_FOLDER.name)
     categories = {name: name for name in ("diffusion_models", "vae", "custom_nodes")}
     config = folder / "paths.yaml"
@@ -32,7 +32,7 @@ def run_on_server(comfyui: Path, paths: Path, flags: tuple[str, ...], subject: S
                   memories: Sequence[str], side: int, steps: int) -> list[Run]:
     """Start a server and take the gradient with each memory mode.
 
-    A run that fails has its reason in ``failure``, and the end of the server's log goes to standard error.
+    A run that fails has its reason in `failure`, and the end of the server's log goes to standard error.
     """
     runs = [Run(subject.layout, dtype, flags, memory) for memory in memories]
     arguments = (*(flag for flag in flags if flag != "--cpu"), *COMPUTING[dtype], "--extra-model-paths-config",

@@ -32,7 +32,7 @@ class Split:
 
 @torch.no_grad()
 def paint_split(seed: int, count: int, perturbed: Decoder | None = None) -> Split:
-    """Paint ``count`` pictures; with a decoder, as many perturbed ones again."""
+    """Paint `count` pictures; with a decoder, as many perturbed ones again."""
     generator = torch.Generator().manual_seed(seed)
     images, scores, broken = [], [], []
     for _ in range(0, count, PAINT_BATCH):

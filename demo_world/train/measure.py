@@ -26,7 +26,7 @@ def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
 
 @torch.no_grad()
 def measure(world: DemoWorld, count: int = 512) -> dict[str, float]:
-    """Figures of the model card, over ``count`` noises with uniform prompts."""
+    """Figures of the model card, over `count` noises with uniform prompts."""
     noise, prompt = draw_noise(count, torch.Generator().manual_seed(SEED))
     names = [PROMPTS[i] for i in prompt.tolist()]
     scene = plan(noise, prompt)

@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Optimizer:
-    """Muon and AdamW under one schedule: linear warm-up, then a cosine down to ``floor`` times the rate."""
+    """Muon and AdamW under one schedule: linear warm-up, then a cosine down to `floor` times the rate."""
 
     def __init__(self, modules: list[nn.Module], steps: int, rate: float, warmup: int = 50, floor: float = 0.01):
         parameters = [p for module in modules for p in module.parameters()]

@@ -43,7 +43,7 @@ def run(
     loss: Callable[[torch.Generator], tuple[torch.Tensor, dict[str, float]]],
     work: Path,
 ) -> None:
-    """Train ``modules`` in place; a finished stage is read back from ``work``, a stopped one goes on.
+    """Train `modules` in place; a finished stage is read back from `work`, a stopped one goes on.
 
     Args:
         loss: maps the step's generator of randomness to the loss and the figures to log.

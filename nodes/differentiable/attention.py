@@ -63,7 +63,7 @@ def with_differentiable_attention(
 
 
 def pytorch_attention(original, *args, **kwargs):
-    """An ``optimized_attention_override`` that ignores the kernel that ComfyUI chose."""
+    """An `optimized_attention_override` that ignores the kernel that ComfyUI chose."""
     return attention_pytorch(*args, **kwargs)
 
 

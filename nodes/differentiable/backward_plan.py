@@ -52,7 +52,7 @@ MAX_NEXT_SHARE = 0.8  # at most, of what the choice needs that ran out of memory
 class BackwardPlan:
     """How the evaluations of one run remember: which blocks are recomputed, and the memory that takes.
 
-    mode: one of ``memory_modes.MODES``. "auto" takes the fastest choice that fits into the memory of the model, and
+    mode: one of `memory_modes.MODES`. "auto" takes the fastest choice that fits into the memory of the model, and
     after an out-of-memory error a smaller one. "recompute" recomputes all blocks. Both go in stages, which costs one
     more pass of the model, only after such an error. others: models that are loaded beside diffusion model, VAE and
     rewards. conditionings, steps: what the model is evaluated with, and how often, per picture.
@@ -117,7 +117,7 @@ class BackwardPlan:
             yield
 
     def staged(self, rollout: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        """``rollout``, noise -> latent, as the present choice has it at each call."""
+        """`rollout`, noise -> latent, as the present choice has it at each call."""
         again = recompute(rollout)
         return lambda noise: (again if self.chosen.staged else rollout)(noise)
 

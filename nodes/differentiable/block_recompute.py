@@ -12,9 +12,9 @@ from ...differentiation import recompute, replaced
 def recomputed_blocks(blocks: list[nn.Module], changes_inputs: bool = True) -> Iterator[None]:
     """Let each block keep only its inputs for the backward pass while the context is open.
 
-    The instance's ``forward`` is replaced, so a patch that somebody else put there stays in effect, and is put
-    back. ``patches_replace`` would not do: ComfyUI hands it a closure over its loop variable, so a
-    recomputation would run the last block. changes_inputs: as for ``recompute``.
+    The instance's `forward` is replaced, so a patch that somebody else put there stays in effect, and is put
+    back. `patches_replace` would not do: ComfyUI hands it a closure over its loop variable, so a
+    recomputation would run the last block. changes_inputs: as for `recompute`.
     """
     with ExitStack() as stack:
         for block in blocks:

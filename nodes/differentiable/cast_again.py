@@ -33,7 +33,7 @@ def cast_again(*models: nn.Module) -> Iterator[None]:
     """While open, layers of the models whose weights are cast when they run keep no cast copy for the backward pass.
 
     Weights are expected to be frozen. Whether a layer casts is seen at each call, so weights may be moved meanwhile.
-    Instances get another ``forward``, or the part of it that casts, and have their own back afterwards. Works with
+    Instances get another `forward`, or the part of it that casts, and have their own back afterwards. Works with
     blocks that are kept and with blocks that are recomputed.
     """
     layers = dict.fromkeys(part for model in models for part in model.modules() if hasattr(part, "comfy_cast_weights"))
@@ -47,7 +47,7 @@ def cast_again(*models: nn.Module) -> Iterator[None]:
 
 
 def is_cast(layer: nn.Module, x: Tensor) -> bool:
-    """Whether ``layer`` computes on ``x`` with other memory than that of its parameters."""
+    """Whether `layer` computes on `x` with other memory than that of its parameters."""
     if hasattr(layer, "_v"):  # its weights live in dynamic VRAM
         return True
     if getattr(layer, "weight_function", ()) or getattr(layer, "bias_function", ()):
@@ -60,7 +60,7 @@ def is_cast(layer: nn.Module, x: Tensor) -> bool:
 
 
 def _replacement(layer: nn.Module) -> tuple[str, Callable]:
-    """The method of ``layer`` that casts, and what makes a differentiable one of it."""
+    """The method of `layer` that casts, and what makes a differentiable one of it."""
     ours = [getattr(getattr(type(layer), name, None), "__module__", "") for name in ("forward", CASTING_PART)]
     if ours != ["comfy.ops", "comfy.ops"]:  # another pack's layer, such as one that reads GGUF
         return "forward", _recomputed
@@ -147,7 +147,7 @@ def _no_view(result: Tensor) -> Tensor:
 
 @contextmanager
 def _cast_weight(layer: nn.Module, like: Tensor) -> Iterator[Tensor]:
-    """The weight as the layer's forward casts it, in dtype and on the device of ``like``; valid inside only."""
+    """The weight as the layer's forward casts it, in dtype and on the device of `like`; valid inside only."""
     quantized = isinstance(layer.weight, QuantizedTensor)
     weight, bias, handle = comfy.ops.cast_bias_weight(
         layer,
@@ -182,7 +182,7 @@ def _where_cast(layer: nn.Module, differentiable: Callable) -> Callable[[Callabl
 
 
 def _cast_that_lasts(stock: Callable) -> Callable:
-    """``cast_bias_weight`` of which autograd may save the result.
+    """`cast_bias_weight` of which autograd may save the result.
 
     Some models cast a layer's weight themselves, past its forward, and layers that are recomputed run theirs with
     gradients on. What they would get may lie in a buffer that the next cast fills. A cast that runs out of memory

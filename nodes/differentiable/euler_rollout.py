@@ -1,4 +1,4 @@
-"""Euler's method over given sigmas, with gradients: what the stock ``euler`` sampler computes, on a CPU bit for bit."""
+"""Euler's method over given sigmas, with gradients: what the stock `euler` sampler computes, on a CPU bit for bit."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from ...differentiation import with_scaled_gradient
 class EulerRollout:
     """Noise -> denoised latent in the model's own space, both (B, C, ...) float32, through a prepared guider.
 
-    model_wrap: the guider that ``guider.sample`` hands to a sampler. sigmas: (steps + 1,), falling.
+    model_wrap: the guider that `guider.sample` hands to a sampler. sigmas: (steps + 1,), falling.
     latent_image: start latent in the model's space, zero for text to image. denoise_mask: 1 where the picture
     may change, or None. Mask and start latent are treated as ComfyUI's samplers treat them.
     """

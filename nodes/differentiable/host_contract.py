@@ -1,6 +1,6 @@
 """Every name of ComfyUI that the Noise Optimizer relies on, and what is said where one is missing.
 
-The modules beside this one use these names and are imported after ``check_host`` only: a ComfyUI that lacks one still
+The modules beside this one use these names and are imported after `check_host` only: a ComfyUI that lacks one still
 offers every node, and whatever does without the name.
 """
 
@@ -19,7 +19,7 @@ class HostName:
     """One name.
 
     path: a module, or what it holds. purpose: what the name is for here. noted: an attribute or a key that is found on
-    objects alone, so that nothing fails where it is missing: the code of ``path`` must name it. since: ComfyUIs before
+    objects alone, so that nothing fails where it is missing: the code of `path` must name it. since: ComfyUIs before
     this version do without. where: needed only where this module or name exists.
     """
 

@@ -18,7 +18,7 @@ COMPILER_SWITCHES = ("disable_comfy_compiler", "disable_cuda_graphs")
 def gradients_enabled() -> Iterator[None]:
     """Leave inference mode, and let models choose operations that have a backward, without ComfyUI's compiler.
 
-    ``in_training`` is process-wide, and so are the compiler's switches; without it FLUX, Lumina and others call fused
+    `in_training` is process-wide, and so are the compiler's switches; without it FLUX, Lumina and others call fused
     rotary embeddings that autograd does not know.
     """
     with ExitStack() as stack:

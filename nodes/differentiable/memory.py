@@ -25,7 +25,7 @@ REWARD_PER_WEIGHT = 1.0
 
 
 class Stage(NamedTuple):
-    """Bytes of one stage: ``kept`` from its forward to its backward pass, ``working`` only while it runs."""
+    """Bytes of one stage: `kept` from its forward to its backward pass, `working` only while it runs."""
 
     kept: float
     working: float
@@ -87,7 +87,7 @@ def reward_stage(patchers: list[comfy.model_patcher.ModelPatcher], batch: int) -
 
 
 def available_memory(device: torch.device, ours: list[comfy.model_patcher.ModelPatcher]) -> float:
-    """Bytes on ``device`` that are free, or become so when ComfyUI evicts models other than ``ours``."""
+    """Bytes on `device` that are free, or become so when ComfyUI evicts models other than `ours`."""
     evictable = 0
     for loaded in comfy.model_management.current_loaded_models:
         model = loaded.model

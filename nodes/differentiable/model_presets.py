@@ -11,7 +11,7 @@ from ...preconditioning.recipes import FLUX_LEARNING_RATE, SDXL_LEARNING_RATE
 class ModelPreset:
     """One kind of diffusion model.
 
-    name: what the user calls it. transformer: class of ComfyUI's ``diffusion_model``. base_model: class of
+    name: what the user calls it. transformer: class of ComfyUI's `diffusion_model`. base_model: class of
     ComfyUI's model around it. learning_rate: Adam's step size on unit-variance noise. blocks: classes of the modules
     that can be recomputed in the backward pass, none of them inside another. decoding: the cost of decoding a picture
     by the full VAE, as a multiple of one evaluation of the model. known: whether the model is in the table.
@@ -45,10 +45,10 @@ PRESETS = (
 
 
 def preset_for(model_patcher) -> ModelPreset:
-    """The preset of the model in a ``comfy.model_patcher.ModelPatcher``.
+    """The preset of the model in a `comfy.model_patcher.ModelPatcher`.
 
-    A relative of a model in the table (the same network in another ``base_model``) gets that model's preset under
-    its own name. Any other model gets the default learning rate and no blocks, and is not ``known``.
+    A relative of a model in the table (the same network in another `base_model`) gets that model's preset under
+    its own name. Any other model gets the default learning rate and no blocks, and is not `known`.
     """
     base_model = type(model_patcher.model).__name__
     transformer = type(model_patcher.model.diffusion_model).__name__
@@ -62,7 +62,7 @@ def preset_for(model_patcher) -> ModelPreset:
 
 
 def repeated_blocks(diffusion_model: nn.Module) -> list[nn.Module]:
-    """The blocks of ``diffusion_model`` that can be recomputed, in order; empty for a model not in the table."""
+    """The blocks of `diffusion_model` that can be recomputed, in order; empty for a model not in the table."""
     transformer = type(diffusion_model).__name__
     classes = {name for preset in PRESETS if preset.transformer == transformer for name in preset.blocks}
     return [module for module in diffusion_model.modules() if type(module).__name__ in classes]

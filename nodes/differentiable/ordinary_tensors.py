@@ -1,6 +1,6 @@
 """Make what was created in inference mode usable by autograd.
 
-Nodes run in ``torch.inference_mode()``; "inference tensors cannot be saved for backward". Weights are given an
+Nodes run in `torch.inference_mode()`; "inference tensors cannot be saved for backward". Weights are given an
 ordinary tensor over the same memory, so nothing is copied and a 24 GB model stays 24 GB; small things
 (conditioning, latents) are cloned.
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def freeze_as_ordinary(module: nn.Module) -> None:
-    """Replace inference parameters and buffers of ``module`` by ordinary, frozen ones of the same memory.
+    """Replace inference parameters and buffers of `module` by ordinary, frozen ones of the same memory.
 
     So are the pinned buffers through which dynamic VRAM brings weights: ComfyUI writes into them again when it is short
     of main memory, which inference tensors forbid here. Values, dtypes, devices and addresses stay the same, so this
@@ -35,7 +35,7 @@ def freeze_as_ordinary(module: nn.Module) -> None:
 
 
 def unwrap_attributes(holder: object) -> None:
-    """The same for tensors that are plain attributes of ``holder``, as the statistics in a latent format are."""
+    """The same for tensors that are plain attributes of `holder`, as the statistics in a latent format are."""
     for name, value in list(vars(holder).items()):
         if isinstance(value, Tensor) and value.is_inference():
             setattr(holder, name, _ordinary(value))

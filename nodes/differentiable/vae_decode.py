@@ -1,4 +1,4 @@
-"""Latent -> picture with gradients. ``VAE.decode`` itself writes into buffers and may fall back to tiles without."""
+"""Latent -> picture with gradients. `VAE.decode` itself writes into buffers and may fall back to tiles without."""
 
 import comfy.sd
 from torch import Tensor
@@ -7,7 +7,7 @@ from ...differentiation import with_scaled_gradient
 
 
 def decode(vae: comfy.sd.VAE, latent: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) float32 in [0, 1] of ``latent`` (B, C, h, w) as it leaves a sampler.
+    """Pictures (B, 3, H, W) float32 in [0, 1] of `latent` (B, C, h, w) as it leaves a sampler.
 
     Likewise of one frame (B, C, 1, h, w), for models that share their VAE with a video model.
     The VAE's weights must be on its device. Where a pixel is clipped to 0 or 1 its gradient is zero.

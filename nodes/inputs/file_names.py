@@ -12,7 +12,7 @@ def shown(name: str) -> str:
 
 
 def windows_problem(path: str) -> str | None:
-    """Why Windows cannot make a file ``path``, or would make another one, as the end of a sentence; None if it can.
+    """Why Windows cannot make a file `path`, or would make another one, as the end of a sentence; None if it can.
 
     Source: Microsoft, *Naming Files, Paths, and Namespaces*.
     """

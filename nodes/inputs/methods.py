@@ -46,7 +46,7 @@ class Method(Protocol):
     unused: tuple[str, ...]
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
-        """``ascend`` or a search with everything bound but noise, generate, reward and how to run with gradients."""
+        """`ascend` or a search with everything bound but noise, generate, reward and how to run with gradients."""
         ...
 
     def step_size(self, settings: Settings) -> float:
@@ -155,7 +155,7 @@ def _seed_of(settings: Settings, step: int) -> int:
 
 @dataclass(frozen=True)
 class LocalSearch:
-    """Zero-order local search on the white-Gaussian set; radius as for ``local_search``."""
+    """Zero-order local search on the white-Gaussian set; radius as for `local_search`."""
 
     radius: float = RADIUS
     unused: tuple[str, ...] = ()

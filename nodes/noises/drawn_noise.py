@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def drawn_noise(noise, latent: dict) -> Tensor:
-    """The noise of the NOISE ``noise`` for the LATENT ``latent``, in the shape of its samples, finite.
+    """The noise of the NOISE `noise` for the LATENT `latent`, in the shape of its samples, finite.
 
     Raises:
         ValueError: the latent holds several, or the noise is no tensor of its shape, or not finite.
@@ -25,7 +25,7 @@ def drawn_noise(noise, latent: dict) -> Tensor:
 
 
 def check_finite(noise: Tensor) -> None:
-    """Raise ValueError unless all of ``noise`` (B, ...) is finite."""
+    """Raise ValueError unless all of `noise` (B, ...) is finite."""
     bad = [i + 1 for i, sample in enumerate(noise) if not torch.isfinite(sample).all()]
     if bad:
         where = f" in {'picture' if len(bad) == 1 else 'pictures'} {', '.join(map(str, bad))}" if len(noise) > 1 else ""

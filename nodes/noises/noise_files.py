@@ -1,4 +1,4 @@
-"""Where noise files are found: ComfyUI's ``input``, ``output/noises``, and what extra_model_paths.yaml calls noises."""
+"""Where noise files are found: ComfyUI's `input`, `output/noises`, and what extra_model_paths.yaml calls noises."""
 
 import filecmp
 import os
@@ -16,7 +16,7 @@ TOKENS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"
 
 
 def register_folder() -> None:
-    """Make the folders known; paths from ``extra_model_paths.yaml`` stay."""
+    """Make the folders known; paths from `extra_model_paths.yaml` stay."""
     for path in (save_folder(), folder_paths.get_input_directory()):
         folder_paths.add_model_folder_path(FOLDER, path)
     folder_paths.folder_names_and_paths[FOLDER][1].add(EXTENSION)
@@ -31,7 +31,7 @@ def noise_file_names() -> list[str]:
 
 
 def prefix_problem(prefix: str) -> str | None:
-    """Why no file can be named like ``prefix``, and what to do, in one line; None if one can, as far as can be told."""
+    """Why no file can be named like `prefix`, and what to do, in one line; None if one can, as far as can be told."""
     wrong = [character for character in prefix if ord(character) < 32 or "\ud800" <= character <= "\udfff"]
     if wrong:
         return f"filename_prefix holds the character {wrong[0]!r}, which a file name cannot hold: remove it."

@@ -33,10 +33,10 @@ class OptimizedNoise:
         self.batch_index = None if batch_index is None else [int(index) for index in batch_index]
 
     def generate_noise(self, input_latent: dict) -> Tensor:
-        """The noise for the LATENT ``input_latent``, typed like its samples.
+        """The noise for the LATENT `input_latent`, typed like its samples.
 
-        A latent with the ``batch_index`` of the optimized one, with none, or with one that shares no entry with it gets
-        the samples in their order; any other ``batch_index`` picks those samples that were optimized under its entries.
+        A latent with the `batch_index` of the optimized one, with none, or with one that shares no entry with it gets
+        the samples in their order; any other `batch_index` picks those samples that were optimized under its entries.
         Raises ValueError for a latent of another size or batch, and where a sample cannot be told.
         """
         samples = input_latent["samples"]

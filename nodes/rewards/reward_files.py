@@ -1,4 +1,4 @@
-"""Where reward models are found: ``models/reward_models`` and, for backbones, ``models/clip_vision``."""
+"""Where reward models are found: `models/reward_models` and, for backbones, `models/clip_vision`."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ LARGEST_HEAD = 64_000_000  # bytes; the published ones have 4 million, the small
 
 
 def register_folder() -> None:
-    """Make ``models/reward_models`` known; paths from ``extra_model_paths.yaml`` stay."""
+    """Make `models/reward_models` known; paths from `extra_model_paths.yaml` stay."""
     path = os.path.join(folder_paths.models_dir, FOLDER)
     folder_paths.add_model_folder_path(FOLDER, path)
     folder_paths.folder_names_and_paths[FOLDER][1].update(EXTENSIONS)
@@ -36,14 +36,14 @@ def reward_file_names() -> list[str]:
 
 
 def backbone_names() -> list[str]:
-    """Backbones to choose from, as ``folder/file``."""
+    """Backbones to choose from, as `folder/file`."""
     return [NO_BACKBONE] + [
         f"{folder}/{name}" for folder in BACKBONE_FOLDERS for name in folder_paths.get_filename_list(folder)
     ]
 
 
 def encoder_names() -> list[str]:
-    """The backbones that can encode a reference picture, as ``folder/file``: not the heads of aesthetic predictors."""
+    """The backbones that can encode a reference picture, as `folder/file`: not the heads of aesthetic predictors."""
     return [name for name in backbone_names()[1:] if not _is_head(folder_paths.get_full_path(*name.split("/", 1)))]
 
 

@@ -10,9 +10,9 @@ MOMENTS = ("generator", "decoder", "reward", "backward", "callback")
 
 
 class At:
-    """Calls ``what`` at a moment of one evaluation and of those after it, ``times`` times; once open.
+    """Calls `what` at a moment of one evaluation and of those after it, `times` times; once open.
 
-    ``reward`` and ``callback`` are those to use; ``raised`` counts the calls, ``evaluations`` the evaluations begun.
+    `reward` and `callback` are those to use; `raised` counts the calls, `evaluations` the evaluations begun.
     """
 
     def __init__(self, flux, vae, moment, evaluation, what, times=1):

@@ -8,7 +8,7 @@ from tools.pack import PACK_NAME, load_pack
 
 
 def remove(monkeypatch, path: str, noted: str = "") -> None:
-    """Take a name away, or let the code of ``path`` call its attribute or key ``noted`` something else."""
+    """Take a name away, or let the code of `path` call its attribute or key `noted` something else."""
     owner, _, name = path.rpartition(".")
     if noted:
         for function in _functions(_found(path)):

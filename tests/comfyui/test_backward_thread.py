@@ -24,7 +24,7 @@ def noise():
 
 
 def threads_of(layer, run):
-    """The threads in which a layer computes during ``run()``."""
+    """The threads in which a layer computes during `run()`."""
     found = set()
     handle = layer.register_forward_pre_hook(lambda *_: found.add(threading.get_ident()))
     try:

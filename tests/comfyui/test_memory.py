@@ -164,7 +164,7 @@ def counted(guider, noise, vae, reward, memory):
 
 
 class Hungry(torch.nn.Module):
-    """A reward that keeps the picture ``times`` times."""
+    """A reward that keeps the picture `times` times."""
 
     def __init__(self, times):
         super().__init__()

@@ -13,7 +13,7 @@ NESTED = 61
 
 
 class BackwardInWorker:
-    """While open, every ``torch.autograd.grad`` of this thread runs in a worker. passes: how many did."""
+    """While open, every `torch.autograd.grad` of this thread runs in a worker. passes: how many did."""
 
     def __init__(self, monkeypatch):
         self.passes = 0

@@ -17,7 +17,7 @@ SIZED_BY_VALUES = {
 
 
 class FarTensor(Tensor):
-    """Holds an ordinary tensor in ``near``; works only while a FarDevice is open."""
+    """Holds an ordinary tensor in `near`; works only while a FarDevice is open."""
 
     @staticmethod
     def __new__(cls, near: Tensor):
@@ -33,7 +33,7 @@ class FarTensor(Tensor):
 
 
 class FarDevice(TorchDispatchMode):
-    """While open, counts in ``waits`` how often the host needs a value of a far tensor, or waits for an upload."""
+    """While open, counts in `waits` how often the host needs a value of a far tensor, or waits for an upload."""
 
     def __init__(self):
         super().__init__()

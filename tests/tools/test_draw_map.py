@@ -14,7 +14,7 @@ def pack(tmp_path):
         "maths/add.py": "import json\nimport torch.nn\nfrom . import subtract\nfrom .subtract import less\n",
         "maths/subtract.py": "",
         "nodes/__init__.py": '"""Nodes.\n\nMore about them.\n"""\nfrom .inner import wires\n',
-        "nodes/inner/__init__.py": '"""Inner parts, see ``maths``."""\n',
+        "nodes/inner/__init__.py": '"""Inner parts, see `maths`."""\n',
         "nodes/inner/wires.py": "from comfy.sd import VAE\nfrom ...maths.add import plus\nfrom ...maths import add\n",
         "tests/test_a.py": "import pytest\n",
     }

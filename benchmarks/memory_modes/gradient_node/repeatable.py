@@ -34,7 +34,7 @@ def repeatable_arithmetic(strict: bool) -> Iterator[None]:
 
 
 def repeatably(compute: Callable[[], T]) -> tuple[T, bool]:
-    """What ``compute`` returns, and whether all of it was deterministic."""
+    """What `compute` returns, and whether all of it was deterministic."""
     try:
         with repeatable_arithmetic(strict=True):
             return compute(), True

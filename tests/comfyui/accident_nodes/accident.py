@@ -14,7 +14,7 @@ FIRST_EVALUATION = 3
 
 
 class Accident:
-    """Raises what ``kind`` says in ``stage``; only in a run that computes gradients, never in plain sampling."""
+    """Raises what `kind` says in `stage`; only in a run that computes gradients, never in plain sampling."""
 
     def __init__(self, kind, stage):
         self.kind, self.stage = kind, stage
