@@ -24,10 +24,13 @@ def recompute(block: Callable, changes_inputs: bool = True) -> Callable:
     later. Tensors handed over directly are copied before the block may change them; tensors inside
     containers are shared. Results may be nested likewise.
 
-    changes_inputs: False saves the copies, for a block that changes neither its arguments nor what it saved.
+    Args:
+        block: any callable; its tensors may have any shape and dtype.
+        changes_inputs: False saves the copies, for a block that changes neither its arguments nor what it saved.
 
-    Raises RuntimeError when a tensor that needs a gradient hides in an argument of another type, because its
-    gradient would be lost.
+    Raises:
+        RuntimeError: at the call, when a tensor that needs a gradient hides in an argument of another type, because
+            its gradient would be lost.
     """
 
     def recomputed(*args, **kwargs):

@@ -28,9 +28,13 @@ class _Replacement:
 def replaced(owner: object, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
     """While open, `owner.name` is `make` of what it was before.
 
-    owner: a module, a namespace or an object. One that inherits the attribute gets its own meanwhile. Contexts on the
-    same attribute may overlap in any order, as runs in two threads do: the first one's replacement serves them all,
-    and the last one to leave puts back what was there. So they have to want the same.
+    Contexts on the same attribute may overlap in any order, as runs in two threads do: the first one's replacement
+    serves them all, and the last one to leave puts back what was there. So they have to want the same.
+
+    Args:
+        owner: a module, a namespace or an object. One that inherits the attribute gets its own meanwhile.
+        name: of the attribute, which has to be there.
+        make: what was there before -> what stands there while the context is open.
     """
     key = id(owner), name
     with _lock:

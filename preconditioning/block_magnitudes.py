@@ -56,6 +56,17 @@ def nearest_bins(re: torch.Tensor, im: torch.Tensor, kept: torch.Tensor, index: 
     A bin without a phase that has to grow gets the phase pi j^2 / bins of its index j: fixed, and spread so
     that a whole band of such bins adds up to a flat chirp instead of an impulse (Schroeder 1970, "Synthesis
     of low-peak-factor signals").
+
+    Args:
+        re, im: real and imaginary parts (..., length) of the bins of blocks of one length.
+        kept: bool (..., length), the bins to start from; as in `_matched_magnitudes`.
+        index: (..., length), the index j of each bin in the spectrum.
+        bins: number of bins of the spectrum.
+        group: holds the targets of these blocks.
+        tie: (..., 1), spread below which the kept magnitudes count as equal.
+
+    Returns:
+        real and imaginary parts of the point, (..., length) each.
     """
     w = torch.hypot(re, im)
     silent = w <= tie

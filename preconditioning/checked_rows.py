@@ -11,6 +11,10 @@ def white_rows(x: torch.Tensor, block_size: int) -> torch.Tensor:
     """Check `x` (batch, ...) and return it as rows (batch, N) of the working dtype.
 
     Half precision is worked on in float32; float32 and float64 stay, so that devices without float64 work.
+
+    Raises:
+        ValueError: `x` is no real floating-point tensor of one sample or more, each of an even number of elements, at
+            least 4; or the block size is below 2.
     """
     check_block_size(block_size)
     if not x.is_floating_point():
@@ -33,9 +37,14 @@ def white_rows(x: torch.Tensor, block_size: int) -> torch.Tensor:
 def unit_scale(rows: torch.Tensor, check_finite: bool = True) -> torch.Tensor:
     """Divide each row of `rows` (batch, N) by its mean magnitude, so that nothing over- or underflows later.
 
-    Raises ValueError for rows that are not finite; where that is not checked, they become NaN.
-
     Rows of zeros, or of magnitudes below the smallest normal number, become zero.
+
+    Args:
+        rows: any floating dtype, which the result has too.
+        check_finite: False saves an accelerator's host the wait; rows that are not finite become NaN then.
+
+    Raises:
+        ValueError: a row is not finite.
     """
     magnitudes = rows.abs()
     scale = magnitudes.mean(1)

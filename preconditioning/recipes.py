@@ -25,7 +25,12 @@ MAX_STEP = 0.5
 
 @dataclass(frozen=True)
 class StepRule:
-    """An optimizer. adaptive: its steps do not depend on the length of the gradient."""
+    """An optimizer.
+
+    Attributes:
+        make: of parameters and `lr`, as in `torch.optim`.
+        adaptive: whether its steps do not depend on the length of the gradient.
+    """
 
     make: Callable[..., torch.optim.Optimizer]
     adaptive: bool

@@ -22,13 +22,12 @@ class AestheticV25(HeadOnEmbedding):
     typical_range = (1.0, 10.0)
 
     @classmethod
-    def load(
-        cls,
-        head: Checkpoint,
-        backbone: Checkpoint,
-        dtype: torch.dtype,
-    ) -> AestheticV25:
-        """Assemble from the head's file and a SigLIP (ValueError if they do not belong together)."""
+    def load(cls, head: Checkpoint, backbone: Checkpoint, dtype: torch.dtype) -> AestheticV25:
+        """Assemble from the head's file and a SigLIP.
+
+        Raises:
+            ValueError: they do not belong together.
+        """
         affine = load_affine_head(head, "scoring_head.", (0, 2, 4, 6, 8))
         siglip = load_siglip(backbone, dtype)
         if siglip.embedding_size != affine.width:

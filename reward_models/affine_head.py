@@ -44,6 +44,11 @@ def fold_affine_layers(layers: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor,
 def load_affine_head(checkpoint: Checkpoint, prefix: str, indices: Sequence[int]) -> AffineHead:
     """Read `{prefix}{index}.weight` / `.bias` and fold them into float32.
 
+    Args:
+        checkpoint: of the head.
+        prefix: of the layers' names.
+        indices: of the layers, first applied first; there is nothing but dropout between them.
+
     Raises:
         ValueError: a layer is missing, or the layers do not fit together down to one output.
     """

@@ -38,7 +38,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The nested fields `config[name]`, {} when absent (ValueError when it is not a table of fields)."""
+    """The nested fields `config[name]`, {} when absent.
+
+    Raises:
+        ValueError: it is not a table of fields.
+    """
     fields = config.get(name) or {}
     if not isinstance(fields, Mapping):
         raise ValueError(f"The configuration's {name} must be a table of fields; got {fields!r}.")
@@ -47,6 +51,12 @@ def section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def pick(name: str, path: Path, config: Mapping[str, Any], published: Mapping[str, Any] | None) -> Any:
     """A field from the configuration, else from the published model's table.
+
+    Args:
+        name: of the field.
+        path: of the weights, for the message.
+        config: as `read_config` returns it, or a `section` of it.
+        published: the same of the published model of these sizes; None where there is none.
 
     Raises:
         ValueError: the sizes are of no published model and the configuration does not have the field.

@@ -78,7 +78,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 def check_dtype(dtype: torch.dtype, name: str) -> None:
-    """Refuse weight dtypes in which the gradient of a score is not reliable (ValueError)."""
+    """Raise ValueError for weight dtypes in which the gradient of a score is not reliable. name: of the file."""
     if dtype == torch.float16:
         raise ValueError(_FLOAT16_REFUSED.format(name=name))
     if dtype not in (torch.float32, torch.bfloat16, torch.float64):
@@ -119,7 +119,16 @@ def check_range(images: Tensor) -> None:
 
 
 def check_prompts(prompts: str | Sequence[str] | None, batch: int, name: str) -> list[str]:
-    """One prompt per image: a string is repeated, a list must have `batch` entries (else ValueError)."""
+    """One prompt per image: a string is repeated, a list must have `batch` entries.
+
+    Args:
+        prompts: what a reward model was given.
+        batch: number of images.
+        name: of the reward, for the message.
+
+    Raises:
+        ValueError: there is no prompt, another number of prompts, or one that is empty or no string.
+    """
     if prompts is None:
         raise ValueError(f"{name} compares each image with a prompt, but no prompt was given.")
     per_image = [prompts] * batch if isinstance(prompts, str) else list(prompts)

@@ -31,7 +31,11 @@ class Checkpoint:
     read: Callable[[str], Tensor]
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a tensor the model cannot do without (ValueError when it is absent)."""
+        """The shape of a tensor the model cannot do without.
+
+        Raises:
+            ValueError: it is absent.
+        """
         if name not in self.shapes:
             raise ValueError(f"{self.path.name} is incomplete: it lacks {name}.")
         return self.shapes[name]

@@ -60,6 +60,7 @@ class ClipBackbone(nn.Module):
 
     @property
     def weight_dtype(self) -> torch.dtype:
+        """Of the weights, which prompts and pixels are computed in."""
         return next(self.parameters()).dtype
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -100,9 +101,17 @@ def check_vocabulary(checkpoint: Checkpoint, name: str) -> None:
 
 
 def check_published_activation(path: Path, width: int, field: str) -> None:
-    """Refuse a file whose name tells that its activation is not the published one (ValueError names `field`).
+    """Refuse a file whose name tells that its activation is not the published one.
 
     Tensors do not tell the activation, and the wrong one scores wrongly without an error.
+
+    Args:
+        path: of the weights.
+        width: of the transformer that the tensors tell.
+        field: what the JSON file beside the weights would have to say.
+
+    Raises:
+        ValueError: it is such a file; names `field`.
     """
     if re.search(_OTHER_ACTIVATION.get(width, r"(?!)"), path.stem.lower()):
         raise ValueError(

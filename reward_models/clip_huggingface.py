@@ -57,7 +57,16 @@ class HuggingFaceClip(ClipBackbone):
 
 
 def load_huggingface_clip(checkpoint: Checkpoint, dtype: torch.dtype, with_text: bool) -> HuggingFaceClip:
-    """Build the transformers module with the tensors' sizes and fill it (ValueError: they do not fit)."""
+    """Build the transformers module with the tensors' sizes and fill it.
+
+    Args:
+        checkpoint: of a CLIP in the layout of transformers.
+        dtype: of the weights.
+        with_text: False leaves the text tower out.
+
+    Raises:
+        ValueError: the tensors do not fit.
+    """
     clip_config = huggingface_config(checkpoint, read_config(checkpoint.path), with_text)
     if with_text:
         return HuggingFaceClip(assemble(on_meta(lambda: CLIPModel(clip_config)), checkpoint, dtype, _name))

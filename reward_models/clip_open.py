@@ -53,6 +53,7 @@ class OpenClip(ClipBackbone):
 
     @property
     def visual(self) -> VisionTransformer:
+        """The vision tower."""
         return self.clip.visual if isinstance(self.clip, CLIP) else self.clip
 
     def project_image(self, pixels: Tensor) -> Tensor:
@@ -70,7 +71,16 @@ class OpenClip(ClipBackbone):
 
 
 def load_open_clip(checkpoint: Checkpoint, dtype: torch.dtype, with_text: bool) -> OpenClip:
-    """Build the open_clip module with the tensors' sizes and fill it (ValueError: they do not fit)."""
+    """Build the open_clip module with the tensors' sizes and fill it.
+
+    Args:
+        checkpoint: of a CLIP in the layout of open_clip.
+        dtype: of the weights.
+        with_text: False leaves the text tower out.
+
+    Raises:
+        ValueError: the tensors do not fit.
+    """
     settings = open_clip_config(checkpoint, read_config(checkpoint.path), with_text)
     clip = on_meta(lambda: CLIP(**settings))
     if with_text:

@@ -29,7 +29,11 @@ class ClipScore(RewardModel):
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, dtype: torch.dtype) -> ClipScore:
-        """Assemble from a CLIP with both encoders (ValueError if the file does not fit)."""
+        """Assemble from a CLIP with both encoders.
+
+        Raises:
+            ValueError: the file does not fit.
+        """
         return cls(load_clip(checkpoint, dtype))
 
     def prepare(self, images: Tensor) -> Tensor:

@@ -22,13 +22,12 @@ class LaionAesthetic(HeadOnEmbedding):
     typical_range = (1.0, 10.0)
 
     @classmethod
-    def load(
-        cls,
-        head: Checkpoint,
-        backbone: Checkpoint,
-        dtype: torch.dtype,
-    ) -> LaionAesthetic:
-        """Assemble from the head's file and a CLIP ViT-L/14 (ValueError if they do not belong together)."""
+    def load(cls, head: Checkpoint, backbone: Checkpoint, dtype: torch.dtype) -> LaionAesthetic:
+        """Assemble from the head's file and a CLIP ViT-L/14.
+
+        Raises:
+            ValueError: they do not belong together.
+        """
         affine = load_affine_head(head, "layers.", (0, 2, 4, 6, 7))
         clip = load_clip(backbone, dtype, with_text=False)
         if clip.embedding_size != affine.width:

@@ -92,7 +92,14 @@ class RewardMix(RewardModel):
         prompts: str | Sequence[str] | None = None,
         spreads: Mapping[str, Spread] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The value (B,), in units of `spreads` if there are any, and every reward's score by name, (B,), detached.
+        """The value, and every reward's score.
+
+        Args:
+            images, prompts: as in `RewardModel.forward`.
+            spreads: by name, as `spreads` returns them: the units of the value; None for the weighted sum.
+
+        Returns:
+            the value (B,), and the scores by name, (B,) each, detached.
 
         Raises:
             ValueError: an input is wrong, or a reward with a weight has no gradient.

@@ -33,7 +33,16 @@ def triangle(distance: Tensor) -> Tensor:
 
 
 def resize(images: Tensor, height: int, width: int, kernel: Callable[[Tensor], Tensor] = cubic) -> Tensor:
-    """Antialiased resize of (B, C, H, W) to (B, C, height, width)."""
+    """Antialiased resize, each direction by itself.
+
+    Args:
+        images: (B, C, H, W), floating point.
+        height, width: of the result, pixels.
+        kernel: distance in pixels of the coarser grid -> weight.
+
+    Returns:
+        (B, C, height, width), of the dtype of `images`.
+    """
     if images.shape[-2] != height:
         images = _resampling_matrix(images.shape[-2], height, kernel, images.device, images.dtype) @ images
     if images.shape[-1] != width:
@@ -44,8 +53,14 @@ def resize(images: Tensor, height: int, width: int, kernel: Callable[[Tensor], T
 def shorter_edge_crop(images: Tensor, size: int, round_offset: bool = True) -> Tensor:
     """Shorter edge to `size`, then the central size x size square.
 
-    An odd margin is split as torchvision does (half to even), or rounded down (`round_offset=False`) as the
-    transformers image processor does.
+    Args:
+        images: (B, C, H, W), floating point.
+        size: side of the square, pixels.
+        round_offset: an odd margin is split as torchvision does, half to even; False rounds it down, as the
+            transformers image processor does.
+
+    Returns:
+        (B, C, size, size).
     """
     height, width = images.shape[-2:]
     if height <= width:
@@ -74,7 +89,7 @@ def squash(images: Tensor, size: int) -> Tensor:
 
 
 def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Subtract the mean and divide by the standard deviation of each channel."""
+    """Subtract the mean and divide by the standard deviation of each channel of images (B, C, H, W)."""
     return (images - constant(mean, images)[:, None, None]) / constant(std, images)[:, None, None]
 
 

@@ -21,9 +21,15 @@ class PromptCache:
         self._embeddings: OrderedDict[tuple[str, torch.dtype], Tensor] = OrderedDict()
 
     def embed(self, prompts: Sequence[str], dtype: torch.dtype, encode: Callable[[list[str]], Tensor]) -> Tensor:
-        """(len(prompts), D) embeddings; `encode` is called once, for the prompts not seen yet.
+        """The embeddings of prompts, each of which is encoded once.
 
-        `dtype` is that of the encoder's weights: a model moved to another precision encodes anew.
+        Args:
+            prompts: may repeat one another.
+            dtype: of the encoder's weights: a model moved to another precision encodes anew.
+            encode: n prompts -> (n, D), on any device; called once, for the prompts not seen yet, if there are any.
+
+        Returns:
+            (len(prompts), D), on the CPU.
         """
         wanted = {prompt: self._embeddings.get((prompt, dtype)) for prompt in prompts}
         unseen = [prompt for prompt, embedding in wanted.items() if embedding is None]

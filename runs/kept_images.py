@@ -13,7 +13,11 @@ MAX_SIDE = 512
 
 
 class KeptImages:
-    """start, best: (B, 3, h, w) uint8 on the CPU, at most `MAX_SIDE` high and wide; None before the first step."""
+    """The images of the start noises, and those of each sample's best noise so far.
+
+    Attributes:
+        start, best: (B, 3, h, w) uint8 on the CPU, at most `MAX_SIDE` high and wide; None before the first step.
+    """
 
     def __init__(self) -> None:
         self.start: Tensor | None = None
@@ -23,18 +27,18 @@ class KeptImages:
         """Look at an evaluation; returns whether a best picture changed."""
         if step.index > 0 and not step.improved.any():
             return False
-        pictures = _small(step.images)
+        images = _small(step.images)
         if step.index == 0:
-            self.start, self.best = pictures, pictures
+            self.start, self.best = images, images
         else:
-            self.best = torch.where(step.improved.view(-1, 1, 1, 1), pictures, self.best)
+            self.best = torch.where(step.improved.view(-1, 1, 1, 1), images, self.best)
         return True
 
 
-def grid(pictures: Tensor) -> Image.Image:
-    """Pictures (B, 3, h, w) uint8 in a square of rows, the last one filled up with black."""
-    columns = math.ceil(math.sqrt(pictures.shape[0]))
-    rows = [torch.cat(list(pictures[i : i + columns]), dim=2) for i in range(0, pictures.shape[0], columns)]
+def grid(images: Tensor) -> Image.Image:
+    """Images (B, 3, h, w) uint8 on the CPU in a square of rows, the last one filled up with black."""
+    columns = math.ceil(math.sqrt(images.shape[0]))
+    rows = [torch.cat(list(images[i : i + columns]), dim=2) for i in range(0, images.shape[0], columns)]
     width = rows[0].shape[2]
     rows = [torch.nn.functional.pad(row, (0, width - row.shape[2])) for row in rows]
     return Image.fromarray(torch.cat(rows, dim=1).movedim(0, -1).contiguous().numpy())

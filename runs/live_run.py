@@ -13,12 +13,22 @@ RUNNING, DONE, FAILED = "running", "done", "failed"
 class LiveRun:
     """One run of one node. The executing thread writes it, the server's thread reads it.
 
-    node: the id that the node has on the page; inside subgraphs the ids of the way to it, joined by colons.
-    workflow: id of the page's workflow, None for a prompt that came without one. curves: names, the target first;
-    watched: for each curve whether it only watches. settings: the ascent in words, shown as they are.
-    history: for each evaluation one value per curve, the mean over the pictures, None where it is not finite.
-    best: mean of each picture's best reward. seconds_left: None while unknown. pictures: the start and the best
-    picture as JPEG, `picture_count` grows with each new best one. ended: why, once the state is not running.
+    Attributes:
+        node: the id that the node has on the page; inside subgraphs the ids of the way to it, joined by colons.
+        prompt: id of the prompt in ComfyUI's queue; None outside of it.
+        workflow: id of the page's workflow; None for a prompt that came without one.
+        curves: names, the target first.
+        watched: for each curve whether it only watches.
+        steps: at the most.
+        settings: the method in words, shown as they are.
+        history: for each evaluation one value per curve, the mean over the pictures, None where it is not finite.
+        best: mean of each picture's best reward; None where none is finite.
+        seconds_per_step, seconds_left: None while unknown.
+        pictures: "start" and "best" as JPEG.
+        picture_count: grows with each new best picture.
+        state: `RUNNING`, `DONE` or `FAILED`.
+        ended: why, once the state is not running.
+        run: the id of this run.
     """
 
     node: str
@@ -41,6 +51,7 @@ class LiveRun:
 
     @property
     def stop_requested(self) -> bool:
+        """Whether somebody asked for the end."""
         return self._stop.is_set()
 
     def request_stop(self) -> None:
@@ -92,6 +103,7 @@ class LiveRuns:
             self._ascents = {a.run: a for a in [*kept, ascent][-MAX_RUNS:]}
 
     def find(self, run: str) -> LiveRun | None:
+        """The run of this id; None where it is forgotten."""
         with self._lock:
             return self._ascents.get(run)
 

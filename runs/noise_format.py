@@ -21,9 +21,14 @@ DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 @dataclass(frozen=True)
 class SavedNoise:
-    """noise: (B, C, ...) on the CPU. seed: of the noise it grew from. pack_version: that wrote the file.
+    """What a file of a noise holds.
 
-    batch_index: of the latent it was made for; None where that had none, and in files from before it was kept.
+    Attributes:
+        noise: (B, C, ...) on the CPU, of one of `DTYPES`.
+        seed: of the noise it grew from.
+        history: how it came about.
+        pack_version: that wrote the file.
+        batch_index: of the latent it was made for; None where that had none, and in files from before it was kept.
     """
 
     noise: Tensor
@@ -41,9 +46,16 @@ def write_noise(
     workflow: dict[str, str],
     batch_index: list[int] | None = None,
 ) -> None:
-    """Write a noise (B, C, ...) as it is, no rounding. workflow: more header entries, as ComfyUI reads them.
+    """Write a noise as it is, without rounding. The file is there as a whole or not at all.
 
-    The file is there as a whole or not at all. Raises OSError, in one line, where it cannot be written.
+    Args:
+        path: of the file; one that is there gives way.
+        noise: (B, C, ...), on any device, of one of `DTYPES`.
+        seed, history, batch_index: as in `SavedNoise`.
+        workflow: more header entries, as ComfyUI reads them.
+
+    Raises:
+        OSError: it cannot be written; says so in one line.
     """
     header = {
         **workflow,

@@ -13,14 +13,17 @@ from .scores_in_words import number
 class NoiseHistory:
     """Every field can be written as JSON; empty where it is not known.
 
-    model: ComfyUI's name of the model's kind, such as "Flux": a hint, noise fits any model of its latent's shape.
-    reward, reward_prompt: what was climbed, and the text it read.
-    scores: by reward, of each picture at its best noise; None where the reward was not finite.
-    seeds: of each picture's own noise, where it is a plain draw that was chosen, and not one that was changed.
-    best_steps: the step of each picture's best noise. steps: how many were made.
-    method, step_size: how the noise was kept noise, and the learning rate.
-    stop_reason: one sentence. variation: if it is a variation of the noise with this history, how; one of a variation
-    names both, the first one first.
+    Attributes:
+        model: ComfyUI's name of the model's kind, such as "Flux": a hint, noise fits any model of its latent's shape.
+        reward, reward_prompt: what was climbed, and the text it read.
+        scores: by reward, of each picture at its best noise; None where the reward was not finite.
+        best_steps: the step of each picture's best noise.
+        steps: how many were made.
+        method, step_size: how the noise was kept noise, and the learning rate.
+        stop_reason: one sentence.
+        variation: if it is a variation of the noise with this history, how; one of a variation names both, the first
+            one first.
+        seeds: of each picture's own noise, where it is a plain draw that was chosen, and not one that was changed.
     """
 
     model: str = ""
@@ -58,7 +61,12 @@ class NoiseHistory:
 
     @classmethod
     def from_header(cls, header: dict[str, str]) -> NoiseHistory:
-        """What `header` wrote; missing fields stay empty. Raises TypeError for another type, ValueError for no JSON."""
+        """What `header` wrote; missing fields stay empty.
+
+        Raises:
+            TypeError: a field holds another type.
+            ValueError: a field is no JSON.
+        """
         known = {}
         for entry in fields(cls):
             if entry.name in header:

@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 class RunResult:
     """A finished run, for people.
 
-    record: of the run. reward: the name of what was climbed. typical_range: of the rewards in the record.
-    start: the start noise (B, C, ...). about: sentences on the method and its settings. parts: of each reward of a mix,
-    by name, its scores (B,) per evaluation, float32 on the CPU; empty for a single reward. images: small pictures of
-    the start and of the best; None where none were kept.
+    Attributes:
+        record: of the run.
+        reward: the name of what was climbed.
+        typical_range: of the rewards in the record.
+        start: the start noise (B, C, ...).
+        about: sentences on the method and its settings.
+        parts: of each reward of a mix, by name, its scores (B,) per evaluation, float32 on the CPU; empty for a single
+            reward.
+        images: small ones of the start and of the best; None where none were kept.
     """
 
     record: RunRecord

@@ -13,10 +13,16 @@ from .watched_reward import WatchedReward, WatchLimit
 class ScoreHistory:
     """A reward as `ascend` wants it, images (B, 3, H, W) -> (B,), that remembers the parts of a mix.
 
-    limits: by the position of a watched reward in the mix.
-    needs_spreads: whether its value means nothing before `measure`. about_spreads: the units of its value in words,
-    empty without. typical_range: of its value.
-    parts: per reward of the mix one (B,) tensor on the CPU for each evaluation; empty for a single reward.
+    Args:
+        reward: a reward model, or a mix of some.
+        prompts: what the reward reads; None for one that reads no text.
+        limits: by the position of a watched reward in the mix.
+
+    Attributes:
+        needs_spreads: whether its value means nothing before `measure`.
+        about_spreads: the units of its value in words, empty without.
+        typical_range: of its value.
+        parts: per reward of the mix one (B,) tensor on the CPU for each evaluation; empty for a single reward.
     """
 
     def __init__(self, reward: nn.Module, prompts: str | Sequence[str] | None, limits: dict[int, WatchLimit]):

@@ -23,7 +23,15 @@ def measured_first(search: Callable[..., RunRecord], scores: ScoreHistory, seed:
 
     Measured on noises that are drawn for it, without gradients: the pictures of a run follow one another, so how much
     they differ says how far the run went. Before the run and once, so that all of its noises are compared by the same
-    units. seed: the run's; other noises than those of the seeds next to it are drawn.
+    units.
+
+    Args:
+        search: with everything bound but `noise`, `generate`, `reward`, `graph_context` and `retry`.
+        scores: the reward that it is given.
+        seed: the run's; other noises than those of the seeds next to it are drawn.
+
+    Returns:
+        `search` itself where nothing has to be measured, else a search with the same arguments.
     """
     if not scores.needs_spreads:
         return search

@@ -34,10 +34,18 @@ class WatchedReward:
         self._before_the_fall = None
 
     def read(self, scores: Tensor, step: Step, images: KeptImages) -> str | None:
-        """Look at the scores (B,) of a step, float32 on the CPU; returns why they end the run, if they do.
+        """Look at the scores of a step.
 
-        Then record and images go back to their best from before the fall: what came later is better by fooling the
-        other rewards. pictures: with this step's in it.
+        Where they end the run, record and images go back to their best from before the fall: what came later is better
+        by fooling the other rewards.
+
+        Args:
+            scores: (B,), float32 on the CPU.
+            step: the evaluation that gave them.
+            images: with this step's in them.
+
+        Returns:
+            why they end the run; None where they do not.
         """
         before = torch.full_like(scores, math.nan) if self._scores is None else self._scores
         self._scores = torch.where(scores.isfinite(), scores, before)
