@@ -19,6 +19,7 @@ def nice_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def tick_label(value: float) -> str:
+    """At most six digits, exponents without leading zeros."""
     return f"{value:g}".replace("e-0", "e-").replace("e+0", "e")
 
 

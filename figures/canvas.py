@@ -34,10 +34,12 @@ class Canvas:
                             joint="curve")
 
     def rectangle(self, corner: Point, opposite: Point, colour: str) -> None:
+        """A filled one."""
         (left, top), (right, bottom) = _fine(corner), _fine(opposite)
         self._draw.rectangle([min(left, right), min(top, bottom), max(left, right), max(top, bottom)], fill=colour)
 
     def disc(self, centre: Point, radius: float, colour: str) -> None:
+        """With a thin white rim, so that it stands out from lines."""
         x, y = centre
         self._draw.ellipse([*_fine((x - radius, y - radius)), *_fine((x + radius, y + radius))], fill=colour,
                            outline="white", width=_OVERSAMPLING)
@@ -47,6 +49,7 @@ class Canvas:
         self._draw.text(_fine(place), text, fill=colour, font=self._font(size), anchor=anchor)
 
     def text_width(self, text: str, size: float) -> float:
+        """In pixels of the finished picture."""
         return self._font(size).getlength(text) / _OVERSAMPLING
 
     def wrap(self, text: str, size: float, width: float) -> list[str]:
@@ -65,6 +68,7 @@ class Canvas:
         return lines
 
     def picture(self) -> Image.Image:
+        """What was drawn so far, RGB of `width` x `height`."""
         return self._image.resize((self.width, self.height), Image.Resampling.LANCZOS)
 
     def _font(self, size: float) -> ImageFont.FreeTypeFont:

@@ -48,8 +48,12 @@ OPTIMIZERS = {
 class Recipe:
     """Gradient ascent as one paper does it.
 
-    preconditioner: an `optimization.Preconditioner`. optimizer: one of OPTIMIZERS. clip: largest 2-norm of a sample's
-    preconditioned gradient, None for no clip. plain_learning_rate: of the optimizers that are not adaptive.
+    Attributes:
+        name: what the nodes call it.
+        preconditioner: an `optimization.Preconditioner`.
+        optimizer: one of `OPTIMIZERS`.
+        clip: largest 2-norm of a sample's preconditioned gradient, None for no clip.
+        plain_learning_rate: of the optimizers that are not adaptive.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Recipe:
 
     @property
     def adaptive(self) -> bool:
+        """Whether steps do not depend on the length of the gradient; see `StepRule`."""
         return OPTIMIZERS[self.optimizer].adaptive
 
     def learning_rate(self, of_model: float) -> float:

@@ -25,7 +25,13 @@ _SHARE_OF_A_VALUE, _SHARE_OF_ZERO = 2e-3, 1e-6
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: findings of one kind have one cause. severity: thresholds passed; above 1 is a flaw. text: what it is."""
+    """One thing that noise has and white noise has not.
+
+    Attributes:
+        kind: findings of one kind have one cause.
+        severity: thresholds passed; above 1 is a flaw.
+        text: what it is.
+    """
 
     kind: str
     severity: float

@@ -9,7 +9,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Spread:
-    """mean, deviation: of the scores, the deviation above 0."""
+    """How much a score differs between pictures that differ by chance.
+
+    Attributes:
+        mean, deviation: of the scores; the deviation is above 0.
+    """
 
     mean: float
     deviation: float

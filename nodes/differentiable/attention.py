@@ -53,9 +53,12 @@ def with_differentiable_attention(
     sage, flash and int8 kernels have none, so they give way to PyTorch's. A function that another node put there and
     that changes what attention means stays, on top of PyTorch's attention.
 
-    model: on whose device and in whose dtype such a function is tried; without it on the CPU in float32.
+    Args:
+        model_options: as in a guider.
+        model: on whose device and in whose dtype such a function is tried; without it on the CPU in float32.
 
-    Raises ValueError, which names it, where such a function has no backward pass.
+    Raises:
+        ValueError: such a function has no backward pass; names it.
     """
     options = model_options.get("transformer_options", {})
     changed = {OVERRIDE: _differentiable(options, model), PREFIX_CACHE: {"device": "off"}}

@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 class Recomputed:
     """What is computed again in the backward pass; the rest is kept.
 
-    generator: share of its blocks. staged: the generator runs without gradients until the latent has got its gradient
-    from decoder and reward, and then once more for its own, so that they do not need memory at the same time.
+    Attributes:
+        generator: share of its blocks.
+        decoder: whether the blocks of the decoder are.
+        staged: the generator runs without gradients until the latent has got its gradient from decoder and reward, and
+            then once more for its own, so that they do not need memory at the same time.
     """
 
     generator: float
@@ -52,12 +55,14 @@ MAX_NEXT_SHARE = 0.8  # at most, of what the choice needs that ran out of memory
 class BackwardPlan:
     """How the evaluations of one run remember: which blocks are recomputed, and the memory that takes.
 
-    mode: one of `memory_modes.MODES`. "auto" takes the fastest choice that fits into the memory of the model, and
-    after an out-of-memory error a smaller one. "recompute" recomputes all blocks. Both go in stages, which costs one
-    more pass of the model, only after such an error. others: models that are loaded beside diffusion model, VAE and
-    rewards. conditionings, steps: what the model is evaluated with, and how often, per picture.
-
-    chosen: the present choice.
+    Args:
+        mode: one of `memory_modes.MODES`. "auto" takes the fastest choice that fits into the memory of the model, and
+            after an out-of-memory error a smaller one. "recompute" recomputes all blocks. Both go in stages, which
+            costs one more pass of the model, only after such an error.
+        model, vae, rewards: what gradients go through.
+        others: models that are loaded beside them.
+        noise_shape: (B, C, ...).
+        conditionings, steps: what the model is evaluated with, and how often, per picture.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class BackwardPlan:
 
     @property
     def chosen(self) -> Recomputed:
+        """The present choice."""
         return self._choices[0]
 
     @property

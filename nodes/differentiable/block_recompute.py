@@ -14,7 +14,11 @@ def recomputed_blocks(blocks: list[nn.Module], changes_inputs: bool = True) -> I
 
     The instance's `forward` is replaced, so a patch that somebody else put there stays in effect, and is put
     back. `patches_replace` would not do: ComfyUI hands it a closure over its loop variable, so a
-    recomputation would run the last block. changes_inputs: as for `recompute`.
+    recomputation would run the last block.
+
+    Args:
+        blocks: none of them inside another.
+        changes_inputs: as for `recompute`.
     """
     with ExitStack() as stack:
         for block in blocks:

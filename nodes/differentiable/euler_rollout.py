@@ -11,9 +11,15 @@ from ...differentiation import with_scaled_gradient
 class EulerRollout:
     """Noise -> denoised latent in the model's own space, both (B, C, ...) float32, through a prepared guider.
 
-    model_wrap: the guider that `guider.sample` hands to a sampler. sigmas: (steps + 1,), falling.
-    latent_image: start latent in the model's space, zero for text to image. denoise_mask: 1 where the picture
-    may change, or None. Mask and start latent are treated as ComfyUI's samplers treat them.
+    Mask and start latent are treated as ComfyUI's samplers treat them.
+
+    Args:
+        model_wrap: the guider that `guider.sample` hands to a sampler.
+        sigmas: (steps + 1,), falling.
+        extra_args: as a sampler gets them.
+        latent_image: start latent (B, C, ...) in the model's space, zero for text to image.
+        denoise_mask: 1 where the picture may change, or None.
+        max_denoise: whether the sampling starts from pure noise, as `Sampler.max_denoise` tells.
     """
 
     def __init__(

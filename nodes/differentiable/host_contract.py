@@ -18,9 +18,13 @@ TESTED = "0.14.1 and 0.33.0"
 class HostName:
     """One name.
 
-    path: a module, or what it holds. purpose: what the name is for here. noted: an attribute or a key that is found on
-    objects alone, so that nothing fails where it is missing: the code of `path` must name it. since: ComfyUIs before
-    this version do without. where: needed only where this module or name exists.
+    Attributes:
+        path: a module, or what it holds.
+        purpose: what the name is for here.
+        noted: an attribute or a key that is found on objects alone, so that nothing fails where it is missing: the code
+            of `path` must name it.
+        since: ComfyUIs before this version do without.
+        where: needed only where this module or name exists.
     """
 
     path: str

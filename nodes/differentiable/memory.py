@@ -55,10 +55,15 @@ def generator_stage(
     conditionings: dict[str, list[dict]],
     steps: int,
 ) -> Stage:
-    """recomputed: share of the blocks. staged: nothing is kept before the generator's own backward pass.
-    conditionings: what each of the sampling steps evaluates the model with.
+    """The generator's memory. No cast weight outlives its block.
 
-    No cast weight outlives its block.
+    Args:
+        recomputed: share of the blocks.
+        staged: nothing is kept before the generator's own backward pass.
+        patcher: of the model.
+        noise_shape: (B, C, ...).
+        conditionings: what each of the sampling steps evaluates the model with.
+        steps: of the sampling.
     """
     blocks = len(repeated_blocks(patcher.model.diffusion_model)) or BLOCKS_OF_AN_UNKNOWN_MODEL
     per_block = recomputed * INPUT_OF_A_BLOCK + (1 - recomputed) * KEPT_BLOCK
@@ -70,6 +75,7 @@ def generator_stage(
 
 
 def decoder_stage(recomputed: bool, vae: comfy.sd.VAE, noise_shape: tuple[int, ...]) -> Stage:
+    """The decoder's memory for latents of shape (B, C, ...). recomputed: its blocks are."""
     if recomputed:
         share = RECOMPUTED_DECODER
     elif decoder_blocks(vae):
@@ -82,6 +88,7 @@ def decoder_stage(recomputed: bool, vae: comfy.sd.VAE, noise_shape: tuple[int, .
 
 
 def reward_stage(patchers: list[comfy.model_patcher.ModelPatcher], batch: int) -> Stage:
+    """The rewards' memory for a batch of so many pictures."""
     weights = sum(patcher.model_size() for patcher in patchers)
     return Stage(REWARD_PER_WEIGHT * weights * batch, 0.0)
 

@@ -11,10 +11,14 @@ from ...preconditioning.recipes import FLUX_LEARNING_RATE, SDXL_LEARNING_RATE
 class ModelPreset:
     """One kind of diffusion model.
 
-    name: what the user calls it. transformer: class of ComfyUI's `diffusion_model`. base_model: class of
-    ComfyUI's model around it. learning_rate: Adam's step size on unit-variance noise. blocks: classes of the modules
-    that can be recomputed in the backward pass, none of them inside another. decoding: the cost of decoding a picture
-    by the full VAE, as a multiple of one evaluation of the model. known: whether the model is in the table.
+    Attributes:
+        name: what the user calls it.
+        transformer: class of ComfyUI's `diffusion_model`.
+        base_model: class of ComfyUI's model around it.
+        learning_rate: Adam's step size on unit-variance noise.
+        blocks: classes of the modules that can be recomputed in the backward pass, none of them inside another.
+        decoding: the cost of decoding a picture by the full VAE, as a multiple of one evaluation of the model.
+        known: whether the model is in the table.
     """
 
     name: str

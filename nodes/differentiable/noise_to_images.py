@@ -1,4 +1,4 @@
-"""Noise -> pictures: what every search in ComfyUI evaluates, with gradients where they are on."""
+"""Noise -> images: what every search in ComfyUI evaluates, with gradients where they are on."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,12 @@ from .vae_decode import decode
 def images_of(
     rollout: Callable[[Tensor], Tensor], model_wrap: comfy.samplers.CFGGuider, vae: comfy.sd.VAE
 ) -> Callable[[Tensor], Tensor]:
-    """A map from noise (B, C, ...) to pictures (B, 3, H, W) in [0, 1]; it raises when the user cancels.
+    """A map from noise (B, C, ...) to images (B, 3, H, W) in [0, 1]; it raises when the user cancels.
 
-    rollout: noise -> latent in the model's own space.
+    Args:
+        rollout: noise -> latent in the model's own space, (B, C, ...) both.
+        model_wrap: the guider while it samples.
+        vae: decodes the latent.
     """
 
     def generate(noise: Tensor) -> Tensor:

@@ -20,16 +20,22 @@ def check_streamed_gradient(
     graph_context: Callable[[], AbstractContextManager],
     retry: Callable[[Exception], bool],
 ) -> None:
-    """Raise ValueError if the gradient of `generate` depends on what passes through ComfyUI's buffers meanwhile.
+    """Refuse a gradient of `generate` that depends on what passes through ComfyUI's buffers meanwhile.
 
     Under dynamic VRAM a weight is only there while its layer runs. `cast_again` respects that for layers made by
     ComfyUI, and for casts through `comfy.ops`; what another pack does to a model is not known here. So the gradient
-    of a random projection of the pictures is computed twice, the second time after every streamed weight has been
+    of a random projection of the images is computed twice, the second time after every streamed weight has been
     cast once more between forward and backward pass, the first layers last. Costs as much as two steps without the
     reward; nothing where no weight is streamed.
 
-    noise: (B, ...). generate: noise -> pictures. models: whose layers are streamed. graph_context, retry: as for
-    `ascend`.
+    Args:
+        noise: (B, ...).
+        generate: noise -> images.
+        models: whose layers are streamed.
+        graph_context, retry: as for `ascend`.
+
+    Raises:
+        ValueError: it does; says what to do.
     """
     layers = [part for model in models for part in model.modules()]
     streamed = [part for part in layers if hasattr(part, "_v") and getattr(part, "weight", None) is not None]

@@ -24,7 +24,11 @@ Callback = Callable[[Step], str | None]
 class Settings:
     """What the Noise Optimizer was given.
 
-    learning_rate: its widget. preset: of the model. latent: LATENT to draw noise for. seed: of the start noise.
+    Attributes:
+        learning_rate: its widget.
+        preset: of the model.
+        latent: LATENT to draw noise for.
+        seed: of the start noise.
     """
 
     learning_rate: float
@@ -36,8 +40,11 @@ class Settings:
 class Method(Protocol):
     """One way to search.
 
-    name: in the node. label: name and settings, for the noise file. needs_gradient: whether the run goes backward
-    through model, VAE and reward. unused: inputs that were set or connected, but mean nothing to this method.
+    Attributes:
+        name: in the node.
+        label: name and settings, for the noise file.
+        needs_gradient: whether the run goes backward through model, VAE and reward.
+        unused: inputs that were set or connected, but mean nothing to this method.
     """
 
     name: str

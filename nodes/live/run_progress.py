@@ -28,11 +28,19 @@ STEPS_AVERAGED = 20
 class RunProgress:
     """A callback for an ascent and the context in which it runs; leaving it says that the run is over.
 
-    Raises ComfyUI's interrupt when the user cancels. The text that it returns ends the run: Stop and keep, or
-    a watched reward that fell.
+    Called, it raises ComfyUI's interrupt when the user cancels. The text that it returns ends the run: Stop and keep,
+    or a watched reward that fell.
 
-    preview_every: steps between pictures, 0 for pictures at the start and the end alone. hidden: the node's; without
-    an id in it, as where no server runs, nothing is shown.
+    Args:
+        reward: what is climbed.
+        scores: of the run, which reads each step here.
+        stopping: of the run, for the time that is left.
+        preview_every: steps between images, 0 for images at the start and the end alone.
+        hidden: the node's; without an id in it, as where no server runs, nothing is shown.
+        settings: the method in words.
+
+    Attributes:
+        images: of the start and the best noises, small.
     """
 
     def __init__(

@@ -13,9 +13,12 @@ REMEDY = "Use the same width, height and batch size in both places, or optimize 
 class OptimizedNoise:
     """Feeds SamplerCustomAdvanced with a noise that was optimized for one latent size.
 
-    seed: the seed of the noise it grew from. noise: (B, C, ...) on the CPU. history: how it came about.
-    remedy: what to do about a latent of another size, a sentence. batch_index: of the latent that it was optimized for;
-    None where that one had none, which counts 0, 1, 2, ...
+    Args:
+        seed: of the noise it grew from.
+        noise: (B, C, ...) on the CPU.
+        history: how it came about.
+        remedy: what to do about a latent of another size, a sentence.
+        batch_index: of the latent that it was optimized for; None where that one had none, which counts 0, 1, 2, ...
     """
 
     def __init__(
@@ -37,7 +40,9 @@ class OptimizedNoise:
 
         A latent with the `batch_index` of the optimized one, with none, or with one that shares no entry with it gets
         the samples in their order; any other `batch_index` picks those samples that were optimized under its entries.
-        Raises ValueError for a latent of another size or batch, and where a sample cannot be told.
+
+        Raises:
+            ValueError: the latent has another size or batch, or a sample cannot be told.
         """
         samples = input_latent["samples"]
         noise = self._picked(input_latent.get("batch_index"))

@@ -20,6 +20,7 @@ MAX_SAMPLING_STEPS = 8
 
 
 def check_settings(learning_rate: float, memory: str) -> None:
+    """Raise ValueError for a value that no widget gives, as the API can."""
     if not (math.isfinite(learning_rate) and learning_rate >= 0):
         raise ValueError(f"learning_rate is {learning_rate}: set it above 0, or to 0 for what suits the model.")
     if memory not in MODES:
@@ -27,6 +28,7 @@ def check_settings(learning_rate: float, memory: str) -> None:
 
 
 def check_sigmas(sigmas: Tensor, needs_gradient: bool = True) -> None:
+    """Raise ValueError unless sigmas (steps + 1,) fall to 0, in few enough steps for a gradient where one is needed."""
     steps = sigmas.shape[-1] - 1
     if steps < 1:
         raise ValueError(
@@ -46,7 +48,16 @@ def check_sigmas(sigmas: Tensor, needs_gradient: bool = True) -> None:
 
 
 def check_prompt(prompt: str, reward: nn.Module, field: str = "the Noise Optimizer's prompt") -> str | None:
-    """The prompt for the reward, one text whatever its line breaks; None for a reward that reads no text."""
+    """The prompt for the reward, one text whatever its line breaks; None for a reward that reads no text.
+
+    Args:
+        prompt: what was typed.
+        reward: a reward model.
+        field: where it was typed, for the message.
+
+    Raises:
+        ValueError: the reward reads text, and there is none.
+    """
     if not reward.needs_prompt:
         return None
     if not prompt.strip():
@@ -66,6 +77,7 @@ def fitted_to_model(latent: dict, patcher: comfy.model_patcher.ModelPatcher) -> 
 
 
 def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> Tensor:
+    """The samples of a LATENT, or ValueError unless they are pictures that the model can paint."""
     if samples.is_nested:
         raise ValueError(
             "latent_image holds several latents of different shape (video with sound): use a picture latent."
@@ -97,6 +109,7 @@ def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> 
 
 
 def check_vae(vae: comfy.sd.VAE, patcher: comfy.model_patcher.ModelPatcher) -> None:
+    """Raise ValueError for a VAE that does not decode the model's latents."""
     vae.throw_exception_if_invalid()
     latent_format = patcher.get_model_object("latent_format")
     if vae.latent_dim != latent_format.latent_dimensions:

@@ -8,7 +8,8 @@ from ...reward_models.base import check_range
 def to_channels_first(images: Tensor) -> Tensor:
     """IMAGE (B, H, W, 3) in [0, 1] -> (B, 3, H, W) float32.
 
-    Raises ValueError for an empty batch, another number of channels and values of another range, such as 0..255.
+    Raises:
+        ValueError: an empty batch, another number of channels, or values of another range, such as 0..255.
     """
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(

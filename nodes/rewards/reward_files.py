@@ -63,7 +63,11 @@ def _needs_backbone(path: str, modified: int) -> bool:
 
 
 def reward_path(name: str) -> str:
-    """Full path of a listed reward file. Raises ValueError when nothing was chosen or the file is gone."""
+    """Full path of a listed reward file.
+
+    Raises:
+        ValueError: nothing was chosen, or the file is gone.
+    """
     if name == NO_FILE:
         raise ValueError(
             f"There is no reward model yet: put one into {folder_paths.get_folder_paths(FOLDER)[0]} and press R. "
@@ -73,7 +77,11 @@ def reward_path(name: str) -> str:
 
 
 def backbone_path(name: str) -> str | None:
-    """Full path of a listed backbone, None for "none". Raises ValueError for another folder or a file that is gone."""
+    """Full path of a listed backbone, None for "none".
+
+    Raises:
+        ValueError: another folder, or a file that is gone.
+    """
     if name == NO_BACKBONE:
         return None
     if name == NO_ENCODER:

@@ -36,8 +36,10 @@ def _whole_model_patcher() -> type[comfy.model_patcher.ModelPatcher]:
 class RewardHandle:
     """A reward and the patchers through which ComfyUI loads, offloads and counts its weights.
 
-    model: `reward(images (B, 3, H, W) in [0, 1], prompts) -> (B,)`. patchers: empty for rewards without weights.
-    limits: what ends a run, by the position of a watched reward in a mix.
+    Attributes:
+        model: `reward(images (B, 3, H, W) in [0, 1], prompts) -> (B,)`.
+        patchers: empty for rewards without weights.
+        limits: what ends a run, by the position of a watched reward in a mix.
     """
 
     model: nn.Module
