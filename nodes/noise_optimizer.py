@@ -18,7 +18,6 @@ from .differentiable.memory_modes import MODES
 from .differentiable.model_presets import preset_for
 from .inputs.methods import DEFAULT_METHOD, Settings
 from .inputs.sockets import CATEGORY, NoiseMethod, Preconditioner, RewardModel
-from .live.run_progress import RunProgress
 from .noises.drawn_noise import drawn_noise
 from .noises.optimized_noise import OptimizedNoise
 from .refusals import optimizer_inputs
@@ -184,7 +183,8 @@ class NoiseOptimizer(io.ComfyNode):
         optimizer_inputs.check_settings(learning_rate, memory)
         method = (method or DEFAULT_METHOD).with_projector(projector)
         check_host(method.needs_gradient)
-        from .refusals.model_path import check_model_path  # not at the top: it needs what has just been checked
+        from .live.run_progress import RunProgress  # not at the top: they need what has just been checked
+        from .refusals.model_path import check_model_path
 
         stopping = Stopping(
             steps, time_budget or None, None if target_reward == NO_TARGET else target_reward, patience or None
