@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 
-import comfy.model_management
 import torch
 from torch import Tensor
 
@@ -20,6 +19,8 @@ def score_images_one_by_one(
     counts each score in units of its spread among these pictures, from its mean.
     One picture at a time bounds the memory.
     """
+    import comfy.model_management
+
     comfy.model_management.load_models_gpu(reward.patchers)
     rows = []
     for i, picture in enumerate(pictures):
