@@ -5,12 +5,14 @@ from .best_of_seeds import best_of_seeds
 from .evaluations import Step
 from .local_search import local_search
 from .record import Incident, RunRecord
+from .seeds_first import SeedsFirst
 from .stopping import Stopping
 
 __all__ = [
     "RunRecord",
     "Incident",
     "Preconditioner",
+    "SeedsFirst",
     "Step",
     "Stopping",
     "ascend",
