@@ -34,7 +34,8 @@ class Step:
 class Evaluations:
     """The evaluations of one run.
 
-    ascent_start: of the record. record: valid after every evaluation. active: (B,) bool on the CPU, the samples that were not taken out.
+    ascent_start: of the record. record: valid after every evaluation. active: (B,) bool on the CPU, the samples that
+    were not taken out.
 
     Raises ValueError for a start noise that is not finite.
     """

@@ -33,7 +33,8 @@ class RunRecord:
 
     best_noise: (B, ...), like the start noise; the start noise itself until something better was seen.
     best_reward: (B,) float32; -inf for a sample whose reward was never finite.
-    best_step: (B,) int64, which evaluation it was; without seeds first 0 is the start noise, k the noise after k updates.
+    best_step: (B,) int64, which evaluation it was: 0 for the start noise and, where no seeds were tried first, k for
+        the noise after k updates.
     rewards: one (B,) float32 tensor per evaluated noise, so ``steps + 1`` of them after a full run, and those of the
         seeds that were tried first. A sample that was taken out keeps its last noise and is still evaluated.
     seconds: wall-clock seconds of each evaluation and update.
