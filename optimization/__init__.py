@@ -6,6 +6,7 @@ from .evaluations import Step
 from .local_search import local_search
 from .record import Incident, RunRecord
 from .seeds_first import SeedsFirst
+from .spectral_evolution import spectral_evolution_search
 from .stopping import Stopping
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "ascend",
     "best_of_seeds",
     "local_search",
+    "spectral_evolution_search",
 ]

@@ -1,5 +1,6 @@
 """Keeping optimized noise white: the GPER projection and the published penalties, on torch, and scipy for quantiles."""
 
+from .haar_band import HaarBand
 from .norm_penalty import NormPenalty
 from .preconditioner import Unconstrained, WhiteGaussianProjector
 from .recipes import RECIPES, Recipe
@@ -13,6 +14,7 @@ from .whiteness_verdict import describe_whiteness
 
 __all__ = [
     "RECIPES",
+    "HaarBand",
     "NormPenalty",
     "Recipe",
     "SpectrumPenalty",
