@@ -23,9 +23,9 @@ def resize_white_noise(
 
     In the orthonormal cosine transform (DCT-II; Ahmed, Natarajan and Rao 1974, "Discrete cosine transform") of rows and
     columns of each plane, white noise has white coefficients in every size, and the k-th one is a wave of k half
-    periods along the side, however long that is. So the coefficients that both sizes have are kept, in units of white noise,
-    those that only the new size has are drawn, and those that only the old one has are dropped: exactly white Gaussian
-    noise from exactly white Gaussian noise. With another aspect the layout is stretched.
+    periods along the side, however long that is. So the coefficients that both sizes have are kept, those that only the
+    new size has are drawn, and those that only the old one has are dropped: exactly white Gaussian noise from exactly
+    white Gaussian noise. With another aspect the layout is stretched.
 
     A sample that is in the set of `project_white_gaussian`, as optimized noise is, is projected onto that of the new
     size. This turns the kept part a little: it keeps a cosine of 0.99 and more to what it was.
