@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from .comparison.contenders import ABLATIONS, CONTENDERS
+from .comparison.contenders import ABLATIONS, CONTENDERS, EXTENDED
 from .comparison.protocol import Comparison, Plan
 from .comparison.report import write_report
 
@@ -36,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__,
                                         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = arguments.add_argument
-    add("--methods", nargs="+", metavar="NAME", help=f"of {', '.join(CONTENDERS)}; all by default")
+    add("--methods", nargs="+", metavar="NAME", help=f"of {', '.join(CONTENDERS)}; without "
+        "those that end in -seeds or -near by default")
     add("--quick", action="store_true", help="a few noises and steps")
     add("--noises", type=int, help=f"start noises of the comparison ({PLAN.noises})")
     add("--tuning-noises", type=int, help=f"others, to choose step sizes on ({PLAN.tuning_noises})")
@@ -81,7 +82,8 @@ def chosen_methods(names: list[str] | None) -> dict:
     unknown = sorted(set(names or ()) - set(CONTENDERS))
     if unknown:
         raise ValueError(f"unknown method {unknown[0]!r}: choose from {', '.join(CONTENDERS)}")
-    return {name: contender for name, contender in CONTENDERS.items() if names is None or name in names}
+    chosen = names or [name for name in CONTENDERS if name not in EXTENDED]
+    return {name: contender for name, contender in CONTENDERS.items() if name in chosen}
 
 
 def subjects(options: argparse.Namespace, plan: Plan) -> tuple:

@@ -14,6 +14,7 @@ from .optimization_method import OptimizationMethod
 from .picture_statistics import PictureStatisticsNode
 from .rank_results import RankResults
 from .reference_rewards import ReferencePalette, ReferenceSimilarity
+from .resize_noise import ResizeNoise
 from .reward_mix import RewardMixNode
 from .reward_model_loader import RewardModelLoader
 from .rewards.reward_files import register_folder
@@ -36,6 +37,7 @@ NODES: list[type[io.ComfyNode]] = [
     SaveNoise,
     LoadNoise,
     NoiseVariations,
+    ResizeNoise,
     PromptList,
     SeedList,
     RankResults,

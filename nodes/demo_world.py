@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import comfy.sd
-import comfy.utils
+from typing import TYPE_CHECKING
+
 import torch
 from comfy_api.latest import io
 
 from ..demo_world import asset_path, conditions, load_held_out_reward, load_reward
 from ..demo_world.scene import PROMPTS
 from .inputs.sockets import CATEGORY, RewardModel
+from .refusals.node_names import check_node
 from .rewards.reward_handle import RewardHandle
+
+if TYPE_CHECKING:
+    import comfy.sd
 
 
 class DemoWorldNode(io.ComfyNode):
@@ -49,6 +53,9 @@ class DemoWorldNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, scene) -> io.NodeOutput:
+        check_node("Demo World")
+        import comfy.sd
+
         model = comfy.sd.load_diffusion_model(str(asset_path("generator")))
         vae = _vae()
         context, pooled = conditions()[scene]
@@ -59,10 +66,12 @@ class DemoWorldNode(io.ComfyNode):
 
 def _vae() -> comfy.sd.VAE:
     """The decoder as a TAESD, whose encoder is blank and refuses to work."""
+    import comfy.sd
+    import comfy.utils
+    from comfy.taesd.taesd import Encoder
+
     weights = comfy.utils.load_torch_file(str(asset_path("decoder")))
     # ComfyUI would list each absent weight in the log, and leave it as the memory happens to be.
-    from comfy.taesd.taesd import Encoder  # not at the top: a ComfyUI without it keeps every other node
-
     for name, tensor in Encoder(latent_channels=16).state_dict().items():
         weights[f"taesd_encoder.{name}"] = torch.zeros_like(tensor, dtype=torch.float16)
     vae = comfy.sd.VAE(sd=weights)

@@ -19,7 +19,6 @@ from .differentiable.model_presets import preset_for
 from .differentiable.run_search import run_search
 from .inputs.methods import DEFAULT_METHOD, Settings
 from .inputs.sockets import CATEGORY, NoiseMethod, Preconditioner, RewardModel
-from .live.run_progress import RunProgress
 from .noises.drawn_noise import drawn_noise
 from .noises.optimized_noise import OptimizedNoise
 from .refusals.check_run import check_run
@@ -190,8 +189,9 @@ class NoiseOptimizer(io.ComfyNode):
         latent, text = check_run(
             guider, sigmas, latent_image, vae, reward.model, prompt, learning_rate, memory, method.needs_gradient
         )
-        start = drawn_noise(noise, latent)
+        from .live.run_progress import RunProgress  # not at the top: it needs what has just been checked
 
+        start = drawn_noise(noise, latent)
         settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed)
         about = method.text(settings)
         log.info(about)

@@ -7,6 +7,7 @@ from ..preconditioning import vary_white_gaussian
 from ..runs.noise_history import UNKNOWN
 from .inputs.sockets import CATEGORY
 from .noises.drawn_noise import drawn_noise
+from .noises.latent_of_noise import repeated, with_channels_of
 from .noises.optimized_noise import OptimizedNoise
 
 
@@ -73,7 +74,7 @@ class NoiseVariations(io.ComfyNode):
 
     @classmethod
     def execute(cls, noise, latent_image, count=4, distance=0.2, seed=0, picture=0) -> io.NodeOutput:
-        latent = _with_channels_of(noise, latent_image)
+        latent = with_channels_of(noise.noise, latent_image) if isinstance(noise, OptimizedNoise) else latent_image
         base = drawn_noise(noise, latent)
         batch = base.shape[0]
         if picture > batch:
@@ -86,23 +87,4 @@ class NoiseVariations(io.ComfyNode):
         of = f"of picture {picture}, " if picture and batch > 1 else ""
         history = history.varied(f"{of}distance {distance:g}, seed {seed}")
         remedy = "Connect the latent that comes out of Noise Variations to the sampler."
-        return io.NodeOutput(OptimizedNoise(noise.seed, varied, history, remedy), _repeated(latent, chosen, count))
-
-
-def _with_channels_of(noise, latent: dict) -> dict:
-    """An empty LATENT made for another kind of model gets the noise's channels, as samplers give it the model's."""
-    samples = latent["samples"]
-    if not isinstance(noise, OptimizedNoise) or samples.is_nested or samples.ndim != noise.noise.ndim or samples.any():
-        return latent
-    return {**latent, "samples": samples.new_zeros(samples.shape[0], noise.noise.shape[1], *samples.shape[2:])}
-
-
-def _repeated(latent: dict, chosen: slice, count: int) -> dict:
-    """The LATENT with each chosen sample, and its mask, `count` times."""
-    batch = latent["samples"].shape[0]
-    repeated = {**latent, "samples": latent["samples"][chosen].repeat_interleave(count, 0)}
-    repeated.pop("batch_index", None)  # of the noise that was varied; the variations are counted anew
-    mask = latent.get("noise_mask")
-    if mask is not None and mask.shape[0] == batch > 1:
-        repeated["noise_mask"] = mask[chosen].repeat_interleave(count, 0)
-    return repeated
+        return io.NodeOutput(OptimizedNoise(noise.seed, varied, history, remedy), repeated(latent, chosen, count))

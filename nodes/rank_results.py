@@ -1,10 +1,10 @@
 """Node: the results of a list of runs, ranked."""
 
-import comfy_execution.graph
 from comfy_api.latest import io
 
 from .inputs.sockets import CATEGORY, RewardModel
 from .noises.optimized_noise import OptimizedNoise
+from .refusals.node_names import check_node
 from .rewards.image_layout import to_channels_first
 from .rewards.scoring import ranking, score_images_one_by_one, score_table
 
@@ -66,6 +66,9 @@ class RankResults(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, reward, keep, prompts=("",), noises=None) -> io.NodeOutput:
+        check_node("Rank Results")
+        import comfy_execution.graph
+
         reward, keep = reward[0], keep[0]
         pictures = [picture[None] for run in images for picture in run]
         run_of = [i for i, run in enumerate(images) for _ in run]

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 
 from ..reward_models import ColourPalette, ImageSimilarity, load_image_encoder
 from .inputs.sockets import CATEGORY, RewardModel
+from .refusals.node_names import check_node
 from .rewards.image_layout import to_channels_first
 from .rewards.reward_files import NO_ENCODER, backbone_path, encoder_names, modification_times
 from .rewards.reward_handle import RewardHandle
@@ -31,6 +32,7 @@ class ReferencePalette(io.ComfyNode):
 
     @classmethod
     def execute(cls, reference) -> io.NodeOutput:
+        check_node("Reference Palette")
         with torch.inference_mode(False):
             return io.NodeOutput(RewardHandle.managed(ColourPalette(to_channels_first(reference))))
 
@@ -65,6 +67,7 @@ class ReferenceSimilarity(io.ComfyNode):
 
     @classmethod
     def execute(cls, reference, encoder) -> io.NodeOutput:
+        check_node("Reference Similarity")
         path = backbone_path(encoder)
         with torch.inference_mode(False):
             model = ImageSimilarity(load_image_encoder(path), to_channels_first(reference))

@@ -1,11 +1,11 @@
 """Node: load a reward model from its published file."""
 
-import comfy.model_management
 import torch
 from comfy_api.latest import io
 
 from ..reward_models import KINDS, load_reward
 from .inputs.sockets import CATEGORY, RewardModel
+from .refusals.node_names import check_node
 from .rewards.reward_files import (
     NO_BACKBONE,
     backbone_names,
@@ -86,6 +86,7 @@ class RewardModelLoader(io.ComfyNode):
 
     @classmethod
     def execute(cls, file, dtype="auto", backbone=NO_BACKBONE, kind="auto", recompute=False) -> io.NodeOutput:
+        check_node("Reward Model Loader")
         path, backbone_file = reward_path(file), backbone_path(backbone)
         # Outside inference mode, so that the weights can take part in a backward pass.
         with torch.inference_mode(False):
@@ -96,5 +97,7 @@ class RewardModelLoader(io.ComfyNode):
 def _dtype(name: str) -> torch.dtype:
     if name != "auto":
         return DTYPES[name]
+    import comfy.model_management
+
     device = comfy.model_management.get_torch_device()
     return torch.bfloat16 if comfy.model_management.should_use_bf16(device) else torch.float32

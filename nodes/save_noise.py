@@ -3,7 +3,6 @@
 import json
 import os
 
-import comfy.cli_args
 from comfy_api.latest import io
 
 from ..runs.noise_format import write_noise
@@ -12,6 +11,7 @@ from .inputs.sockets import CATEGORY
 from .noises.drawn_noise import check_finite, drawn_noise
 from .noises.noise_files import FOLDER, new_file, prefix_problem
 from .noises.optimized_noise import OptimizedNoise
+from .refusals.node_names import check_node
 
 
 class SaveNoise(io.ComfyNode):
@@ -48,6 +48,7 @@ class SaveNoise(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, filename_prefix="noise") -> bool | str:
         """Before the run: a name that cannot be written would be known only after the optimization."""
+        check_node("Save Noise")
         return prefix_problem(filename_prefix) or True
 
     @classmethod
@@ -70,6 +71,8 @@ class SaveNoise(io.ComfyNode):
     @classmethod
     def _workflow(cls) -> dict[str, str]:
         """The workflow, under the names by which the page finds it when the file is dropped on it."""
+        import comfy.cli_args
+
         if comfy.cli_args.args.disable_metadata or cls.hidden.prompt is None:
             return {}
         return {

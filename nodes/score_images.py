@@ -1,10 +1,10 @@
 """Node: score pictures, rank them, pass the best on."""
 
-import comfy_execution.graph
 from comfy_api.latest import io
 from torch import Tensor
 
 from .inputs.sockets import CATEGORY, RewardModel
+from .refusals.node_names import check_node
 from .refusals.optimizer_inputs import check_prompt
 from .rewards.image_layout import to_channels_first
 from .rewards.scoring import ranking, score_images_one_by_one, score_table
@@ -60,6 +60,9 @@ class ScoreImages(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, reward, prompt="", keep=1, latent=None) -> io.NodeOutput:
+        check_node("Score Images")
+        import comfy_execution.graph
+
         pictures = to_channels_first(images)
         if latent is not None and latent["samples"].shape[0] != len(pictures):
             raise ValueError(
@@ -71,12 +74,11 @@ class ScoreImages(io.ComfyNode):
         total = columns[reward.model.name]
         order = ranking(total)
         best = order[:keep]
-        return io.NodeOutput(images[best], _chosen(latent, best), score_table(order, columns), total.tolist())
+        chosen = comfy_execution.graph.ExecutionBlocker(NO_LATENT) if latent is None else _chosen(latent, best)
+        return io.NodeOutput(images[best], chosen, score_table(order, columns), total.tolist())
 
 
-def _chosen(latent: dict | None, best: Tensor) -> "dict | comfy_execution.graph.ExecutionBlocker":
-    if latent is None:
-        return comfy_execution.graph.ExecutionBlocker(NO_LATENT)
+def _chosen(latent: dict, best: Tensor) -> dict:
     samples, mask = latent["samples"], latent.get("noise_mask")
     counted = latent.get("batch_index", range(len(samples)))  # by it a noise knows the pictures that it was made for
     chosen = {**latent, "samples": samples[best], "batch_index": [counted[i] for i in best.tolist()]}

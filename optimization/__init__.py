@@ -5,15 +5,19 @@ from .best_of_seeds import best_of_seeds
 from .evaluations import Step
 from .local_search import local_search
 from .record import Incident, RunRecord
+from .seeds_first import SeedsFirst
+from .spectral_evolution import spectral_evolution_search
 from .stopping import Stopping
 
 __all__ = [
     "RunRecord",
     "Incident",
     "Preconditioner",
+    "SeedsFirst",
     "Step",
     "Stopping",
     "ascend",
     "best_of_seeds",
     "local_search",
+    "spectral_evolution_search",
 ]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .evaluations import Evaluations, Step, attempt, checked_rewards, never
 from .record import RunRecord
+from .seeds_first import SeedsFirst
 from .selection import select
 from .stopping import Stopping
 
@@ -37,10 +38,13 @@ def ascend(
     preconditioner: Preconditioner,
     optimizer: Callable[[list[Tensor]], torch.optim.Optimizer] = PAPER_OPTIMIZER,
     max_gradient_norm: float | None = PAPER_MAX_GRADIENT_NORM,
+    schedule: Callable[[float], float] | None = None,
+    retraction: Callable[[Tensor], Callable[[Tensor], Tensor]] | None = None,
     stopping: Stopping | None = None,
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
+    seeds_first: SeedsFirst | None = None,
 ) -> RunRecord:
     """Maximize ``reward(generate(noise))`` over the noise, each sample of the batch on its own.
 
@@ -52,12 +56,17 @@ def ascend(
     noise: (B, ...), finite; not changed. generate: noise -> images (B, 3, H, W) in [0, 1].
     reward: images -> (B,), larger is better. optimizer: makes a torch optimizer of one parameter (the default
     is the paper's Adam with learning rate 0.02). max_gradient_norm: per-sample clip of the preconditioned
-    gradient (paper: 0.03), None for no clip. stopping: default 200 steps. callback: called after each
+    gradient (paper: 0.03), None for no clip. schedule: share of the planned steps that are done, 0 before the first
+    update and 1 before the last -> factor of the learning rate; None for the same one throughout. retraction: start
+    noise -> what brings noise back in the place of the preconditioner's ``retract``, for one that depends on the start,
+    such as a limit on how far it is left; float32. stopping: default 200 steps. callback: called after each
     evaluation; a text that it returns ends the run and becomes the stop reason, an exception in it ends the
     run at once. graph_context: makes a context that each forward and its backward run in, such as
     ``saved_before_mutation``. retry: whether an evaluation that raised this error
     is tried again, in a new context; noise, optimizer and record are still those of before it, so a run that was
-    out of memory goes on in a context that needs less, and loses nothing.
+    out of memory goes on in a context that needs less, and loses nothing. seeds_first: seeds to try without gradients,
+    the best of which the ascent starts from instead of ``noise``; ``stopping.steps`` does not count them, and all other
+    limits, the callback and ``retry`` hold for them too.
 
     On the CPU the same start gives the same result bit for bit; on a GPU as far as the operations of ``generate``
     and ``reward`` are deterministic there.
@@ -70,8 +79,14 @@ def ascend(
     if max_gradient_norm is not None and not (max_gradient_norm > 0 and math.isfinite(max_gradient_norm)):
         raise ValueError(f"The gradient clip is {max_gradient_norm}: set it above 0, or leave it out.")
     x = noise.detach().to(torch.float32, copy=True).requires_grad_(True)
-    run = Evaluations(x, stopping, callback)
+    run = Evaluations(x, stopping, callback, seeds_first.count if seeds_first else 0)
+    if seeds_first is not None:
+        if not seeds_first.tried(run, x.detach(), generate, reward, graph_context, retry):
+            return run.finished(noise.dtype)
+        x = run.record.best_noise.clone().requires_grad_(True)
+    retract = preconditioner.retract if retraction is None else retraction(x.detach().clone())
     stepper = optimizer([x])
+    learning_rates = [group["lr"] for group in stepper.param_groups]
 
     while True:
         started = time.perf_counter()
@@ -79,19 +94,19 @@ def ascend(
         images, rewards, gradient = attempt(partial(_evaluate, x, generate, reward, not last), graph_context, retry)
         rewards_read, usable, obstacle = _read(x, rewards, gradient, wanted=not last)
         if not run.add(x, images, rewards_read, usable, obstacle, time.perf_counter() - started):
-            break
+            return run.finished(noise.dtype)
         started = time.perf_counter()
         with torch.no_grad():
             before = x.clone()
             nothing = torch.zeros_like(x)
             gradient = preconditioner.precondition(select(run.active, gradient, nothing), before)
             x.grad = -_clipped(select(run.active, gradient, nothing), max_gradient_norm)
+            if schedule is not None:
+                for group, rate in zip(stepper.param_groups, learning_rates, strict=True):
+                    group["lr"] = rate * schedule(run.share_done)
             stepper.step()
-            x.copy_(select(run.active, preconditioner.retract(x.detach()), before))
+            x.copy_(select(run.active, retract(x.detach()), before))
         run.record.seconds[-1] += time.perf_counter() - started
-
-    run.record.best_noise = run.record.best_noise.to(noise.dtype)
-    return run.record
 
 
 def _evaluate(

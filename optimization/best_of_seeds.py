@@ -33,4 +33,8 @@ def best_of_seeds(
 
     Raises ValueError for a draw of another shape, and as ``ascend``.
     """
-    return search(noise, generate, reward, lambda step, best: draw(step), stopping, callback, graph_context, retry)
+
+    def propose(record: RunRecord) -> Tensor:
+        return draw(len(record.rewards))
+
+    return search(noise, generate, reward, propose, stopping, callback, graph_context, retry)

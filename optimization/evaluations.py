@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 class Step:
     """What a callback sees after each evaluation; the tensors are detached and may be kept.
 
-    index: 0 for the start noise, k after k updates.
+    index: 0 for the start noise, k after k updates; where seeds are tried first, they are counted too.
     images: (B, 3, H, W) of this evaluation. rewards: (B,). improved: (B,) bool, a new best.
     record: the live record of the run.
     """
@@ -34,8 +34,8 @@ class Step:
 class Evaluations:
     """The evaluations of one run.
 
-    independent: an evaluation that went wrong says nothing of the next one, so its sample goes on.
-    record: valid after every evaluation. active: (B,) bool on the CPU, the samples that were not taken out.
+    ascent_start: of the record. record: valid after every evaluation. active: (B,) bool on the CPU, the samples that
+    were not taken out.
 
     Raises ValueError for a start noise that is not finite.
     """
@@ -45,21 +45,25 @@ class Evaluations:
         noise: Tensor,
         stopping: Stopping | None,
         callback: Callable[[Step], str | None] | None,
-        independent: bool = False,
+        ascent_start: int = 0,
     ):
         if not torch.isfinite(noise).all():
             raise ValueError("The start noise holds values that are not finite: check the node that makes it.")
-        self.record = RunRecord.start(noise)
+        self.record = RunRecord.start(noise, ascent_start)
         self.active = torch.ones(noise.shape[0], dtype=torch.bool)
         self._stopping = stopping or Stopping()
         self._callback = callback
-        self._independent = independent
         self._started = time.perf_counter()
 
     @property
     def at_last(self) -> bool:
         """Whether the next evaluation is the last that the stopping rule's steps allow."""
-        return len(self.record.rewards) == self._stopping.steps
+        return len(self.record.rewards) == self.record.ascent_start + self._stopping.steps
+
+    @property
+    def share_done(self) -> float:
+        """Which share of the planned updates is done: 0 before the first, 1 before the last."""
+        return self.record.steps / max(1, self._stopping.steps - 1)
 
     def add(
         self,
@@ -69,11 +73,13 @@ class Evaluations:
         usable: Tensor,
         obstacle: Callable[[int], str],
         seconds: float,
+        independent: bool = False,
     ) -> bool:
         """Note one evaluation and return whether the run goes on.
 
         noise: (B, ...) that was evaluated. images: (B, 3, H, W). rewards: (B,) float32 on the CPU. usable: (B,)
-        bool on the CPU, the samples in which nothing is wrong; obstacle: what is wrong with another one.
+        bool on the CPU, the samples in which nothing is wrong; obstacle: what is wrong with another one. independent:
+        an evaluation that went wrong says nothing of the next one, so its sample goes on.
         """
         record = self.record
         improved = record.add(noise, rewards)
@@ -83,12 +89,17 @@ class Evaluations:
         asked = self._callback(step) if self._callback is not None else None
         record.stop_reason = asked or self._stopping.reason(record, time.perf_counter() - self._started)
         for sample in torch.nonzero(self.active & ~usable).flatten().tolist():
-            record.incidents.append(Incident(step.index, sample, obstacle(sample), not self._independent))
-        if not self._independent:
+            record.incidents.append(Incident(step.index, sample, obstacle(sample), not independent))
+        if not independent:
             self.active &= usable
         if not record.stop_reason and not self.active.any():
             record.stop_reason = "no sample can be improved any further: " + record.incidents[-1].what
         return not record.stop_reason
+
+    def finished(self, dtype: torch.dtype) -> RunRecord:
+        """The record of the run that is over, its best noise in the dtype of the start noise."""
+        self.record.best_noise = self.record.best_noise.to(dtype)
+        return self.record
 
 
 def never(error: Exception) -> bool:

@@ -50,7 +50,8 @@ def local_search(
     # Shifted, because the start noise may have been drawn from the same seed: the first direction would be itself.
     generator = torch.Generator().manual_seed((seed + SEED_SHIFT) % 2**64)
 
-    def propose(step: int, pivot: Tensor) -> Tensor:
+    def propose(record: RunRecord) -> Tensor:
+        pivot = record.best_noise
         direction = torch.randn(pivot.shape, generator=generator).to(pivot)
         return retract(_on_sphere(pivot, direction, radius))
 

@@ -16,7 +16,7 @@ def search(
     noise: Tensor,
     generate: Callable[[Tensor], Tensor],
     reward: Callable[[Tensor], Tensor],
-    propose: Callable[[int, Tensor], Tensor],
+    propose: Callable[[RunRecord], Tensor],
     stopping: Stopping | None,
     callback: Callable[[Step], str | None] | None,
     graph_context: Callable[[], AbstractContextManager],
@@ -24,14 +24,33 @@ def search(
 ) -> RunRecord:
     """Evaluate the start noise, then what `propose` gives, and record it as `ascend` does.
 
-    propose: (step k from 1 on, best noise so far) -> noise to evaluate, both (B, ...) float32 on the noise's
-    device. Everything else as for `ascend`, but no graph is ever built, and a reward that is not finite is noted
-    and passed over: its sample goes on.
+    propose: the record so far -> noise to evaluate next, (B, ...) float32 on the noise's device. Everything else as
+    for `ascend`, but no graph is ever built, and a reward that is not finite is noted and passed over: its sample goes
+    on.
 
     Raises ValueError for a start noise that is not finite, and for a reward or a proposal of the wrong shape.
     """
     x = noise.detach().to(torch.float32, copy=True)
-    run = Evaluations(x, stopping, callback, independent=True)
+    run = Evaluations(x, stopping, callback)
+    try_noises(run, x, generate, reward, propose, graph_context, retry)
+    return run.finished(noise.dtype)
+
+
+def try_noises(
+    run: Evaluations,
+    noise: Tensor,
+    generate: Callable[[Tensor], Tensor],
+    reward: Callable[[Tensor], Tensor],
+    propose: Callable[[RunRecord], Tensor],
+    graph_context: Callable[[], AbstractContextManager],
+    retry: Callable[[Exception], bool],
+    count: int | None = None,
+) -> bool:
+    """Evaluate `noise` (B, ...) and then proposals, see `search`, until the run ends or `count` noises were evaluated.
+
+    Returns whether the run goes on. Raises ValueError as `search`.
+    """
+    x = noise
 
     def evaluate() -> tuple[Tensor, Tensor]:
         with torch.no_grad():
@@ -41,19 +60,21 @@ def search(
     while True:
         started = time.perf_counter()
         images, rewards = attempt(evaluate, graph_context, retry)
-        if not run.add(x, images, rewards, torch.isfinite(rewards), _not_finite, time.perf_counter() - started):
-            break
+        seconds = time.perf_counter() - started
+        if not run.add(x, images, rewards, torch.isfinite(rewards), _not_finite, seconds, independent=True):
+            return False
+        if len(run.record.rewards) == count:
+            return True
         started = time.perf_counter()
         with torch.no_grad():
-            proposal = propose(len(run.record.rewards), run.record.best_noise)
+            proposal = propose(run.record)
             if proposal.shape != x.shape:
-                raise ValueError(f"The proposed noise has shape {tuple(proposal.shape)}: it must have that of the "
-                                 f"start noise, {tuple(x.shape)}.")
+                raise ValueError(
+                    f"The proposed noise has shape {tuple(proposal.shape)}: it must have that of the start noise, "
+                    f"{tuple(x.shape)}."
+                )
             x = proposal.to(x)
         run.record.seconds[-1] += time.perf_counter() - started
-
-    run.record.best_noise = run.record.best_noise.to(noise.dtype)
-    return run.record
 
 
 def _not_finite(sample: int) -> str:

@@ -10,11 +10,12 @@ from .record import RunRecord
 class Stopping:
     """Limits of an ascent; None switches a limit off.
 
-    steps: updates of the noise.
+    steps: updates of the noise; seeds that are tried first are not counted.
     seconds: wall-clock budget; the step in progress is finished. Of an ascent and a search alike the clock starts with
     the evaluation of the start noise, so loading models is not in it.
     target_reward: every sample has reached it.
-    patience: no sample has found a better noise for this many steps.
+    patience: no sample has found a better noise for this many steps. It counts from the first update on, since a seed
+    says nothing of the next one.
 
     Raises ValueError for limits that cannot be meant.
     """
@@ -38,7 +39,8 @@ class Stopping:
         """Why to stop after the evaluations in ``record`` and ``elapsed`` seconds, or an empty string."""
         if self.target_reward is not None and bool((record.best_reward >= self.target_reward).all()):
             return f"reached the target reward {self.target_reward:g}"
-        if self.patience is not None and record.steps - int(record.best_step.max()) >= self.patience:
+        latest = max(0, int(record.best_step.max()) - record.ascent_start)
+        if self.patience is not None and record.steps - latest >= self.patience:
             return f"no better noise for {self.patience} steps"
         if record.steps >= self.steps:
             return f"all {self.steps} steps done"

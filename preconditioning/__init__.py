@@ -1,8 +1,10 @@
 """Keeping optimized noise white: the GPER projection and the published penalties, on torch, and scipy for quantiles."""
 
+from .haar_band import HaarBand
 from .norm_penalty import NormPenalty
 from .preconditioner import Unconstrained, WhiteGaussianProjector
 from .recipes import RECIPES, Recipe
+from .resize import resize_white_noise
 from .spectrum import compact_spectrum, from_compact_spectrum
 from .spectrum_penalty import SpectrumPenalty
 from .subset_penalty import SubsetPenalty
@@ -13,6 +15,7 @@ from .whiteness_verdict import describe_whiteness
 
 __all__ = [
     "RECIPES",
+    "HaarBand",
     "NormPenalty",
     "Recipe",
     "SpectrumPenalty",
@@ -27,5 +30,6 @@ __all__ = [
     "from_compact_spectrum",
     "measure_whiteness",
     "project_white_gaussian",
+    "resize_white_noise",
     "vary_white_gaussian",
 ]

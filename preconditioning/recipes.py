@@ -1,6 +1,7 @@
 """What each published method is: its preconditioner, optimizer, gradient clip and learning rate.
 
 The only place that tells it. Nodes, demo and benchmarks choose from RECIPES, so that what is measured is what ships.
+Ours are the optimizer "Momentum", the step schedules and the strength; no published method has one by itself.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,10 @@ import torch
 from .norm_penalty import NormPenalty
 from .preconditioner import Unconstrained, WhiteGaussianProjector
 from .spectrum_penalty import SpectrumPenalty
+from .step_schedules import SCHEDULES
+from .strength import NO_LIMIT, retraction_within
 from .subset_penalty import SubsetPenalty
+from .unit_momentum import UnitMomentum
 
 # Adam's step size on unit-variance noise, by the kind of model: arXiv 2602.08646, for FLUX-schnell and SDXL-Turbo.
 FLUX_LEARNING_RATE = 0.02  # also of the other transformers, and of models that nobody has tried
@@ -39,6 +43,7 @@ class StepRule:
 OPTIMIZERS = {
     "Adam": StepRule(torch.optim.Adam, adaptive=True),
     "AdamW": StepRule(torch.optim.AdamW, adaptive=True),
+    "Momentum": StepRule(UnitMomentum, adaptive=True),
     "Nesterov": StepRule(partial(torch.optim.SGD, momentum=0.9, nesterov=True), adaptive=False),
     "SGD": StepRule(torch.optim.SGD, adaptive=False),
 }
@@ -54,6 +59,8 @@ class Recipe:
         optimizer: one of `OPTIMIZERS`.
         clip: largest 2-norm of a sample's preconditioned gradient, None for no clip.
         plain_learning_rate: of the optimizers that are not adaptive.
+        schedule: one of `SCHEDULES`, how the learning rate changes over the planned steps.
+        strength: how far the noise may leave its start, see `strength`; 1 for no limit.
     """
 
     name: str
@@ -61,6 +68,8 @@ class Recipe:
     optimizer: str
     clip: float | None
     plain_learning_rate: float
+    schedule: str = "constant"
+    strength: float = NO_LIMIT
 
     @property
     def adaptive(self) -> bool:
@@ -77,6 +86,10 @@ class Recipe:
             "preconditioner": self.preconditioner,
             "optimizer": partial(OPTIMIZERS[self.optimizer].make, lr=learning_rate),
             "max_gradient_norm": self.clip,
+            "schedule": SCHEDULES[self.schedule],
+            "retraction": None
+            if self.strength == NO_LIMIT
+            else partial(retraction_within, self.preconditioner, self.strength),
         }
 
 

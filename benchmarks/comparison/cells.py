@@ -26,7 +26,8 @@ TUNING_SEED, FINAL_SEED = 100_000, 200_000  # of the first noise; noise i has th
 
 @dataclass(frozen=True)
 class Cell:
-    """seeds: first seed and number of noises. steps: updates, or evaluations of a search."""
+    """seeds: first seed and number of noises. steps: updates, or evaluations of a search; without the seeds that its
+    contender tries first."""
 
     contender: str
     step_size: float | None
@@ -46,8 +47,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """steps: K of them, 0 the start. noise: (K, B, C, H, W), the best until each. rewards: (evaluations, B), as the
-    method saw them. prompts: one for each noise."""
+    """steps: K of them, 0 the start; seeds that are tried first are counted. noise: (K, B, C, H, W), the best until
+    each. rewards: (evaluations, B), as the method saw them. prompts: one for each noise."""
 
     steps: tuple[int, ...]
     noise: Tensor
@@ -76,7 +77,8 @@ def run_cell(cell: Cell, contender: Contender, subject: Subject, folder: Path) -
     if path.exists():
         return _read(path)
     noise, prompts = noises(subject, cell.seeds)
-    wanted, kept = set(marks(cell.steps)), {}
+    last = contender.seeds + cell.steps
+    wanted, kept = set(marks(last)), {}
 
     def keep(step: Step) -> None:
         if step.index in wanted:
@@ -89,9 +91,9 @@ def run_cell(cell: Cell, contender: Contender, subject: Subject, folder: Path) -
         logger.warning("%s: step %d, noise %d: %s", cell.file_name, incident.step, incident.sample, incident.what)
     # A run that ended early stands still from there on.
     rewards = record.reward_history()
-    rewards = torch.cat([rewards, rewards[-1:].expand(cell.steps + 1 - len(rewards), -1)])
-    best = torch.stack([kept.get(step, record.best_noise.cpu()) for step in marks(cell.steps)])
-    write_tensors(path, {"noise": best, "rewards": rewards, "steps": torch.tensor(marks(cell.steps))},
+    rewards = torch.cat([rewards, rewards[-1:].expand(last + 1 - len(rewards), -1)])
+    best = torch.stack([kept.get(step, record.best_noise.cpu()) for step in marks(last)])
+    write_tensors(path, {"noise": best, "rewards": rewards, "steps": torch.tensor(marks(last))},
                   {"prompts": "\n".join(prompts)})
     return _read(path)
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..shared import now, write_json
 from .cells import FINAL_SEED, TUNING_SEED, Cell, noises, run_cell
-from .contenders import BASELINES, REFERENCE, Contender, Task
+from .contenders import BASELINES, CONTENDERS, REFERENCE, SEED_SEARCH, Contender, Task
 from .judging import judged_cell
 from .statistics import at_time
 from .subject import Subject
@@ -73,7 +73,9 @@ class Comparison:
                  folder: Path) -> None:
         self.climbed, self.watched, self.contenders, self.plan, self.folder = climbed, watched, contenders, plan, folder
         self._curves: dict[tuple, Curves] = {}
-        self.step_seconds = self._timings()
+        timings = self._timings()
+        self.step_seconds = {name: timings[contender.timed_as or name] for name, contender in contenders.items()}
+        self.seed_seconds = timings.get(SEED_SEARCH, 0.0)
 
     @property
     def budget(self) -> float:
@@ -82,9 +84,11 @@ class Comparison:
         return self.plan.steps * self.step_seconds[first]
 
     def steps(self, name: str, steps: int) -> int:
-        """Steps of a method: for a search, the evaluations that take as long as that many steps of ascent."""
-        if self.contenders[name].needs_gradient:
-            return steps
+        """Steps of a method: for a search, the evaluations that take as long as that many steps of ascent; with seeds
+        first, fewer by those that take as long as the seeds."""
+        contender = self.contenders[name]
+        if contender.needs_gradient:
+            return max(1, steps - round(contender.seeds * self.seed_seconds / self.step_seconds[name]))
         return max(1, round(steps / self.plan.steps * self.budget / self.step_seconds[name]))
 
     def trials(self, name: str) -> dict[float | None, Curves]:
@@ -144,7 +148,10 @@ class Comparison:
                 logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged[-1]["target"][-1].mean())
         kept_steps = trajectories[0].steps
         values = {name: torch.cat([part[name] for part in judged], 1).double().numpy() for name in judged[0]}
-        self._curves[key] = Curves(kept_steps, np.array(kept_steps) * step_seconds, values,
+        evaluated = np.array(kept_steps)
+        seconds = (np.minimum(evaluated, contender.seeds) * self.seed_seconds
+                   + np.maximum(evaluated - contender.seeds, 0) * step_seconds)
+        self._curves[key] = Curves(kept_steps, seconds, values,
                                    torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
                                    tuple(prompt for trajectory in trajectories for prompt in trajectory.prompts))
         return self._curves[key]
@@ -153,9 +160,11 @@ class Comparison:
         """Seconds of a step by method, kept in a file of the folder."""
         path = self.folder / "seconds_per_step.json"
         known: dict[str, float] = kept(path, dict)
-        missing = [contender for name, contender in self.contenders.items() if name not in known]
+        wanted = [contender.timed_as or contender.name for contender in self.contenders.values()]
+        wanted += [SEED_SEARCH] * any(contender.seeds for contender in self.contenders.values())
+        missing = [CONTENDERS[name] for name in dict.fromkeys(wanted) if name not in known]
         if missing:
-            reference = [self.contenders[name] for name in BASELINES[:1] if name in known]
+            reference = [CONTENDERS[name] for name in BASELINES[:1] if name in known]
             measured = seconds_per_step([*reference, *missing], self.climbed, self.plan)
             # A method that is added later is measured against the first, whose step keeps its time.
             scale = known[reference[0].name] / measured[reference[0].name] if reference else 1.0

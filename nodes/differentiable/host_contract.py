@@ -195,15 +195,15 @@ OPTIONAL = (
 
 def check_host(needs_gradient: bool) -> None:
     """Raise ValueError where this ComfyUI lacks a name that every run needs, or one with gradients."""
-    _refuse(_missing(PICTURES), "sampling and decoding by the Noise Optimizer")
+    check_names(PICTURES, "sampling and decoding by the Noise Optimizer")
     if needs_gradient:
-        _refuse(_missing(GRADIENTS), "gradients", WITHOUT_GRADIENTS)
+        check_names(GRADIENTS, "gradients", WITHOUT_GRADIENTS)
 
 
 def check_blocks(diffusion_model: object) -> None:
     """Raise ValueError where the blocks of a known network go by other names in this ComfyUI."""
     names = BLOCKS.get(type(diffusion_model).__module__, ())
-    _refuse(_missing(names), f"gradients of {type(diffusion_model).__name__}", WITHOUT_GRADIENTS)
+    check_names(names, f"gradients of {type(diffusion_model).__name__}", WITHOUT_GRADIENTS)
 
 
 WITHOUT_GRADIENTS = (
@@ -211,11 +211,13 @@ WITHOUT_GRADIENTS = (
 )
 
 
-def _refuse(missing: tuple[HostName, ...], what: str, remedy: str = "") -> None:
+def check_names(names: tuple[HostName, ...], what: str, remedy: str = "") -> None:
+    """Raise ValueError where this ComfyUI lacks some of ``names``; ``what`` needs them, ``remedy`` ends the message."""
+    missing = _missing(names)
     if not missing:
         return
     raise ValueError(
-        f"ComfyUI {_version_text()} has other names than the ones that {what} need: {'; '.join(map(str, missing))}. "
+        f"ComfyUI {_version_text()} lacks names that are needed for {what}: {'; '.join(map(str, missing))}. "
         f"Update the pack GPER Noise Optimizer. This version of it is tested with ComfyUI {TESTED}.{remedy}"
     )
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-import comfy.sample
 from torch import Tensor
 
 from ...optimization import Preconditioner, RunRecord, Step, Stopping, ascend, best_of_seeds, local_search
@@ -132,6 +131,8 @@ class SeedSearch:
         return self.name
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
+        import comfy.sample
+
         latent = settings.latent
 
         def draw(step: int) -> Tensor:

@@ -6,7 +6,6 @@ import inspect
 import math
 from typing import TYPE_CHECKING
 
-import comfy.sample
 import torch
 from torch import Tensor, nn
 
@@ -70,6 +69,8 @@ def fitted_to_model(latent: dict, patcher: comfy.model_patcher.ModelPatcher) -> 
 
     As ComfyUI's sampler nodes do it: every ratio that the empty latent tells, as far as this ComfyUI knows it.
     """
+    import comfy.sample
+
     known = inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
     told = {"downscale_ratio_spacial", "downscale_ratio_temporal"} & known.keys() & latent.keys()
     ratios = {name: latent[name] for name in told}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
-import comfy.model_management
-import comfy.model_patcher
 from torch import nn
 
 from ...runs.watched_reward import WatchLimit
+
+if TYPE_CHECKING:
+    import comfy.model_patcher
 
 
 @cache
 def _whole_model_patcher() -> type[comfy.model_patcher.ModelPatcher]:
     """A class made on demand: the nodes are registered by any ComfyUI, also by one that has no such patcher."""
+    import comfy.model_patcher
 
     class WholeModelPatcher(comfy.model_patcher.ModelPatcher):
         """Loads and unloads a model as a whole.
@@ -49,6 +52,8 @@ class RewardHandle:
     @classmethod
     def managed(cls, model: nn.Module) -> RewardHandle:
         """Hand a reward with weights to ComfyUI's model management."""
+        import comfy.model_management
+
         # The classic patcher moves any module; the dynamic one expects layers made by comfy.ops.
         patcher = _whole_model_patcher()(
             model,

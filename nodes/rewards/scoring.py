@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 
-import comfy.model_management
 import torch
 from torch import Tensor
 
@@ -27,6 +26,8 @@ def score_images_one_by_one(
     Returns:
         scores (B,) float32 on the CPU by the name of the reward: the total first, then the parts of a mix.
     """
+    import comfy.model_management
+
     comfy.model_management.load_models_gpu(reward.patchers)
     rows = []
     for i, image in enumerate(images):

@@ -9,7 +9,7 @@ import torch
 from benchmarks import methods
 from benchmarks.comparison import cells
 from benchmarks.comparison.cells import TUNING_SEED, Cell, marks, noises, run_cell
-from benchmarks.comparison.contenders import ABLATIONS, CONTENDERS
+from benchmarks.comparison.contenders import ABLATIONS, CONTENDERS, EXTENDED, SEEDS, Task, further_seeds
 from benchmarks.comparison.findings import diversity, front_gap, points
 from benchmarks.comparison.judging import judge
 from benchmarks.comparison.protocol import Comparison, Plan, choose
@@ -122,6 +122,53 @@ def test_a_search_gets_as_many_evaluations_as_fit(comparison):
     assert comparison.budget == pytest.approx(1.2)
     assert comparison.steps("best-of-n", PLAN.steps) == 12
     assert comparison.steps("gper", PLAN.steps) == PLAN.steps
+
+
+def test_seeds_that_are_tried_first_cost_their_time(tmp_path):
+    """The time of 16 seeds is taken from the steps, and counted before the first step."""
+    subject = Squares()
+    chosen = {name: CONTENDERS[name] for name in ("none", "gper", "gper-seeds")}
+    plan = replace(PLAN, steps=20, tuning_steps=20)
+    comparison = Comparison(subject, subject, chosen, plan, tmp_path)
+    assert comparison.step_seconds["gper-seeds"] == comparison.step_seconds["gper"] and comparison.seed_seconds > 0
+    comparison.step_seconds = {"none": 0.3, "gper": 0.4, "gper-seeds": 0.4}
+    comparison.seed_seconds = 0.1
+    assert comparison.steps("gper", 20) == 20 and comparison.steps("gper-seeds", 20) == 16
+    assert comparison.steps("gper-seeds", 3) == 1
+    curves = comparison.final("gper-seeds")
+    assert curves.steps[-1] == SEEDS + 16
+    assert curves.seconds[-1] == pytest.approx(16 * 0.1 + 16 * 0.4) == comparison.final("gper").seconds[-1]
+    assert curves.seconds[curves.steps.index(5)] == pytest.approx(0.5)
+    assert (np.diff(curves.values["target"], axis=0) >= 0).all()
+
+
+def test_the_contenders_beyond_the_published_ones_are_chosen_by_name():
+    assert not set(methods.chosen_methods(None)) & set(EXTENDED)
+    assert {"none", "gper", "best-of-n", "spectral-evolution"} <= set(methods.chosen_methods(None))
+    assert list(methods.chosen_methods(["gper-seeds-near"])) == ["gper-seeds-near"]
+
+
+@pytest.mark.parametrize("name", ["gper", "prno", "gper-momentum"])
+def test_seeds_and_strength_do_what_they_are_named_for(name):
+    subject = Squares()
+    noise, prompts = noises(subject, (7, 8))
+    task = Task(noise, lambda x: subject.generate(x, prompts), lambda images: subject.reward(images, prompts), (7, 8),
+                nullcontext)
+    records = {ending: CONTENDERS[name + ending].run(task, 0.2, 25, lambda step: None)
+               for ending in ("", "-seeds", "-near", "-seeds-near")}
+    assert [record.seeds for record in records.values()] == [0, SEEDS, 0, SEEDS]
+    assert all(record.steps == 25 for record in records.values())
+
+    def leaves(ending):
+        start = noise if "seeds" not in ending else best_seeds(records[ending], task)
+        return torch.nn.functional.cosine_similarity(records[ending].best_noise.flatten(1), start.flatten(1)).min()
+
+    assert leaves("-near") > 0.9 > leaves("") and leaves("-seeds-near") > 0.9 > leaves("-seeds")
+
+
+def best_seeds(record, task):
+    draw = further_seeds(task.noise, task.seeds)
+    return torch.stack([(task.noise if seed == 0 else draw(int(seed)))[i] for i, seed in enumerate(record.best_seed)])
 
 
 def test_batches_are_timed_once(comparison):

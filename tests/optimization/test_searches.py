@@ -1,11 +1,12 @@
-"""Best of seeds and local search: what both share with the ascent, and what each does on its own."""
+"""The searches without gradients: what all share with the ascent, and what each does on its own."""
 
 import math
 
 import pytest
 import torch
 
-from optimization import Stopping, best_of_seeds, local_search
+from optimization import Stopping, best_of_seeds, local_search, spectral_evolution_search
+from preconditioning import HaarBand
 
 from .hills import as_picture, brightness, start_noise
 
@@ -28,10 +29,14 @@ def near_search(noise, generate=as_picture, reward=brightness, retract=unchanged
     return local_search(noise, generate, reward, retract=retract, **options)
 
 
-both = pytest.mark.parametrize("search", [random_search, near_search])
+def evolution(noise, generate=as_picture, reward=brightness, **options):
+    return spectral_evolution_search(noise, generate, reward, band=HaarBand(1), **options)
 
 
-@both
+all_searches = pytest.mark.parametrize("search", [random_search, near_search, evolution])
+
+
+@all_searches
 def test_the_best_of_each_sample_is_kept(search):
     noise = start_noise(3)
     untouched = noise.clone()
@@ -47,14 +52,14 @@ def test_the_best_of_each_sample_is_kept(search):
     assert record.stop_reason == "all 30 steps done"
 
 
-@both
+@all_searches
 def test_a_start_that_nothing_beats_is_returned_as_it_was(search):
     noise = start_noise()
     record = search(noise, reward=lambda images: -(images - as_picture(noise)).abs().mean((1, 2, 3)))
     assert torch.equal(record.best_noise, noise) and record.best_step.tolist() == [0, 0]
 
 
-@both
+@all_searches
 def test_no_graph_is_built(search):
     grad_modes, seen = [], []
 
@@ -71,7 +76,7 @@ def test_no_graph_is_built(search):
     assert not any(step.images.requires_grad or step.rewards.requires_grad for step in seen)
 
 
-@both
+@all_searches
 def test_a_reward_without_a_gradient(search):
     def bright_pixels(images):
         return (images.round().to(torch.int64)).sum((1, 2, 3)).to(torch.float64)
@@ -80,14 +85,14 @@ def test_a_reward_without_a_gradient(search):
     assert (record.best_reward > record.rewards[0]).all() and record.best_reward.dtype == torch.float32
 
 
-@both
+@all_searches
 def test_same_seed_is_bit_identical(search):
     first, second = (search(start_noise(), stopping=Stopping(steps=5)) for _ in range(2))
     assert torch.equal(first.best_noise, second.best_noise)
     assert torch.equal(first.reward_history(), second.reward_history())
 
 
-@both
+@all_searches
 @pytest.mark.parametrize(
     "limits, reason",
     [
@@ -102,7 +107,7 @@ def test_stops(search, limits, reason):
     assert (record.best_reward >= 0.5).all() or "target_reward" not in limits
 
 
-@both
+@all_searches
 def test_patience_counts_from_the_last_improvement(search):
     noise = start_noise()
     record = search(noise, reward=lambda images: -(images - as_picture(noise)).abs().mean((1, 2, 3)),
@@ -110,7 +115,7 @@ def test_patience_counts_from_the_last_improvement(search):
     assert record.stop_reason == "no better noise for 3 steps" and record.steps == 3
 
 
-@both
+@all_searches
 def test_the_callback_sees_every_evaluation_and_can_end_the_run(search):
     seen = []
 
@@ -123,7 +128,7 @@ def test_the_callback_sees_every_evaluation_and_can_end_the_run(search):
     assert all(step.record is record and torch.equal(brightness(step.images), step.rewards) for step in seen)
 
 
-@both
+@all_searches
 def test_the_record_survives_an_exception_in_the_callback(search):
     seen = []
 
@@ -139,7 +144,7 @@ def test_the_record_survives_an_exception_in_the_callback(search):
     assert torch.equal(brightness(as_picture(record.best_noise)), record.best_reward)
 
 
-@both
+@all_searches
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_reward_that_is_not_finite_is_noted_and_passed_over(search, bad):
     """One evaluation says nothing of the next one, so its sample goes on."""
@@ -157,7 +162,7 @@ def test_a_reward_that_is_not_finite_is_noted_and_passed_over(search, bad):
     assert torch.equal(brightness(as_picture(record.best_noise)), record.best_reward)
 
 
-@both
+@all_searches
 def test_a_bad_start_does_not_end_the_search(search):
     calls = iter(range(100))
     record = search(start_noise(), reward=lambda images: brightness(images) * (1 if next(calls) else math.nan),
@@ -166,19 +171,19 @@ def test_a_bad_start_does_not_end_the_search(search):
     assert torch.equal(record.best_reward, record.reward_history()[1:].max(0).values)
 
 
-@both
+@all_searches
 def test_where_nothing_is_finite_the_start_noise_is_left(search):
     record = search(start_noise(), reward=lambda images: brightness(images) * math.nan, stopping=Stopping(steps=3))
     assert torch.equal(record.best_noise, start_noise()) and len(record.incidents) == 8
 
 
-@both
+@all_searches
 def test_half_precision_comes_back_as_it_was(search):
     record = search(start_noise().half(), stopping=Stopping(steps=2))
     assert record.best_noise.dtype == torch.float16
 
 
-@both
+@all_searches
 def test_wrong_inputs_are_named(search):
     with pytest.raises(ValueError, match="start noise"):
         search(torch.full((1, 3, 4, 4), math.nan))

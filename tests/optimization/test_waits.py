@@ -1,13 +1,14 @@
 """How often one step waits for the device, and that samples are not looped over."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from optimization import Stopping, ascend
-from preconditioning import Unconstrained, WhiteGaussianProjector, project_white_gaussian
+from optimization import SeedsFirst, Stopping, ascend
+from preconditioning import RECIPES, Unconstrained, WhiteGaussianProjector, project_white_gaussian
 from reward_models import constants, preprocess
 from reward_models.colour_palette import srgb_to_lab
 from reward_models.picture_statistics import PictureStatistic, sharpness
@@ -28,10 +29,15 @@ def noise(batch=2):
     return torch.randn(batch, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def ascent(steps, reward=brightness, preconditioner=None, batch=2):
+def ascent(steps, reward=brightness, preconditioner=None, batch=2, **options):
     with FarDevice() as device:
         record = ascend(
-            device.to(noise(batch)), as_picture, reward, preconditioner or Unconstrained(), stopping=Stopping(steps)
+            device.to(noise(batch)),
+            as_picture,
+            reward,
+            preconditioner or Unconstrained(),
+            stopping=Stopping(steps),
+            **options,
         )
     return device.waits, record
 
@@ -66,6 +72,31 @@ def test_no_further_wait_for_the_range_of_the_pictures():
 @pytest.mark.parametrize("block_size", [2, 4, 16, 17, 64])
 def test_no_further_wait_for_the_projector(block_size):
     assert waits_per_step(preconditioner=WhiteGaussianProjector(block_size), batch=9) == 1
+
+
+KEPT_NEAR = replace(RECIPES["GPER"], strength=0.01, optimizer="Momentum", schedule="falling").arguments(0.1)
+
+
+def test_no_further_wait_to_stay_near_the_start():
+    assert waits_per_step(**KEPT_NEAR) == 1
+
+
+def test_the_pretended_device_stays_as_near():
+    _, far = ascent(4, **KEPT_NEAR)
+    near = ascend(noise(), as_picture, brightness, stopping=Stopping(4), **KEPT_NEAR)
+    torch.testing.assert_close(far.best_noise.near, near.best_noise, rtol=0, atol=1e-5)
+    free = ascend(noise(), as_picture, brightness, stopping=Stopping(4), **KEPT_NEAR | {"retraction": None})
+    assert (free.best_noise - near.best_noise).abs().max() > 0.1
+
+
+def test_a_seed_is_one_wait():
+    """To read its reward; the draw is uploaded in another."""
+
+    def waits(count):
+        seeds = SeedsFirst(count, lambda step: noise())
+        return ascent(1, seeds_first=seeds)[0]
+
+    assert waits(9) - waits(5) == 4 * 2
 
 
 def test_pictures_may_stand_on_another_device_than_the_noise():
