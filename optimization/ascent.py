@@ -46,35 +46,45 @@ def ascend(
     retry: Callable[[Exception], bool] = never,
     seeds_first: SeedsFirst | None = None,
 ) -> RunRecord:
-    """Maximize ``reward(generate(noise))`` over the noise, each sample of the batch on its own.
+    """Maximize `reward(generate(noise))` over the noise, each sample of the batch on its own.
 
         repeat:  g = d reward(generate(x)) / dx;  x = optimizer(x, clip(precondition(g)));  x = retract(x)
 
     The noise is optimized in float32 whatever its dtype, so small steps are not rounded away. The start
     noise is evaluated as it is, unprojected; the noise after the last update is evaluated too.
 
-    noise: (B, ...), finite; not changed. generate: noise -> images (B, 3, H, W) in [0, 1].
-    reward: images -> (B,), larger is better. optimizer: makes a torch optimizer of one parameter (the default
-    is the paper's Adam with learning rate 0.02). max_gradient_norm: per-sample clip of the preconditioned
-    gradient (paper: 0.03), None for no clip. schedule: share of the planned steps that are done, 0 before the first
-    update and 1 before the last -> factor of the learning rate; None for the same one throughout. retraction: start
-    noise -> what brings noise back in the place of the preconditioner's ``retract``, for one that depends on the start,
-    such as a limit on how far it is left; float32. stopping: default 200 steps. callback: called after each
-    evaluation; a text that it returns ends the run and becomes the stop reason, an exception in it ends the
-    run at once. graph_context: makes a context that each forward and its backward run in, such as
-    ``saved_before_mutation``. retry: whether an evaluation that raised this error
-    is tried again, in a new context; noise, optimizer and record are still those of before it, so a run that was
-    out of memory goes on in a context that needs less, and loses nothing. seeds_first: seeds to try without gradients,
-    the best of which the ascent starts from instead of ``noise``; ``stopping.steps`` does not count them, and all other
-    limits, the callback and ``retry`` hold for them too.
-
-    On the CPU the same start gives the same result bit for bit; on a GPU as far as the operations of ``generate``
-    and ``reward`` are deterministic there.
+    On the CPU the same start gives the same result bit for bit; on a GPU as far as the operations of `generate`
+    and `reward` are deterministic there.
 
     A sample whose reward or gradient is not finite, or whose gradient is zero, is taken out: it keeps its
     best noise and the record tells the step. The run ends early when no sample is left.
 
-    Raises ValueError for a noise that is not finite, and for a reward of the wrong shape.
+    Args:
+        noise: (B, ...), finite; not changed.
+        generate: noise -> images (B, 3, H, W) in [0, 1].
+        reward: images -> (B,), larger is better.
+        preconditioner: shapes the gradient, and brings the noise back.
+        optimizer: makes a torch optimizer of one parameter (the default is the paper's Adam with learning rate 0.02).
+        max_gradient_norm: per-sample clip of the preconditioned gradient (paper: 0.03), None for no clip.
+        schedule: share of the planned steps that are done, 0 before the first update and 1 before the last -> factor
+            of the learning rate; None for the same one throughout.
+        retraction: start noise -> what brings noise back in the place of the preconditioner's `retract`, for one that
+            depends on the start, such as a limit on how far it is left; float32.
+        stopping: default 200 steps.
+        callback: called after each evaluation; a text that it returns ends the run and becomes the stop reason, an
+            exception in it ends the run at once.
+        graph_context: makes a context that each forward and its backward run in, such as `saved_before_mutation`.
+        retry: whether an evaluation that raised this error is tried again, in a new context; noise, optimizer and
+            record are still those of before it, so a run that was out of memory goes on in a context that needs less,
+            and loses nothing.
+        seeds_first: seeds to try without gradients, the best of which the ascent starts from instead of `noise`;
+            `stopping.steps` does not count them, and all other limits, the callback and `retry` hold for them too.
+
+    Returns:
+        the record, its best noise in the dtype of `noise`.
+
+    Raises:
+        ValueError: the noise is not finite, a reward has the wrong shape, or the clip is not above 0.
     """
     if max_gradient_norm is not None and not (max_gradient_norm > 0 and math.isfinite(max_gradient_norm)):
         raise ValueError(f"The gradient clip is {max_gradient_norm}: set it above 0, or leave it out.")

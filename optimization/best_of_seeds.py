@@ -22,16 +22,23 @@ def best_of_seeds(
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
 ) -> RunRecord:
-    """Keep the noise of the highest ``reward(generate(noise))`` among the start noise and fresh draws.
+    """Keep the noise of the highest `reward(generate(noise))` among the start noise and fresh draws.
 
     Random search of Ma et al., "Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps"
     (arXiv 2501.09732). Needs no gradient: it works for generators and rewards without a backward.
 
-    draw: step k, from 1 on -> noise of the shape of ``noise``. Each sample of the batch keeps its own best, so
-    ``steps`` draws make ``steps + 1`` seeds for every sample. The other arguments, the record and the errors are
-    those of ``ascend``; a draw whose reward is not finite is noted and passed over.
+    Each sample of the batch keeps its own best, so `steps` draws make `steps + 1` seeds for every sample. A draw whose
+    reward is not finite is noted and passed over.
 
-    Raises ValueError for a draw of another shape, and as ``ascend``.
+    Args:
+        noise, generate, reward, stopping, callback, graph_context, retry: as for `ascend`.
+        draw: step k, from 1 on -> noise of the shape of `noise`.
+
+    Returns:
+        the record, as of `ascend`.
+
+    Raises:
+        ValueError: a draw has another shape; else as `ascend`.
     """
 
     def propose(record: RunRecord) -> Tensor:

@@ -19,9 +19,12 @@ Result = TypeVar("Result")
 class Step:
     """What a callback sees after each evaluation; the tensors are detached and may be kept.
 
-    index: 0 for the start noise, k after k updates; where seeds are tried first, they are counted too.
-    images: (B, 3, H, W) of this evaluation. rewards: (B,). improved: (B,) bool, a new best.
-    record: the live record of the run.
+    Attributes:
+        index: 0 for the start noise, k after k updates; where seeds are tried first, they are counted too.
+        images: (B, 3, H, W) of this evaluation.
+        rewards: (B,) float32 on the CPU.
+        improved: (B,) bool on the CPU, a new best.
+        record: the live record of the run.
     """
 
     index: int
@@ -34,10 +37,17 @@ class Step:
 class Evaluations:
     """The evaluations of one run.
 
-    ascent_start: of the record. record: valid after every evaluation. active: (B,) bool on the CPU, the samples that
-    were not taken out.
+    Args:
+        noise: the start noise (B, ...).
+        stopping, callback: as for `ascend`.
+        ascent_start: of the record.
 
-    Raises ValueError for a start noise that is not finite.
+    Attributes:
+        record: valid after every evaluation.
+        active: (B,) bool on the CPU, the samples that were not taken out.
+
+    Raises:
+        ValueError: the start noise is not finite.
     """
 
     def __init__(
@@ -77,9 +87,14 @@ class Evaluations:
     ) -> bool:
         """Note one evaluation and return whether the run goes on.
 
-        noise: (B, ...) that was evaluated. images: (B, 3, H, W). rewards: (B,) float32 on the CPU. usable: (B,)
-        bool on the CPU, the samples in which nothing is wrong; obstacle: what is wrong with another one. independent:
-        an evaluation that went wrong says nothing of the next one, so its sample goes on.
+        Args:
+            noise: (B, ...) that was evaluated.
+            images: (B, 3, H, W).
+            rewards: (B,) float32 on the CPU.
+            usable: (B,) bool on the CPU, the samples in which nothing is wrong.
+            obstacle: what is wrong with another one, by its number.
+            seconds: that it took.
+            independent: an evaluation that went wrong says nothing of the next one, so its sample goes on.
         """
         record = self.record
         improved = record.add(noise, rewards)

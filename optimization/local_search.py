@@ -29,7 +29,7 @@ def local_search(
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
 ) -> RunRecord:
-    """Climb ``reward(generate(noise))`` by trial, each sample of the batch on its own.
+    """Climb `reward(generate(noise))` by trial, each sample of the batch on its own.
 
         repeat:  y = retract(a random point at `radius` from x on the sphere through x);  x = y if it is better
 
@@ -37,13 +37,21 @@ def local_search(
     Steps" (arXiv 2501.09732), with one candidate at a time, which wastes none on a pivot already surpassed. Needs
     no gradient: it works for generators and rewards without a backward.
 
-    retract: brings a candidate to where noise belongs, such as a projector's ``retract``; the identity keeps it
-    on the sphere. radius: distance from pivot to candidate before ``retract``, in units of the pivot's own norm,
-    above 0 and at most sqrt(2), where a candidate has nothing of its pivot left. seed: of the candidates; drawn
-    on the CPU, so that every device tries the same ones. The other arguments, the record and the errors are those
-    of ``ascend``; a candidate whose reward is not finite is noted and passed over.
+    A candidate whose reward is not finite is noted and passed over.
 
-    Raises ValueError for a radius out of range, and as ``ascend``.
+    Args:
+        noise, generate, reward, stopping, callback, graph_context, retry: as for `ascend`.
+        retract: brings a candidate to where noise belongs, such as a projector's `retract`; the identity keeps it on
+            the sphere.
+        radius: distance from pivot to candidate before `retract`, in units of the pivot's own norm, above 0 and at
+            most sqrt(2), where a candidate has nothing of its pivot left.
+        seed: of the candidates; drawn on the CPU, so that every device tries the same ones.
+
+    Returns:
+        the record, as of `ascend`.
+
+    Raises:
+        ValueError: the radius is out of range; else as `ascend`.
     """
     if not 0 < radius <= math.sqrt(2):
         raise ValueError(f"The search radius is {radius}: set it above 0 and at most to 1.41 (0.3 is usual).")
@@ -59,7 +67,7 @@ def local_search(
 
 
 def _on_sphere(pivot: Tensor, direction: Tensor, radius: float) -> Tensor:
-    """Per sample (B, ...): the point of the pivot's sphere towards ``direction``, ``radius`` norms away.
+    """Per sample (B, ...): the point of the pivot's sphere towards `direction`, `radius` norms away.
 
     A chord of r norms spans the angle whose cosine is 1 - r^2 / 2.
     """

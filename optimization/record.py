@@ -10,7 +10,13 @@ from .selection import select
 
 @dataclass(frozen=True)
 class Incident:
-    """What was wrong with one sample at one step. taken_out: whether it ended there, with its best noise so far."""
+    """What was wrong with one sample at one step.
+
+    Attributes:
+        step, sample: which ones, from 0 on.
+        what: in words.
+        taken_out: whether the sample ended there, with its best noise so far.
+    """
 
     step: int
     sample: int
@@ -31,19 +37,20 @@ class Best:
 class RunRecord:
     """The state of an ascent, valid after every step (also after an exception in the middle of one).
 
-    best_noise: (B, ...), like the start noise; the start noise itself until something better was seen.
-    best_reward: (B,) float32; -inf for a sample whose reward was never finite.
-    best_step: (B,) int64, which evaluation it was: 0 for the start noise and, where no seeds were tried first, k for
-        the noise after k updates.
-    rewards: one (B,) float32 tensor per evaluated noise, so ``steps + 1`` of them after a full run, and those of the
-        seeds that were tried first. A sample that was taken out keeps its last noise and is still evaluated.
-    seconds: wall-clock seconds of each evaluation and update.
-    elapsed: wall-clock seconds from the start of the first evaluation to the end of the last one, all in all.
-    stop_reason: one sentence; empty while the ascent runs.
-    incidents: what was wrong with single samples, in the order it happened.
-    ascent_start: which evaluation the ascent begins with; those before it are of seeds, the start noise the first of
-        them. It evaluates the best seed of every sample once more, with gradients. 0: no seeds first. A run that ended
-        among its seeds has fewer evaluations than this.
+    Attributes:
+        best_noise: (B, ...), like the start noise; the start noise itself until something better was seen.
+        best_reward: (B,) float32; -inf for a sample whose reward was never finite.
+        best_step: (B,) int64, which evaluation it was: 0 for the start noise and, where no seeds were tried first, k
+            for the noise after k updates.
+        rewards: one (B,) float32 tensor per evaluated noise, so `steps + 1` of them after a full run, and those of the
+            seeds that were tried first. A sample that was taken out keeps its last noise and is still evaluated.
+        seconds: wall-clock seconds of each evaluation and update.
+        elapsed: wall-clock seconds from the start of the first evaluation to the end of the last one, all in all.
+        stop_reason: one sentence; empty while the ascent runs.
+        incidents: what was wrong with single samples, in the order it happened.
+        ascent_start: which evaluation the ascent begins with; those before it are of seeds, the start noise the first
+            of them. It evaluates the best seed of every sample once more, with gradients. 0: no seeds first. A run that
+            ended among its seeds has fewer evaluations than this.
     """
 
     best_noise: Tensor
@@ -58,6 +65,7 @@ class RunRecord:
 
     @classmethod
     def start(cls, noise: Tensor, ascent_start: int = 0) -> "RunRecord":
+        """That of a run from `noise` (B, ...), before its first evaluation."""
         batch = noise.shape[0]
         return cls(
             best_noise=noise.detach().clone(),
@@ -115,7 +123,7 @@ class RunRecord:
         return history.where(history.isfinite(), -torch.inf)
 
     def add(self, noise: Tensor, rewards: Tensor) -> Tensor:
-        """Note the rewards (B,) of ``noise``, float32 on the CPU; returns which are a new best, (B,) bool."""
+        """Note the rewards (B,) of `noise`, float32 on the CPU; returns which are a new best, (B,) bool."""
         improved = torch.isfinite(rewards) & (rewards > self.best_reward)
         self.best_reward = torch.where(improved, rewards, self.best_reward)
         self.best_step = torch.where(improved, len(self.rewards), self.best_step)

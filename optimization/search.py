@@ -24,11 +24,14 @@ def search(
 ) -> RunRecord:
     """Evaluate the start noise, then what `propose` gives, and record it as `ascend` does.
 
-    propose: the record so far -> noise to evaluate next, (B, ...) float32 on the noise's device. Everything else as
-    for `ascend`, but no graph is ever built, and a reward that is not finite is noted and passed over: its sample goes
-    on.
+    No graph is ever built, and a reward that is not finite is noted and passed over: its sample goes on.
 
-    Raises ValueError for a start noise that is not finite, and for a reward or a proposal of the wrong shape.
+    Args:
+        noise, generate, reward, stopping, callback, graph_context, retry: as for `ascend`.
+        propose: the record so far -> noise to evaluate next, (B, ...) float32 on the noise's device.
+
+    Raises:
+        ValueError: the start noise is not finite, or a reward or a proposal has the wrong shape.
     """
     x = noise.detach().to(torch.float32, copy=True)
     run = Evaluations(x, stopping, callback)
@@ -46,9 +49,19 @@ def try_noises(
     retry: Callable[[Exception], bool],
     count: int | None = None,
 ) -> bool:
-    """Evaluate `noise` (B, ...) and then proposals, see `search`, until the run ends or `count` noises were evaluated.
+    """Evaluate `noise` and then proposals, until the run ends or `count` noises were evaluated.
 
-    Returns whether the run goes on. Raises ValueError as `search`.
+    Args:
+        run: notes the evaluations.
+        noise: (B, ...) float32.
+        generate, reward, propose, graph_context, retry: as for `search`.
+        count: evaluations at the most, None for no other limit than those of the run.
+
+    Returns:
+        whether the run goes on.
+
+    Raises:
+        ValueError: as `search`.
     """
     x = noise
 

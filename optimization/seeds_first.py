@@ -14,10 +14,14 @@ from .search import try_noises
 class SeedsFirst:
     """The random search of `best_of_seeds`, as the beginning of an `ascend`: both have one record and one time budget.
 
-    count: seeds to try, at least 2, the start noise the first of them. draw: k from 1 to ``count - 1`` -> noise of the
-    shape of the start noise. Each sample of the batch goes on from its own best. A seed costs no backward pass.
+    Each sample of the batch goes on from its own best. A seed costs no backward pass.
 
-    Raises ValueError for a count below 2.
+    Attributes:
+        count: seeds to try, at least 2, the start noise the first of them.
+        draw: k from 1 to `count - 1` -> noise of the shape of the start noise.
+
+    Raises:
+        ValueError: on construction for a count below 2.
     """
 
     count: int
@@ -39,8 +43,14 @@ class SeedsFirst:
         graph_context: Callable[[], AbstractContextManager],
         retry: Callable[[Exception], bool],
     ) -> bool:
-        """Evaluate the start noise and the draws; returns whether the run goes on. A seed that is not finite is passed
-        over."""
+        """Evaluate the start noise and the draws; a seed whose reward is not finite is passed over.
+
+        Args:
+            run, noise, generate, reward, graph_context, retry: as for `try_noises`.
+
+        Returns:
+            whether the run goes on.
+        """
 
         def propose(record):
             return self.draw(len(record.rewards))

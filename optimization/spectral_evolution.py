@@ -39,7 +39,7 @@ def spectral_evolution_search(
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
 ) -> RunRecord:
-    """Climb ``reward(generate(noise))`` by a cross-entropy search over a band, each sample of the batch on its own.
+    """Climb `reward(generate(noise))` by a cross-entropy search over a band, each sample of the batch on its own.
 
         mean = 0, variance = 1
         repeat:  try `population` draws of N(mean, diag variance), at the norm that white noise has in the band
@@ -51,12 +51,20 @@ def spectral_evolution_search(
     variance shrinks, and a louder band, noise that is no noise, accounts for a good part of the gain. The start noise
     is scored too and may be an elite. The draws are seeded. Needs no gradient.
 
-    band: takes a noise's coefficients and replaces them; the rest of each sample stays its start noise's. population:
-    candidates between two looks at the elites, at least 1. elites: at least 2. seed: of the candidates; drawn on the
-    CPU, so that every device tries the same ones. The other arguments, the record and the errors are those of
-    ``ascend``; a candidate whose reward is not finite is noted and passed over.
+    A candidate whose reward is not finite is noted and passed over.
 
-    Raises ValueError for a population or a number of elites too small, and as ``ascend``.
+    Args:
+        noise, generate, reward, stopping, callback, graph_context, retry: as for `ascend`.
+        band: takes a noise's coefficients and replaces them; the rest of each sample stays its start noise's.
+        population: candidates between two looks at the elites, at least 1.
+        elites: at least 2.
+        seed: of the candidates; drawn on the CPU, so that every device tries the same ones.
+
+    Returns:
+        the record, as of `ascend`.
+
+    Raises:
+        ValueError: the population or the number of elites is too small; else as `ascend`.
     """
     if population < 1:
         raise ValueError(f"The population is {population}: set it to 1 or more (10 is usual).")

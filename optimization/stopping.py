@@ -10,14 +10,16 @@ from .record import RunRecord
 class Stopping:
     """Limits of an ascent; None switches a limit off.
 
-    steps: updates of the noise; seeds that are tried first are not counted.
-    seconds: wall-clock budget; the step in progress is finished. Of an ascent and a search alike the clock starts with
-    the evaluation of the start noise, so loading models is not in it.
-    target_reward: every sample has reached it.
-    patience: no sample has found a better noise for this many steps. It counts from the first update on, since a seed
-    says nothing of the next one.
+    Attributes:
+        steps: updates of the noise; seeds that are tried first are not counted.
+        seconds: wall-clock budget; the step in progress is finished. Of an ascent and a search alike the clock starts
+            with the evaluation of the start noise, so loading models is not in it.
+        target_reward: every sample has reached it.
+        patience: no sample has found a better noise for this many steps. It counts from the first update on, since a
+            seed says nothing of the next one.
 
-    Raises ValueError for limits that cannot be meant.
+    Raises:
+        ValueError: on construction for limits that cannot be meant.
     """
 
     steps: int = 200
@@ -36,7 +38,7 @@ class Stopping:
             raise ValueError(f"patience is {self.patience}: set it to 1 or more, or leave it out.")
 
     def reason(self, record: RunRecord, elapsed: float) -> str:
-        """Why to stop after the evaluations in ``record`` and ``elapsed`` seconds, or an empty string."""
+        """Why to stop after the evaluations in `record` and `elapsed` seconds, or an empty string."""
         if self.target_reward is not None and bool((record.best_reward >= self.target_reward).all()):
             return f"reached the target reward {self.target_reward:g}"
         latest = max(0, int(record.best_step.max()) - record.ascent_start)

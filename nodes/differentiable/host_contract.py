@@ -212,7 +212,7 @@ WITHOUT_GRADIENTS = (
 
 
 def check_names(names: tuple[HostName, ...], what: str, remedy: str = "") -> None:
-    """Raise ValueError where this ComfyUI lacks some of ``names``; ``what`` needs them, ``remedy`` ends the message."""
+    """Raise ValueError where this ComfyUI lacks some of `names`; `what` needs them, `remedy` ends the message."""
     missing = _missing(names)
     if not missing:
         return

@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def with_channels_of(noise: Tensor, latent: dict) -> dict:
-    """An empty LATENT made for another kind of model gets the channels of ``noise``, as samplers see to it."""
+    """An empty LATENT made for another kind of model gets the channels of `noise`, as samplers see to it."""
     samples = latent["samples"]
     if samples.is_nested or samples.ndim != noise.ndim or samples.any():
         return latent
@@ -12,7 +12,7 @@ def with_channels_of(noise: Tensor, latent: dict) -> dict:
 
 
 def repeated(latent: dict, chosen: slice, count: int) -> dict:
-    """The LATENT with each chosen sample, and its mask, ``count`` times."""
+    """The LATENT with each chosen sample, and its mask, `count` times."""
     batch = latent["samples"].shape[0]
     copies = {**latent, "samples": latent["samples"][chosen].repeat_interleave(count, 0)}
     copies.pop("batch_index", None)  # of the samples as they were; the copies are counted anew
