@@ -20,6 +20,7 @@ class AestheticV25(HeadOnEmbedding):
 
     name = "Aesthetic V2.5"
     typical_range = (1.0, 10.0)
+    encoder = "google/siglip-so400m-patch14-384 (1152 values)"
 
     @classmethod
     def load(cls, head: Checkpoint, backbone: Checkpoint, dtype: torch.dtype) -> AestheticV25:
@@ -29,11 +30,4 @@ class AestheticV25(HeadOnEmbedding):
             ValueError: they do not belong together.
         """
         affine = load_affine_head(head, "scoring_head.", (0, 2, 4, 6, 8))
-        siglip = load_siglip(backbone, dtype)
-        if siglip.embedding_size != affine.width:
-            raise ValueError(
-                f"{head.path.name} reads embeddings of {affine.width} values, but {backbone.path.name} makes "
-                f"{siglip.embedding_size}. Aesthetic V2.5 needs google/siglip-so400m-patch14-384 (1152 "
-                "values)."
-            )
-        return cls(siglip, affine)
+        return cls.joined(affine, load_siglip(backbone, dtype), head.path, backbone.path)

@@ -20,6 +20,7 @@ class LaionAesthetic(HeadOnEmbedding):
 
     name = "LAION Aesthetic V2"
     typical_range = (1.0, 10.0)
+    encoder = "OpenAI's CLIP ViT-L/14 (768 values)"
 
     @classmethod
     def load(cls, head: Checkpoint, backbone: Checkpoint, dtype: torch.dtype) -> LaionAesthetic:
@@ -29,10 +30,4 @@ class LaionAesthetic(HeadOnEmbedding):
             ValueError: they do not belong together.
         """
         affine = load_affine_head(head, "layers.", (0, 2, 4, 6, 7))
-        clip = load_clip(backbone, dtype, with_text=False)
-        if clip.embedding_size != affine.width:
-            raise ValueError(
-                f"{head.path.name} reads embeddings of {affine.width} values, but {backbone.path.name} makes "
-                f"{clip.embedding_size}. LAION Aesthetic V2 needs OpenAI's CLIP ViT-L/14 (768 values)."
-            )
-        return cls(clip, affine)
+        return cls.joined(affine, load_clip(backbone, dtype, with_text=False), head.path, backbone.path)

@@ -46,21 +46,9 @@ def start(*args, **kwargs):
 
 
 @pytest.fixture(scope="module")
-def wires(tiny, flux, vaes):
-    from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
-
-    return dict(
-        noise=Noise_RandomNoise(7),
-        guider=tiny.guider(flux),
-        sigmas=torch.tensor([1.0, 0.0]),
-        latent_image={"samples": torch.zeros(1, 16, 8, 8)},
-        vae=vaes["taesd"],
-        prompt="",
-        steps=2,
-        learning_rate=0.0,
-        time_budget=0.0,
-        preview_every=0,
-    )
+def wires(wires):
+    settings = dict(prompt="", steps=2, learning_rate=0.0, time_budget=0.0, preview_every=0)
+    return {**wires, **settings, "latent_image": {"samples": torch.zeros(1, 16, 8, 8)}}
 
 
 @pytest.fixture
@@ -82,7 +70,7 @@ def restarted(wires, node_classes, monkeypatch):
 
                 reward = nodes["GPER_PictureStatistics"].execute("brightness")[0]
                 node = nodes["GPER_NoiseOptimizer"].PREPARE_CLASS_CLONE(None)
-                return node.execute(**wires, reward=reward, method=METHODS[method])
+                return node.execute(**{**wires, "reward": reward}, method=METHODS[method])
 
             yield nodes, optimize
 

@@ -7,6 +7,8 @@ import pytest
 from tests.reward_models import small_checkpoints as small
 from tools.comfyui_server import PromptFailed, PromptRejected
 
+from .demo_graph import node
+
 
 @pytest.fixture(scope="module")
 def models(server, tmp_path_factory):
@@ -34,10 +36,6 @@ REWARDS = {
     "image_reward": dict(file="ImageReward.pt"),
     "v25": dict(file="v25_head.pth", backbone="reward_models/siglip.safetensors"),
 }
-
-
-def node(class_type, **inputs):
-    return {"class_type": class_type, "inputs": inputs}
 
 
 def loader(file, backbone="none", dtype="float32", kind="auto"):

@@ -4,11 +4,9 @@ import torch
 from gper_pack.optimization import Incident, RunRecord
 from gper_pack.runs.run_result import RunResult
 
+from .noises import noise
+
 NAN = torch.nan
-
-
-def noise(batch=2, seed=0):
-    return torch.randn(batch, 16, 8, 8, generator=torch.Generator().manual_seed(seed))
 
 
 def finished(rewards, parts=None, incidents=(), typical_range=(0.0, 100.0), **known):

@@ -7,29 +7,13 @@ from dataclasses import fields
 import pytest
 import torch
 from gper_pack.runs.noise_format import read_noise, write_noise
-from gper_pack.runs.noise_history import NoiseHistory
 from gper_pack.runs.pack_version import PACK_VERSION
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tools.pack import ROOT
 
-HISTORY = NoiseHistory(
-    model="Flux",
-    reward="beauty + 0.5 crispness",
-    reward_prompt='a "fox" – with ünïcode\nand a line',
-    scores={"beauty + 0.5 crispness": [1.25, None], "beauty": [1.0, 2.0]},
-    best_steps=[3, 0],
-    steps=4,
-    method="WhiteGaussianProjector",
-    step_size=0.02,
-    stop_reason="all 4 steps done",
-    variation="distance 0.3, seed 5",
-)
-
-
-def noise(shape=(2, 16, 8, 8), dtype=torch.float32, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+from .noises import HISTORY, noise
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
