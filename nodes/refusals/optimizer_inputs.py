@@ -1,4 +1,4 @@
-"""What the Noise Optimizer refuses before any long work: each check says what is wrong and what to do."""
+"""The inputs of the Noise Optimizer, checked one by one."""
 
 from __future__ import annotations
 
