@@ -62,7 +62,7 @@ class NoiseOptimizer(io.ComfyNode):
                     "vae",
                     tooltip="Decodes the picture that is scored. A TAESD is faster and smaller than the full VAE.",
                 ),
-                RewardModel.Input("reward", tooltip="What a better picture is. From the Reward Model Loader."),
+                RewardModel.Input("reward", tooltip="What counts as a better picture. From the Reward Model Loader."),
                 io.String.Input(
                     "prompt",
                     default="",
@@ -74,8 +74,8 @@ class NoiseOptimizer(io.ComfyNode):
                     default=60,
                     min=1,
                     max=10000,
-                    tooltip="How often the noise is improved; for a search without gradients, how many others are "
-                    "tried. More climbs higher and takes longer; 20 shows a change, 60 is good, 200 is the paper's.",
+                    tooltip="How many times the noise is improved or, in a search without gradients, how many other noises "
+                    "are tried. More climbs higher and takes longer: 20 shows a change, 60 is good, the paper uses 200.",
                 ),
                 io.Float.Input(
                     "learning_rate",
@@ -84,7 +84,7 @@ class NoiseOptimizer(io.ComfyNode):
                     max=1000.0,
                     step=0.001,
                     round=False,
-                    tooltip="Size of a step. More climbs faster and leaves the start picture sooner. 0: what suits the "
+                    tooltip="Size of a step. More climbs faster and leaves the first picture sooner. 0: what suits the "
                     "model (FLUX 0.02, SDXL-Turbo 0.1) or the method (ReNO 5); the report names it. Useful for GPER: "
                     "0.005 to 0.2.",
                 ),
@@ -102,21 +102,21 @@ class NoiseOptimizer(io.ComfyNode):
                     default=5,
                     min=0,
                     max=1000,
-                    tooltip="Renew the best picture on the node every so many steps, at most once a second. More saves "
-                    "a moment per picture; useful: 1 to 10. 0: only at the start and the end.",
+                    tooltip="Show the best picture so far on the node every this many steps, at most once a second. A "
+                    "larger number saves a little time; useful: 1 to 10. 0: only at the start and the end.",
                 ),
                 Preconditioner.Input(
                     "projector",
                     optional=True,
-                    tooltip="How GPER keeps the noise noise. Not connected: a White-Gaussian Projector with its "
-                    "defaults. Other methods ignore it; the report says so.",
+                    tooltip="How GPER keeps the noise looking like noise. Not connected: a White-Gaussian Projector with "
+                    "its defaults. Other methods ignore it; the report says so.",
                 ),
                 io.Combo.Input(
                     "memory",
                     options=list(MODES),
                     default="auto",
                     tooltip="recompute: least memory, each step takes longer. keep: fastest, needs room for the whole "
-                    "backward pass; models that the README does not list always keep. auto: what fits.",
+                    "backward pass; models that the pack does not know always keep. auto: what fits.",
                     advanced=True,
                 ),
                 io.Int.Input(
