@@ -74,8 +74,9 @@ class NoiseOptimizer(io.ComfyNode):
                     default=60,
                     min=1,
                     max=10000,
-                    tooltip="How many times the noise is improved or, in a search without gradients, how many other noises "
-                    "are tried. More climbs higher and takes longer: 20 shows a change, 60 is good, the paper uses 200.",
+                    tooltip="How many times the noise is improved or, in a search without gradients, how many other "
+                    "noises are tried. More climbs higher and takes longer: 20 shows a change, 60 is good, the paper "
+                    "uses 200.",
                 ),
                 io.Float.Input(
                     "learning_rate",
@@ -108,8 +109,8 @@ class NoiseOptimizer(io.ComfyNode):
                 Preconditioner.Input(
                     "projector",
                     optional=True,
-                    tooltip="How GPER keeps the noise looking like noise. Not connected: a White-Gaussian Projector with "
-                    "its defaults. Other methods ignore it; the report says so.",
+                    tooltip="How GPER keeps the noise looking like noise. Not connected: a White-Gaussian Projector "
+                    "with its defaults. Other methods ignore it; the report says so.",
                 ),
                 io.Combo.Input(
                     "memory",
