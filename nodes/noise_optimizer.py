@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..optimization import Stopping
+from ..preconditioning.strength import NO_LIMIT, check_strength
 from ..runs.noise_history import NoiseHistory
 from ..runs.report_image import report_image
 from ..runs.run_report import run_report
@@ -17,7 +18,8 @@ from .differentiable.guided_sampling import GuidedSampling
 from .differentiable.memory_modes import MODES
 from .differentiable.model_presets import preset_for
 from .differentiable.run_search import run_search
-from .inputs.methods import DEFAULT_METHOD, Settings
+from .inputs.methods import DEFAULT_METHOD
+from .inputs.settings import Settings
 from .inputs.sockets import CATEGORY, NoiseMethod, Preconditioner, RewardModel
 from .noises.drawn_noise import drawn_noise
 from .noises.optimized_noise import OptimizedNoise
@@ -144,6 +146,26 @@ class NoiseOptimizer(io.ComfyNode):
                     optional=True,
                     tooltip="How to search, from an Optimization Method. Not connected: GPER.",
                 ),
+                io.Int.Input(
+                    "seeds_first",
+                    default=0,
+                    min=0,
+                    max=1024,
+                    tooltip="Try so many seeds first, the noise's own and those after it, and climb from the best. "
+                    "More begins higher; each costs about half a step. Useful: 4 to 32. 0: climb from the noise "
+                    "itself. Searches without gradients ignore it.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=NO_LIMIT,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    round=False,
+                    tooltip="How far the noise may leave its start, as distance in Noise Variations. More climbs "
+                    "higher; less keeps the start's layout and the picture sound. 0.2: siblings; 1: no limit. "
+                    "Searches without gradients ignore it.",
+                ),
             ],
             outputs=[
                 io.Noise.Output(
@@ -183,17 +205,20 @@ class NoiseOptimizer(io.ComfyNode):
         patience=0,
         target_reward=NO_TARGET,
         method=None,
+        seeds_first=0,
+        strength=NO_LIMIT,
     ) -> io.NodeOutput:
         method = (method or DEFAULT_METHOD).with_projector(projector)
         target = None if target_reward == NO_TARGET else target_reward
         stopping = Stopping(steps, time_budget or None, target, patience or None)
+        check_strength(strength)
         latent, text = check_run(
             guider, sigmas, latent_image, vae, reward.model, prompt, learning_rate, memory, method.needs_gradient
         )
         from .live.run_progress import RunProgress  # not at the top: it needs what has just been checked
 
         start = drawn_noise(noise, latent)
-        settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed)
+        settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed, seeds_first, strength)
         about = method.text(settings)
         log.info(about)
         scores = ScoreHistory(reward.model, text, reward.limits)
@@ -214,6 +239,7 @@ class NoiseOptimizer(io.ComfyNode):
             f"{about} {scores.about_spreads}".strip(),
             scores.parts,
             progress.images,
+            method.start_seeds(settings, record),
         )
         history = NoiseHistory.of_run(
             result,
@@ -222,6 +248,8 @@ class NoiseOptimizer(io.ComfyNode):
             method=method.label,
             step_size=method.step_size(settings),
             seeds=method.seeds(settings, record),
+            start_seeds=result.start_seeds,
+            strength=strength if method.needs_gradient else NO_LIMIT,
         )
         return io.NodeOutput(
             OptimizedNoise(noise.seed, record.best_noise, history, batch_index=latent.get("batch_index")),
