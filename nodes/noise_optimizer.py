@@ -1,11 +1,14 @@
 """Node: optimize the noise of a guided sampling against a reward."""
 
 import logging
+from dataclasses import asdict
 
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..optimization import Stopping
+from ..preconditioning.efforts import EFFORTS
+from ..preconditioning.recipes import STEP_RULES
 from ..preconditioning.strength import NO_LIMIT, check_strength
 from ..runs.noise_history import NoiseHistory
 from ..runs.report_image import report_image
@@ -19,7 +22,7 @@ from .differentiable.memory_modes import MODES
 from .differentiable.model_presets import preset_for
 from .differentiable.run_search import run_search
 from .inputs.methods import DEFAULT_METHOD
-from .inputs.settings import Settings
+from .inputs.settings import OWN_STEP_RULE, Settings
 from .inputs.sockets import CATEGORY, NoiseMethod, Preconditioner, RewardModel
 from .noises.drawn_noise import drawn_noise
 from .noises.optimized_noise import OptimizedNoise
@@ -79,6 +82,7 @@ class NoiseOptimizer(io.ComfyNode):
                     tooltip="How many times the noise is improved or, in a search without gradients, how many other "
                     "noises are tried. More climbs higher and takes longer: 20 shows a change, 60 is good, the paper "
                     "uses 200.",
+                    extra_dict={"gper_efforts": {name: asdict(effort) for name, effort in EFFORTS.items()}},
                 ),
                 io.Float.Input(
                     "learning_rate",
@@ -166,6 +170,15 @@ class NoiseOptimizer(io.ComfyNode):
                     "higher; less keeps the start's layout and the picture sound. 0.2: siblings; 1: no limit. "
                     "Searches without gradients ignore it.",
                 ),
+                io.Combo.Input(
+                    "step_rule",
+                    options=list(STEP_RULES),
+                    default=OWN_STEP_RULE,
+                    tooltip="as the method: steps as published. falling: they shrink to a twentieth in the course of "
+                    "the run, so twice the learning rate is fine. falling momentum: also keeps the noise's values "
+                    "bell-shaped, which Adam does not. Searches without gradients ignore it.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 io.Noise.Output(
@@ -207,6 +220,7 @@ class NoiseOptimizer(io.ComfyNode):
         method=None,
         seeds_first=0,
         strength=NO_LIMIT,
+        step_rule=OWN_STEP_RULE,
     ) -> io.NodeOutput:
         method = (method or DEFAULT_METHOD).with_projector(projector)
         target = None if target_reward == NO_TARGET else target_reward
@@ -218,7 +232,8 @@ class NoiseOptimizer(io.ComfyNode):
         from .live.run_progress import RunProgress  # not at the top: it needs what has just been checked
 
         start = drawn_noise(noise, latent)
-        settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed, seeds_first, strength)
+        preset = preset_for(guider.model_patcher)
+        settings = Settings(learning_rate, preset, latent, noise.seed, seeds_first, strength, step_rule)
         about = method.text(settings)
         log.info(about)
         scores = ScoreHistory(reward.model, text, reward.limits)

@@ -7,7 +7,6 @@ from comfy_api.latest import io
 
 from ..optimization.local_search import RADIUS
 from ..preconditioning.recipes import OPTIMIZERS
-from ..preconditioning.step_schedules import SCHEDULES
 from .inputs.methods import METHODS, GradientMethod
 from .inputs.searches import LocalSearch
 from .inputs.sockets import CATEGORY, NoiseMethod
@@ -76,15 +75,6 @@ class OptimizationMethod(io.ComfyNode):
                     "searches.",
                     advanced=True,
                 ),
-                io.Combo.Input(
-                    "step_schedule",
-                    options=list(SCHEDULES),
-                    default="constant",
-                    tooltip="constant: all steps are equally long, as published. falling: they shrink to a twentieth "
-                    "in the course of the planned steps, so a learning rate two or three times as large can be used. "
-                    "Ignored by the searches.",
-                    advanced=True,
-                ),
             ],
             outputs=[
                 NoiseMethod.Output(
@@ -101,7 +91,6 @@ class OptimizationMethod(io.ComfyNode):
         penalty_weight=1.0,
         search_radius=RADIUS,
         gradient_clip=AS_PUBLISHED,
-        step_schedule="constant",
     ) -> io.NodeOutput:
         if method not in METHODS:
             raise ValueError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
@@ -109,8 +98,6 @@ class OptimizationMethod(io.ComfyNode):
             raise ValueError(f"There is no optimizer {optimizer!r}: choose {AS_PUBLISHED!r}, or Adam.")
         if gradient_clip not in (AS_PUBLISHED, NO_CLIP, *CLIPS):
             raise ValueError(f"gradient_clip is {gradient_clip!r}: choose {AS_PUBLISHED!r}, or 0.03.")
-        if step_schedule not in SCHEDULES:
-            raise ValueError(f"step_schedule is {step_schedule!r}: choose one of {', '.join(SCHEDULES)}.")
         if not (math.isfinite(penalty_weight) and penalty_weight >= 0):
             raise ValueError(f"penalty_weight is {penalty_weight}: set it to 0 or above; 1 is the published strength.")
         if not 0 < search_radius <= math.sqrt(2):
@@ -121,15 +108,14 @@ class OptimizationMethod(io.ComfyNode):
             "penalty_weight": penalty_weight != 1,
             "search_radius": search_radius != RADIUS,
             "gradient_clip": gradient_clip != AS_PUBLISHED,
-            "step_schedule": step_schedule != "constant",
         }
         used = set()
         if isinstance(chosen, LocalSearch):
             used = {"search_radius"}
             chosen = replace(chosen, radius=search_radius)
         if isinstance(chosen, GradientMethod):
-            used = {"optimizer", "gradient_clip", "step_schedule"}
-            recipe = replace(chosen.recipe, schedule=step_schedule)
+            used = {"optimizer", "gradient_clip"}
+            recipe = chosen.recipe
             if changed["optimizer"]:
                 recipe = replace(recipe, optimizer=optimizer)
             if changed["gradient_clip"]:

@@ -1,11 +1,11 @@
 """What each published method is: its preconditioner, optimizer, gradient clip and learning rate.
 
 The only place that tells it. Nodes, demo and benchmarks choose from RECIPES, so that what is measured is what ships.
-Ours are the optimizer "Momentum", the step schedules and the strength; no published method has one by itself.
+Ours are the optimizer "Momentum", the step rules and the strength; no published method has one by itself.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -80,6 +80,10 @@ class Recipe:
         """The default learning rate, for a model where Adam's is `of_model`."""
         return of_model if self.adaptive else self.plain_learning_rate
 
+    def stepping(self, rule: str) -> "Recipe":
+        """The same method by one of `STEP_RULES`."""
+        return replace(self, **STEP_RULES[rule])
+
     def arguments(self, learning_rate: float) -> dict[str, Any]:
         """What makes `optimization.ascend` this method, by the names of its arguments."""
         return {
@@ -91,6 +95,14 @@ class Recipe:
             if self.strength == NO_LIMIT
             else partial(retraction_within, self.preconditioner, self.strength),
         }
+
+
+# What each changes in a recipe. A projected gradient needs no clip where its length does not count.
+STEP_RULES: dict[str, dict[str, Any]] = {
+    "as the method": {},
+    "falling": {"schedule": "falling"},
+    "falling momentum": {"optimizer": "Momentum", "schedule": "falling", "clip": None},
+}
 
 
 def _recipe(name: str, preconditioner: Any, optimizer: str, clip: float) -> Recipe:

@@ -137,7 +137,7 @@ BASELINES = ("none", "reno", "prno", "mpgr")
 REFERENCE, VARIANT = "gper", "gper-block4"  # the paper's method, and ours
 SEED_SEARCH = "best-of-n"  # its steps cost what a seed costs that is tried first
 
-MOMENTUM = replace(GPER, optimizer="Momentum", schedule="falling", clip=None)
+MOMENTUM = GPER.stepping("falling momentum")
 _ASCENTS = (
     ("none", "no protection", RECIPES["none"], ADAM_SIZES),
     ("reno", "ReNO", RECIPES["ReNO"], doublings(0.3125)),

@@ -75,15 +75,16 @@ class GradientMethod:
         return f"{self.name} ({settings})" if settings else self.name
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
-        chosen = replace(self.recipe, strength=settings.strength).arguments(self.step_size(settings))
+        recipe = replace(self._stepping(settings), strength=settings.strength)
         first = SeedsFirst(settings.seeds_first, settings.draw) if settings.seeds_first > 1 else None
+        chosen = recipe.arguments(self.step_size(settings))
         return partial(ascend, **chosen, stopping=stopping, callback=callback, seeds_first=first)
 
     def step_size(self, settings: Settings) -> float:
-        return settings.learning_rate or self.recipe.learning_rate(settings.preset.learning_rate)
+        return settings.learning_rate or self._stepping(settings).learning_rate(settings.preset.learning_rate)
 
     def text(self, settings: Settings) -> str:
-        recipe = self.recipe
+        recipe = self._stepping(settings)
         how = [
             recipe.optimizer + (", steps that fall" if recipe.schedule == "falling" else ""),
             f"gradient clip {recipe.clip:g}" if recipe.clip else "no gradient clip",
@@ -106,6 +107,9 @@ class GradientMethod:
 
     def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
         return [settings.seed_of(step) for step in record.best_seed.tolist()] if record.seeds else []
+
+    def _stepping(self, settings: Settings) -> Recipe:
+        return self.recipe.stepping(settings.step_rule)
 
     def with_projector(self, projector: Preconditioner | None) -> "GradientMethod":
         if projector is None:

@@ -12,7 +12,7 @@ from ...optimization.local_search import RADIUS
 from ...preconditioning import HaarBand
 from ...preconditioning.recipes import SEARCH_RETRACTION
 from ...preconditioning.strength import NO_LIMIT
-from .settings import OWN_LEARNING_RATE, Settings, ignored
+from .settings import OWN_LEARNING_RATE, OWN_STEP_RULE, Settings, ignored
 
 if TYPE_CHECKING:
     from ...optimization import Preconditioner, RunRecord, Step, Stopping
@@ -46,6 +46,7 @@ class GradientFree:
             "learning_rate": settings.learning_rate != OWN_LEARNING_RATE,
             "seeds_first": settings.seeds_first > 1,
             "strength": settings.strength != NO_LIMIT,
+            "step_rule": settings.step_rule != OWN_STEP_RULE,
         }
         return ignored((*self.unused, *(name for name, changed in set_in_vain.items() if changed)))
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from ...preconditioning.strength import NO_LIMIT
 from ..differentiable.model_presets import ModelPreset
 
+OWN_STEP_RULE = "as the method"
 OWN_LEARNING_RATE = 0.0  # the Noise Optimizer's learning_rate that stands for the method's or the model's own
 
 
@@ -21,6 +22,7 @@ class Settings:
         seed: of the start noise.
         seeds_first: how many seeds are tried before an ascent, the noise's own among them; 0 or 1 for none.
         strength: how far an ascent may leave its start; 1 for no limit.
+        step_rule: one of `STEP_RULES`.
     """
 
     learning_rate: float
@@ -29,6 +31,7 @@ class Settings:
     seed: int
     seeds_first: int = 0
     strength: float = NO_LIMIT
+    step_rule: str = OWN_STEP_RULE
 
     def seed_of(self, step: int) -> int:
         """The seed that comes so many after that of the start noise."""

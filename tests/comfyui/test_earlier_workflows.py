@@ -10,7 +10,7 @@ KEPT = {
     "GPER_WhiteGaussianProjector": dict(block_size=8, project_gradient=True, project_latent=False),
     "GPER_NoiseOptimizer": dict(
         prompt="", steps=2, learning_rate=0.05, time_budget=0, preview_every=5, memory="keep", patience=7,
-        target_reward=12.5),
+        target_reward=12.5, seeds_first=0, strength=1, step_rule="as the method"),
 }
 
 
