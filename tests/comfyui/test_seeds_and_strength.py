@@ -140,11 +140,13 @@ def test_the_page_knows_the_phase(optimize, monkeypatch):
 def test_a_watched_reward_is_followed_from_the_best_seed_on(node_classes, optimize, wires):
     """Seeds differ more than a step does: they must not end the run."""
     statistic, mix = node_classes["GPER_PictureStatistics"].execute, node_classes["GPER_RewardMix"].execute
-    reward = mix(wires["reward"], statistic("sharpness")[0], weight=0.0, stop_if_falls_by=1e-6, for_steps=1)[0]
+    darkness = statistic("brightness", "less")[0]  # falls as the steps climb, and between the seeds
+    reward = mix(wires["reward"], darkness, weight=0.0, stop_if_falls_by=1e-6, for_steps=1)[0]
     output = optimize(reward=reward, seeds_first=SEEDS, steps=STEPS)
     told = output.args[0].history
-    assert told.start_seeds and len(output.ui["reward_history"]) > SEEDS
-    assert "which is watched" in output.args[2] and 0 <= max(told.best_steps) < STEPS
+    assert len(output.ui["reward_history"]) == SEEDS + 2 and told.best_steps == [0, 0]
+    assert "for 1 steps; the best noise from before it fell, up to step 0, is handed on" in output.args[2]
+    assert torch.equal(noise_of(output, wires), start_of(output, wires))
 
 
 def test_the_file_keeps_it(from_seeds, tmp_path):
