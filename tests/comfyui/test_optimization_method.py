@@ -51,16 +51,16 @@ def test_not_connected_is_gper(optimize, wires):
 @pytest.mark.parametrize("method", SEARCHES)
 def test_searches_build_no_graph_and_do_not_switch_the_host(optimize, monkeypatch, method):
     import comfy.model_management
-    from gper_pack.nodes import noise_optimizer
+    from gper_pack.nodes.live.run_progress import RunProgress
 
     seen = []
-    original = noise_optimizer.RunProgress.__call__
+    original = RunProgress.__call__
 
     def watch(self, step):
         seen.append((step.images.requires_grad, comfy.model_management.in_training, torch.is_inference_mode_enabled()))
         return original(self, step)
 
-    monkeypatch.setattr(noise_optimizer.RunProgress, "__call__", watch)
+    monkeypatch.setattr(RunProgress, "__call__", watch)
     optimize(method)
     assert seen == [(False, False, True)] * (STEPS + 1)
 
