@@ -9,7 +9,8 @@ COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this p
 these runs go side by side as the processor has cores; each has its share of them.
 
 torch comes in the build for this machine: without an NVIDIA card the CPU build, which is much smaller than the one
-with CUDA. Where its index cannot be reached, the package index's own build is taken. UV_TORCH_BACKEND chooses another.
+with CUDA. Where its index cannot be reached, or is silent for half a minute, the package index's own build is taken.
+UV_TORCH_BACKEND chooses another.
 """
 
 import argparse
@@ -34,6 +35,9 @@ ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 COMFYUI, FRONTEND = "COMFYUI_PATH", "COMFYUI_FRONTEND_PATH"  # read by tests/comfyui
 NO_TESTS_COLLECTED = 5  # exit code of pytest
+# An index that is out of reach, or accepts and never answers, shall not be waited for: uv tries twice, each time so
+# many seconds for the connection and for the next byte; a slow download goes on.
+PATIENCE = {"UV_HTTP_RETRIES": "1", "UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "15"}
 TIME_TO_CLEAN_UP = 10  # seconds after Ctrl-C, which the tests are told of too
 HAS_ALL = """
 import sys
@@ -205,10 +209,8 @@ def install_torch(python, uv):
     pins = [line.strip() for line in lines if line.startswith("torch")]
     if os.environ.get("UV_TORCH_BACKEND") or works(python, "-c", HAS_ALL, *pins):
         return
-    # An index that is out of reach shall not be waited for.
-    patience = {"UV_HTTP_RETRIES": "1", "UV_HTTP_CONNECT_TIMEOUT": "5"}
     command = [str(part) for part in (*uv, "--torch-backend=auto", *pins)]
-    if subprocess.call(command, cwd=ROOT, env={**patience, **os.environ}):
+    if subprocess.call(command, cwd=ROOT, env={**PATIENCE, **os.environ}):
         say(
             "torch's own index did not give the build for this machine (the lines above say why): taking the package "
             "index's, which on Linux brings CUDA, a few GB"

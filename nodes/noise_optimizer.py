@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..optimization import Stopping
+from ..preconditioning.strength import NO_LIMIT, check_strength
 from ..runs.noise_history import NoiseHistory
 from ..runs.report_image import report_image
 from ..runs.run_report import run_report
@@ -17,7 +18,8 @@ from .differentiable.guided_sampling import GuidedSampling
 from .differentiable.memory_modes import MODES
 from .differentiable.model_presets import preset_for
 from .differentiable.run_search import run_search
-from .inputs.methods import DEFAULT_METHOD, Settings
+from .inputs.methods import DEFAULT_METHOD
+from .inputs.settings import Settings
 from .inputs.sockets import CATEGORY, NoiseMethod, Preconditioner, RewardModel
 from .noises.drawn_noise import drawn_noise
 from .noises.optimized_noise import OptimizedNoise
@@ -62,7 +64,7 @@ class NoiseOptimizer(io.ComfyNode):
                     "vae",
                     tooltip="Decodes the picture that is scored. A TAESD is faster and smaller than the full VAE.",
                 ),
-                RewardModel.Input("reward", tooltip="What a better picture is. From the Reward Model Loader."),
+                RewardModel.Input("reward", tooltip="What counts as a better picture. From the Reward Model Loader."),
                 io.String.Input(
                     "prompt",
                     default="",
@@ -74,8 +76,9 @@ class NoiseOptimizer(io.ComfyNode):
                     default=60,
                     min=1,
                     max=10000,
-                    tooltip="How often the noise is improved; for a search without gradients, how many others are "
-                    "tried. More climbs higher and takes longer; 20 shows a change, 60 is good, 200 is the paper's.",
+                    tooltip="How many times the noise is improved or, in a search without gradients, how many other "
+                    "noises are tried. More climbs higher and takes longer: 20 shows a change, 60 is good, the paper "
+                    "uses 200.",
                 ),
                 io.Float.Input(
                     "learning_rate",
@@ -84,7 +87,7 @@ class NoiseOptimizer(io.ComfyNode):
                     max=1000.0,
                     step=0.001,
                     round=False,
-                    tooltip="Size of a step. More climbs faster and leaves the start picture sooner. 0: what suits the "
+                    tooltip="Size of a step. More climbs faster and leaves the first picture sooner. 0: what suits the "
                     "model (FLUX 0.02, SDXL-Turbo 0.1) or the method (ReNO 5); the report names it. Useful for GPER: "
                     "0.005 to 0.2.",
                 ),
@@ -102,21 +105,21 @@ class NoiseOptimizer(io.ComfyNode):
                     default=5,
                     min=0,
                     max=1000,
-                    tooltip="Renew the best picture on the node every so many steps, at most once a second. More saves "
-                    "a moment per picture; useful: 1 to 10. 0: only at the start and the end.",
+                    tooltip="Show the best picture so far on the node every this many steps, at most once a second. A "
+                    "larger number saves a little time; useful: 1 to 10. 0: only at the start and the end.",
                 ),
                 Preconditioner.Input(
                     "projector",
                     optional=True,
-                    tooltip="How GPER keeps the noise noise. Not connected: a White-Gaussian Projector with its "
-                    "defaults. Other methods ignore it; the report says so.",
+                    tooltip="How GPER keeps the noise looking like noise. Not connected: a White-Gaussian Projector "
+                    "with its defaults. Other methods ignore it; the report says so.",
                 ),
                 io.Combo.Input(
                     "memory",
                     options=list(MODES),
                     default="auto",
                     tooltip="recompute: least memory, each step takes longer. keep: fastest, needs room for the whole "
-                    "backward pass; models that the README does not list always keep. auto: what fits.",
+                    "backward pass; models that the pack does not know always keep. auto: what fits.",
                     advanced=True,
                 ),
                 io.Int.Input(
@@ -142,6 +145,26 @@ class NoiseOptimizer(io.ComfyNode):
                     "method",
                     optional=True,
                     tooltip="How to search, from an Optimization Method. Not connected: GPER.",
+                ),
+                io.Int.Input(
+                    "seeds_first",
+                    default=0,
+                    min=0,
+                    max=1024,
+                    tooltip="Try so many seeds first, the noise's own and those after it, and climb from the best. "
+                    "More begins higher; each costs about half a step. Useful: 4 to 32. 0: climb from the noise "
+                    "itself. Searches without gradients ignore it.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=NO_LIMIT,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    round=False,
+                    tooltip="How far the noise may leave its start, as distance in Noise Variations. More climbs "
+                    "higher; less keeps the start's layout and the picture sound. 0.2: siblings; 1: no limit. "
+                    "Searches without gradients ignore it.",
                 ),
             ],
             outputs=[
@@ -182,17 +205,20 @@ class NoiseOptimizer(io.ComfyNode):
         patience=0,
         target_reward=NO_TARGET,
         method=None,
+        seeds_first=0,
+        strength=NO_LIMIT,
     ) -> io.NodeOutput:
         method = (method or DEFAULT_METHOD).with_projector(projector)
         target = None if target_reward == NO_TARGET else target_reward
         stopping = Stopping(steps, time_budget or None, target, patience or None)
+        check_strength(strength)
         latent, text = check_run(
             guider, sigmas, latent_image, vae, reward.model, prompt, learning_rate, memory, method.needs_gradient
         )
         from .live.run_progress import RunProgress  # not at the top: it needs what has just been checked
 
         start = drawn_noise(noise, latent)
-        settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed)
+        settings = Settings(learning_rate, preset_for(guider.model_patcher), latent, noise.seed, seeds_first, strength)
         about = method.text(settings)
         log.info(about)
         scores = ScoreHistory(reward.model, text, reward.limits)
@@ -213,6 +239,7 @@ class NoiseOptimizer(io.ComfyNode):
             f"{about} {scores.about_spreads}".strip(),
             scores.parts,
             progress.images,
+            method.start_seeds(settings, record),
         )
         history = NoiseHistory.of_run(
             result,
@@ -221,6 +248,8 @@ class NoiseOptimizer(io.ComfyNode):
             method=method.label,
             step_size=method.step_size(settings),
             seeds=method.seeds(settings, record),
+            start_seeds=result.start_seeds,
+            strength=strength if method.needs_gradient else NO_LIMIT,
         )
         return io.NodeOutput(
             OptimizedNoise(noise.seed, record.best_noise, history, batch_index=latent.get("batch_index")),

@@ -7,7 +7,9 @@ from comfy_api.latest import io
 
 from ..optimization.local_search import RADIUS
 from ..preconditioning.recipes import OPTIMIZERS
-from .inputs.methods import METHODS, GradientMethod, LocalSearch
+from ..preconditioning.step_schedules import SCHEDULES
+from .inputs.methods import METHODS, GradientMethod
+from .inputs.searches import LocalSearch
 from .inputs.sockets import CATEGORY, NoiseMethod
 
 AS_PUBLISHED = "as published"
@@ -25,22 +27,23 @@ class OptimizationMethod(io.ComfyNode):
             description="How the Noise Optimizer searches: GPER, the published methods it is compared with, or a "
             "search without gradients, which works for every model and reward. A setting that the chosen method does "
             "not use is ignored, and the report says so.",
-            search_aliases=["GPER", "ReNO", "PRNO", "MPGR", "best of n", "random search", "zero-order"],
+            search_aliases=["GPER", "ReNO", "PRNO", "MPGR", "best of n", "random search", "zero-order", "SES"],
             inputs=[
                 io.Combo.Input(
                     "method",
                     options=list(METHODS),
                     default="GPER",
                     tooltip="GPER: gradient ascent that keeps the noise noise. MPGR, PRNO, ReNO: ascent with a "
-                    "penalty. none: plain ascent. best of seeds and local search need no gradient and far less "
-                    "memory: for models that the others refuse.",
+                    "penalty. none: plain ascent. best of seeds, local search and spectral evolution need no gradient "
+                    "and far less memory: for models that the others refuse.",
                 ),
                 io.Combo.Input(
                     "optimizer",
-                    options=[AS_PUBLISHED, "Adam", "Nesterov", "SGD"],
+                    options=[AS_PUBLISHED, "Adam", "Momentum", "Nesterov", "SGD"],
                     default=AS_PUBLISHED,
                     tooltip="How a gradient becomes a step. as published: Adam for GPER and none, AdamW for PRNO, "
-                    "Nesterov for ReNO and MPGR. Ignored by the searches.",
+                    "Nesterov for ReNO and MPGR. Momentum: steps as long as Adam's that keep the noise's values "
+                    "normal. Ignored by the searches.",
                     advanced=True,
                 ),
                 io.Float.Input(
@@ -73,6 +76,15 @@ class OptimizationMethod(io.ComfyNode):
                     "searches.",
                     advanced=True,
                 ),
+                io.Combo.Input(
+                    "step_schedule",
+                    options=list(SCHEDULES),
+                    default="constant",
+                    tooltip="constant: all steps are equally long, as published. falling: they shrink to a twentieth "
+                    "in the course of the planned steps, so a learning rate two or three times as large can be used. "
+                    "Ignored by the searches.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 NoiseMethod.Output(
@@ -83,7 +95,13 @@ class OptimizationMethod(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, method, optimizer=AS_PUBLISHED, penalty_weight=1.0, search_radius=RADIUS, gradient_clip=AS_PUBLISHED
+        cls,
+        method,
+        optimizer=AS_PUBLISHED,
+        penalty_weight=1.0,
+        search_radius=RADIUS,
+        gradient_clip=AS_PUBLISHED,
+        step_schedule="constant",
     ) -> io.NodeOutput:
         if method not in METHODS:
             raise ValueError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
@@ -91,6 +109,8 @@ class OptimizationMethod(io.ComfyNode):
             raise ValueError(f"There is no optimizer {optimizer!r}: choose {AS_PUBLISHED!r}, or Adam.")
         if gradient_clip not in (AS_PUBLISHED, NO_CLIP, *CLIPS):
             raise ValueError(f"gradient_clip is {gradient_clip!r}: choose {AS_PUBLISHED!r}, or 0.03.")
+        if step_schedule not in SCHEDULES:
+            raise ValueError(f"step_schedule is {step_schedule!r}: choose one of {', '.join(SCHEDULES)}.")
         if not (math.isfinite(penalty_weight) and penalty_weight >= 0):
             raise ValueError(f"penalty_weight is {penalty_weight}: set it to 0 or above; 1 is the published strength.")
         if not 0 < search_radius <= math.sqrt(2):
@@ -101,14 +121,15 @@ class OptimizationMethod(io.ComfyNode):
             "penalty_weight": penalty_weight != 1,
             "search_radius": search_radius != RADIUS,
             "gradient_clip": gradient_clip != AS_PUBLISHED,
+            "step_schedule": step_schedule != "constant",
         }
         used = set()
         if isinstance(chosen, LocalSearch):
             used = {"search_radius"}
             chosen = replace(chosen, radius=search_radius)
         if isinstance(chosen, GradientMethod):
-            used = {"optimizer", "gradient_clip"}
-            recipe = chosen.recipe
+            used = {"optimizer", "gradient_clip", "step_schedule"}
+            recipe = replace(chosen.recipe, schedule=step_schedule)
             if changed["optimizer"]:
                 recipe = replace(recipe, optimizer=optimizer)
             if changed["gradient_clip"]:

@@ -35,8 +35,8 @@ class ResizeNoise(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="Of the finer noise that is drawn anew: another seed, other details, the same layout. A "
-                    "smaller size draws none.",
+                    tooltip="For the fine part that is drawn anew: another seed gives other details in the same "
+                    "layout. A smaller size draws none.",
                 ),
                 io.Latent.Input(
                     "latent",

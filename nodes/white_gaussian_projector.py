@@ -35,8 +35,8 @@ class WhiteGaussianProjectorNode(io.ComfyNode):
                 io.Boolean.Input(
                     "project_latent",
                     default=True,
-                    tooltip="Project the noise after each step. On: the noise stays noise however long you run. "
-                    "Off: it can drift, and the picture with it.",
+                    tooltip="Project the noise after each step. On: the noise keeps the spectrum of noise however "
+                    "long you run. Off: it can drift, and the picture with it.",
                 ),
             ],
             outputs=[

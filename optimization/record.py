@@ -95,6 +95,11 @@ class RunRecord:
         return self.reward_history()[self.best_seed, torch.arange(len(self.best_reward))]
 
     @property
+    def best_update(self) -> Tensor:
+        """(B,) int64, after how many updates of the ascent the best came; 0 for what it started from."""
+        return (self.best_step - self.ascent_start).clamp_min(0)
+
+    @property
     def best(self) -> Best:
         """The best of every sample so far, to `go_back` to."""
         return Best(self.best_noise, self.best_reward, self.best_step)

@@ -20,6 +20,9 @@ class LiveRun:
         curves: names, the target first.
         watched: for each curve whether it only watches.
         steps: at the most.
+        seeds: how many are tried before the first step, and the evaluations of how many come first in `history`.
+        seeds_best: mean of the best seed's reward of each picture, once all are tried; None until then, and where none
+            is finite.
         settings: the method in words, shown as they are.
         history: for each evaluation one value per curve, the mean over the pictures, None where it is not finite.
         best: mean of each picture's best reward; None where none is finite.
@@ -38,6 +41,8 @@ class LiveRun:
     watched: list[bool]
     steps: int
     settings: str = ""
+    seeds: int = 0
+    seeds_best: float | None = None
     history: list[list[float | None]] = field(default_factory=list)
     best: float | None = None
     seconds_per_step: float | None = None
@@ -67,6 +72,8 @@ class LiveRun:
             "step": len(self.history) - 1,
             "values": self.history[-1] if self.history else [],
             "best": self.best,
+            "seeds": self.seeds,
+            "seeds_best": self.seeds_best,
             "seconds_per_step": self.seconds_per_step,
             "seconds_left": self.seconds_left,
             "picture_count": self.picture_count,

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from .run_result import RunResult
-from .scores_in_words import number
+from .scores_in_words import finite_or_none, number
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,16 @@ class NoiseHistory:
         model: ComfyUI's name of the model's kind, such as "Flux": a hint, noise fits any model of its latent's shape.
         reward, reward_prompt: what was climbed, and the text it read.
         scores: by reward, of each picture at its best noise; None where the reward was not finite.
-        best_steps: the step of each picture's best noise.
+        best_steps: the step of each picture's best noise; 0 for what the steps began with.
         steps: how many were made.
         method, step_size: how the noise was kept noise, and the learning rate.
         stop_reason: one sentence.
         variation: if it is a variation of the noise with this history, how; one of a variation names both, the first
             one first.
         seeds: of each picture's own noise, where it is a plain draw that was chosen, and not one that was changed.
+        start_seeds: of the noise that each picture's steps began with, where seeds were tried first.
+        start_scores: the reward of each picture there, before the first step; None where it was not finite.
+        strength: how far the noise might leave its start; 1 for no limit.
     """
 
     model: str = ""
@@ -37,6 +40,9 @@ class NoiseHistory:
     stop_reason: str = ""
     variation: str = ""
     seeds: list[int] = field(default_factory=list)
+    start_seeds: list[int] = field(default_factory=list)
+    start_scores: list[float | None] = field(default_factory=list)
+    strength: float = 1.0
 
     @classmethod
     def of_run(cls, result: RunResult, **known: str | float | list[int]) -> NoiseHistory:
@@ -45,7 +51,8 @@ class NoiseHistory:
         return cls(
             reward=result.reward,
             scores=result.best_scores,
-            best_steps=record.best_step.tolist(),
+            best_steps=record.best_update.tolist(),
+            start_scores=finite_or_none(record.start_reward) if record.seeds else [],
             steps=record.steps,
             stop_reason=record.stop_reason,
             **known,
@@ -75,7 +82,7 @@ class NoiseHistory:
                 if not isinstance(value, (int, float) if isinstance(empty, float) else type(empty)):
                     raise TypeError(f"{entry.name} is {value!r}")
                 known[entry.name] = value
-        for scores in known.get("scores", {}).values():
+        for scores in [*known.get("scores", {}).values(), known.get("start_scores", [])]:
             numbers = isinstance(scores, list) and all(
                 score is None or isinstance(score, (float, int)) for score in scores
             )
@@ -85,7 +92,7 @@ class NoiseHistory:
 
     def seeds_text(self) -> str:
         """The seeds in words: one where all pictures have the same."""
-        return ", ".join(map(str, self.seeds if len(set(self.seeds)) > 1 else self.seeds[:1]))
+        return _listed(self.seeds)
 
     def text(self) -> str:
         """What is known, in lines of text."""
@@ -96,12 +103,21 @@ class NoiseHistory:
             lines.append(f"optimized: {self.reward}, {self.steps} steps, {self.method}, step size {self.step_size:g}")
             lines.append(f"stopped: {self.stop_reason}")
             lines.append(f"best at step: {', '.join(map(str, self.best_steps))}")
+        if self.start_seeds:
+            scores = ", ".join(map(number, self.start_scores))
+            lines.append(f"started from seed: {_listed(self.start_seeds)} ({self.reward}: {scores})")
+        if self.strength != 1:
+            lines.append(f"strength: {self.strength:g}")
         lines += [f"{name}: {', '.join(map(number, scores))}" for name, scores in self.scores.items()]
         if self.seeds:
             lines.append(f"seed of the best noise: {self.seeds_text()}")
         if self.reward_prompt:
             lines.append(f"prompt of the reward: {self.reward_prompt}")
         return "\n".join(lines)
+
+
+def _listed(seeds: list[int]) -> str:
+    return ", ".join(map(str, seeds if len(set(seeds)) > 1 else seeds[:1]))
 
 
 UNKNOWN = NoiseHistory()

@@ -19,7 +19,7 @@ def report_image(result: RunResult) -> Tensor:
     curves = {name: [_or_gap(value) for value in values] for name, values in result.curves.items()}
     captions = [
         (f"start: {number(start)}", f"best: {number(best)}, step {int(step)}")
-        for start, best, step in zip(record.rewards[0], record.best_reward, record.best_step, strict=True)
+        for start, best, step in zip(record.rewards[0], record.best_reward, record.best_update, strict=True)
     ]
     sheet = draw_run_sheet(
         headline(result),

@@ -24,6 +24,7 @@ def summary(result: RunResult) -> str:
     lines = [
         f"{_best_steps(record)} {record.steps} steps in {record.elapsed:.1f} s, {record.seconds_per_step:.2f} s per "
         f"step. Stopped: {record.stop_reason}.",
+        *_seeds(record),
         result.about,
         _whiteness(record.best_noise),
     ]
@@ -44,22 +45,32 @@ def run_report(result: RunResult) -> str:
     lines = [headline(result) + ".", summary(result)]
     if result.parts:
         lines += ["", "mean over the pictures  start     at the end  over the steps"]
-        for name in result.parts:
+        for name, scores in result.parts.items():
             curve = curves[name]
-            lines.append(f"{name:<22}  {number(curve[0]):<8}  {number(curve[-1]):<10}  {sparkline(curve)}")
+            lines.append(
+                f"{name:<22}  {number(finite_mean(scores[0])):<8}  {number(curve[-1]):<10}  {sparkline(curve)}"
+            )
     stats = measure_whiteness(record.best_noise.float(), result.start.float())
-    lines += ["", "picture  start     best      at step  norm/sqrt(N)  flatness  cosine to start"]
+    seeds = bool(result.start_seeds)
+    lines += [
+        "",
+        f"picture  start     {'from seed             with      ' * seeds}best      at step  norm/sqrt(N)  flatness  "
+        "cosine to start",
+    ]
     for i in range(len(record.best_reward)):
         lines.append(
-            f"{i + 1:<7}  {number(history[0, i]):<8}  {number(record.best_reward[i]):<8}  "
-            f"{int(record.best_step[i]):<7}  "
+            f"{i + 1:<7}  {number(history[0, i]):<8}  "
+            + (f"{result.start_seeds[i]:<20}  {number(record.start_reward[i]):<8}  " if seeds else "")
+            + f"{number(record.best_reward[i]):<8}  {int(record.best_update[i]):<7}  "
             f"{stats.relative_norm[i]:<12.4f}  {stats.spectral_flatness[i]:<8.4f}  {stats.cosine_to_start[i]:.4f}"
         )
     return "\n".join(lines)
 
 
 def _best_steps(record: RunRecord) -> str:
-    first, last = int(record.best_step.min()), int(record.best_step.max())
+    first, last = int(record.best_update.min()), int(record.best_update.max())
+    if record.seeds and last == 0:
+        return "No step was better than the best seed." if record.steps else "Only seeds were tried."
     if record.went_back:
         return f"The noise is that of step {last}." if first == last else f"The noises are of steps {first} to {last}."
     if record.steps == 0:
@@ -73,19 +84,33 @@ def _best_steps(record: RunRecord) -> str:
     return f"The best noise of each of the {pictures} pictures came {when}."
 
 
+def _seeds(record: RunRecord) -> list[str]:
+    """What the seeds gave and what the steps added, in the mean over the pictures for which both are known."""
+    if record.seeds < 2:
+        return []
+    first, start, best = record.rewards[0], record.start_reward, record.best_reward
+    tried = f"Of {record.seeds} seeds the best one"
+    gave = finite_mean(start - first)
+    said = f"{tried} was {gave:.4f} better than the first" if gave else f"{tried} was the first"
+    added = finite_mean(best - start) if record.steps else None
+    return [f"{said}; the steps added {added:.4f}." if added is not None else f"{said}."]
+
+
 def _incidents(record: RunRecord) -> list[str]:
+    begins = record.ascent_start
     lines = [
-        f"Picture {incident.sample + 1} was left at its best from step {incident.step} on: {incident.what}."
+        f"Picture {incident.sample + 1} was left at its best from step {incident.step - begins} on: {incident.what}."
         for incident in record.incidents
         if incident.taken_out
     ]
     passed_over = [incident for incident in record.incidents if not incident.taken_out]
     for sample in sorted({incident.sample for incident in passed_over}):
-        steps = [str(incident.step) for incident in passed_over if incident.sample == sample]
+        steps = [str(incident.step + bool(begins)) for incident in passed_over if incident.sample == sample]
         listed = ", ".join(steps[:MAX_STEPS_LISTED]) + (" and more" if len(steps) > MAX_STEPS_LISTED else "")
+        tried, kind = (record.seeds, "seed") if begins else (len(record.rewards), "step")
         lines.append(
-            f"Picture {sample + 1} had no finite score at {len(steps)} of {len(record.rewards)} noises, which were "
-            f"passed over (step {listed})."
+            f"Picture {sample + 1} had no finite score at {len(steps)} of {tried} noises, which were passed over "
+            f"({kind} {listed})."
         )
     return lines
 

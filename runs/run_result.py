@@ -29,6 +29,7 @@ class RunResult:
         parts: of each reward of a mix, by name, its scores (B,) per evaluation, float32 on the CPU; empty for a single
             reward.
         images: small ones of the start and of the best; None where none were kept.
+        start_seeds: of the noise that each picture's steps began with, where seeds were tried first.
     """
 
     record: RunRecord
@@ -38,12 +39,16 @@ class RunResult:
     about: str = ""
     parts: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
     images: KeptImages | None = None
+    start_seeds: Sequence[int] = ()
 
     @property
     def curves(self) -> dict[str, list[float | None]]:
-        """Per reward, what was climbed first: the mean over the pictures at each evaluation, None if none is finite."""
-        scores = {self.reward: self.record.rewards, **self.parts}
-        return {name: [finite_mean(of_step) for of_step in steps] for name, steps in scores.items()}
+        """Per reward, what was climbed first: the mean over the pictures at each step, None if none is finite.
+
+        Seeds that were tried first are not in it, unless the run ended among them.
+        """
+        scores, begins = {self.reward: self.record.rewards, **self.parts}, self.record.ascent_start
+        return {name: [finite_mean(of_step) for of_step in steps[begins:] or steps] for name, steps in scores.items()}
 
     @property
     def best_scores(self) -> dict[str, list[float | None]]:

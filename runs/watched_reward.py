@@ -34,7 +34,7 @@ class WatchedReward:
         self._before_the_fall = None
 
     def read(self, scores: Tensor, step: Step, images: KeptImages) -> str | None:
-        """Look at the scores of a step.
+        """Look at the scores of a step; seeds that are tried first are passed over, since each is another picture.
 
         Where they end the run, record and images go back to their best from before the fall: what came later is better
         by fooling the other rewards.
@@ -47,6 +47,8 @@ class WatchedReward:
         Returns:
             why they end the run; None where they do not.
         """
+        if step.index < step.record.ascent_start:
+            return None
         before = torch.full_like(scores, math.nan) if self._scores is None else self._scores
         self._scores = torch.where(scores.isfinite(), scores, before)
         mean = float(self._scores.nanmean())
@@ -60,5 +62,6 @@ class WatchedReward:
         step.record.go_back(best)
         return (
             f"{self.name}, which is watched, was more than {self.limit.drop:g} below its best ({self._highest:.4g}) "
-            f"for {self.limit.steps} steps; the best noise from before it fell, up to step {last}, is handed on"
+            f"for {self.limit.steps} steps; the best noise from before it fell, up to step "
+            f"{last - step.record.ascent_start}, is handed on"
         )

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -167,7 +168,8 @@ FAKE_UV = """
 import json, os, sys
 calls = os.environ["CALLS"]
 with open(calls, "a") as log:
-    log.write(json.dumps([sys.argv[1:], os.environ.get("UV_HTTP_RETRIES")]) + "\\n")
+    patience = {name: value for name, value in os.environ.items() if name.startswith("UV_HTTP")}
+    log.write(json.dumps([sys.argv[1:], patience]) + "\\n")
 if "--torch-backend=auto" in sys.argv and os.environ.get("OUT_OF_REACH"):
     sys.exit("no such host")
 """
@@ -198,13 +200,45 @@ def installs(checkout, tmp_path):
 
 
 def test_torch_is_asked_for_in_the_build_for_this_machine(installs):
-    output, calls = installs()
-    assert calls == [[["--torch-backend=auto", "torch==0.0.1", "torchvision==0.0.2"], "1"]] and output == ""
+    output, [[arguments, patience]] = installs()
+    assert arguments == ["--torch-backend=auto", "torch==0.0.1", "torchvision==0.0.2"] and output == ""
+    tries = 1 + int(patience["UV_HTTP_RETRIES"])
+    assert tries * (int(patience["UV_HTTP_CONNECT_TIMEOUT"]) + int(patience["UV_HTTP_TIMEOUT"])) <= 60
+    assert installs(UV_HTTP_TIMEOUT="300")[1][0][1]["UV_HTTP_TIMEOUT"] == "300"
 
 
 def test_an_index_of_torch_out_of_reach_is_said_in_words(installs):
     output, calls = installs(OUT_OF_REACH="1")
     assert "taking the package index's" in output and len(calls) == 1
+
+
+@pytest.mark.parametrize("silent", ["index", "proxy"])
+def test_an_index_that_accepts_and_never_answers_is_given_up(checkout, silent):
+    """By uv itself, whose seconds of patience are fewer here; the connection stays open and nobody says a word."""
+    if subprocess.run([sys.executable, "-m", "uv", "--version"], capture_output=True).returncode:
+        pytest.skip("there is no uv")
+    # A name that is not torch's comes from the package index, the others from torch's own, by https.
+    (checkout / "requirements-dev.txt").write_text("torchless==0.0.1\n" if silent == "index" else "torch==0.0.1\n")
+    code = (
+        "import run, sys; run.install_torch(sys.executable, [sys.executable, '-m', 'uv', 'pip', 'install', '--dry-run',"
+    )
+    code += " '--python', sys.executable, '--no-cache'])"
+    known = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        environment = {"UV_DEFAULT_INDEX": f"{address}/simple"} if silent == "index" else {"HTTPS_PROXY": address}
+        environment |= {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "1", "UV_HTTP_CONNECT_TIMEOUT": "1"}
+        begun = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=checkout,
+            env={**known, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 0 and "taking the package index's" in done.stdout, done.stderr
+    assert "timed out" in done.stderr and time.monotonic() - begun < 30
 
 
 def test_the_build_that_the_user_chose_stays(installs):

@@ -5,35 +5,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from torch import Tensor
-
-from ...optimization import Preconditioner, RunRecord, Step, Stopping, ascend, best_of_seeds, local_search
-from ...optimization.local_search import RADIUS
+from ...optimization import Preconditioner, RunRecord, SeedsFirst, Step, Stopping, ascend
 from ...preconditioning import RECIPES, Recipe, Unconstrained, WhiteGaussianProjector
-from ...preconditioning.recipes import SEARCH_RETRACTION
-from ..differentiable.model_presets import ModelPreset, learning_rate_text
-
-OWN_LEARNING_RATE = 0.0  # the Noise Optimizer's learning_rate that stands for the method's or the model's own
+from ...preconditioning.strength import NO_LIMIT
+from ..differentiable.model_presets import learning_rate_text
+from .searches import EvolutionSearch, LocalSearch, SeedSearch
+from .settings import OWN_LEARNING_RATE, Settings, ignored
 
 Search = Callable[..., RunRecord]
 Callback = Callable[[Step], str | None]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the Noise Optimizer was given.
-
-    Attributes:
-        learning_rate: its widget.
-        preset: of the model.
-        latent: LATENT to draw noise for.
-        seed: of the start noise.
-    """
-
-    learning_rate: float
-    preset: ModelPreset
-    latent: dict
-    seed: int
 
 
 class Method(Protocol):
@@ -67,6 +47,10 @@ class Method(Protocol):
         """The seed of each picture's best noise, where that is a plain draw; else empty."""
         ...
 
+    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
+        """The seed of each picture's noise that the ascent started from, where seeds were tried first; else empty."""
+        ...
+
     def with_projector(self, projector: Preconditioner | None) -> "Method":
         """The method with the projector that is connected to the Noise Optimizer, or the same if it uses none."""
         ...
@@ -91,24 +75,37 @@ class GradientMethod:
         return f"{self.name} ({settings})" if settings else self.name
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
-        chosen = self.recipe.arguments(self.step_size(settings))
-        return partial(ascend, **chosen, stopping=stopping, callback=callback)
+        chosen = replace(self.recipe, strength=settings.strength).arguments(self.step_size(settings))
+        first = SeedsFirst(settings.seeds_first, settings.draw) if settings.seeds_first > 1 else None
+        return partial(ascend, **chosen, stopping=stopping, callback=callback, seeds_first=first)
 
     def step_size(self, settings: Settings) -> float:
         return settings.learning_rate or self.recipe.learning_rate(settings.preset.learning_rate)
 
     def text(self, settings: Settings) -> str:
         recipe = self.recipe
-        how = [recipe.optimizer, f"gradient clip {recipe.clip:g}" if recipe.clip else "no gradient clip"]
-        about_noise = _settings(recipe.preconditioner)
-        said = f"Method: {self.name} ({', '.join(how + [about_noise] * bool(about_noise))}).{_ignored(self.unused)}"
+        how = [
+            recipe.optimizer + (", steps that fall" if recipe.schedule == "falling" else ""),
+            f"gradient clip {recipe.clip:g}" if recipe.clip else "no gradient clip",
+            _settings(recipe.preconditioner),
+        ]
+        said = [f"Method: {self.name} ({', '.join(filter(None, how))}).{ignored(self.unused)}"]
+        if settings.seeds_first > 1:
+            said.append(f"Starts from the best of {settings.seeds_first} seeds, the noise's own and those after it.")
+        if settings.strength != NO_LIMIT:
+            said.append(f"Stays within strength {settings.strength:g} of its start.")
         if recipe.adaptive:
-            return f"{said} {learning_rate_text(settings.preset, settings.learning_rate)}"
-        source = "the method's own" if settings.learning_rate == OWN_LEARNING_RATE else "set by hand"
-        return f"{said} {settings.preset.name}: learning rate {self.step_size(settings):g}, {source}."
+            said.append(learning_rate_text(settings.preset, settings.learning_rate))
+        else:
+            source = "the method's own" if settings.learning_rate == OWN_LEARNING_RATE else "set by hand"
+            said.append(f"{settings.preset.name}: learning rate {self.step_size(settings):g}, {source}.")
+        return " ".join(said)
 
     def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
         return []
+
+    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
+        return [settings.seed_of(step) for step in record.best_seed.tolist()] if record.seeds else []
 
     def with_projector(self, projector: Preconditioner | None) -> "GradientMethod":
         if projector is None:
@@ -116,86 +113,6 @@ class GradientMethod:
         if not isinstance(self.recipe.preconditioner, WhiteGaussianProjector):
             return replace(self, unused=(*self.unused, "projector"))
         return replace(self, recipe=replace(self.recipe, preconditioner=projector))
-
-
-@dataclass(frozen=True)
-class SeedSearch:
-    """Best of seeds: step k tries the noise that RandomNoise has for the start's seed plus k."""
-
-    unused: tuple[str, ...] = ()
-    name: str = "best of seeds"
-    needs_gradient: bool = False
-
-    @property
-    def label(self) -> str:
-        return self.name
-
-    def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
-        import comfy.sample
-
-        latent = settings.latent
-
-        def draw(step: int) -> Tensor:
-            seed = _seed_of(settings, step)
-            return comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
-
-        return partial(best_of_seeds, draw=draw, stopping=stopping, callback=callback)
-
-    def step_size(self, settings: Settings) -> float:
-        return 0.0
-
-    def text(self, settings: Settings) -> str:
-        return (
-            f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus its step."
-            f"{_ignored(_with_learning_rate(self.unused, settings))}"
-        )
-
-    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        return [_seed_of(settings, step) for step in record.best_step.tolist()]
-
-    def with_projector(self, projector: Preconditioner | None) -> "SeedSearch":
-        return self if projector is None else replace(self, unused=(*self.unused, "projector"))
-
-
-def _seed_of(settings: Settings, step: int) -> int:
-    return (settings.seed + step) % 2**64
-
-
-@dataclass(frozen=True)
-class LocalSearch:
-    """Zero-order local search on the white-Gaussian set; radius as for `local_search`."""
-
-    radius: float = RADIUS
-    unused: tuple[str, ...] = ()
-    name: str = "local search"
-    needs_gradient: bool = False
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} (radius {self.radius:g})"
-
-    def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
-        return partial(
-            local_search,
-            retract=SEARCH_RETRACTION,
-            radius=self.radius,
-            seed=settings.seed,
-            stopping=stopping,
-            callback=callback,
-        )
-
-    def step_size(self, settings: Settings) -> float:
-        return 0.0
-
-    def text(self, settings: Settings) -> str:
-        ignored = _ignored(_with_learning_rate(self.unused, settings))
-        return f"Method: {self.name}, without gradients, radius {self.radius:g}.{ignored}"
-
-    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        return []
-
-    def with_projector(self, projector: Preconditioner | None) -> "LocalSearch":
-        return self if projector is None else replace(self, unused=(*self.unused, "projector"))
 
 
 def _projects_nothing(preconditioner: Preconditioner) -> bool:
@@ -220,15 +137,8 @@ def _settings(preconditioner: Preconditioner) -> str:
     return f"block size {preconditioner.block_size}, {' and '.join(projected)} projected"
 
 
-def _with_learning_rate(unused: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
-    return unused if settings.learning_rate == OWN_LEARNING_RATE else (*unused, "learning_rate")
-
-
-def _ignored(unused: tuple[str, ...]) -> str:
-    return f" Not used by this method: {', '.join(unused)}." if unused else ""
-
-
 METHODS: dict[str, Method] = {
-    method.name: method for method in (*map(GradientMethod, RECIPES.values()), SeedSearch(), LocalSearch())
+    method.name: method
+    for method in (*map(GradientMethod, RECIPES.values()), SeedSearch(), LocalSearch(), EvolutionSearch())
 }
 DEFAULT_METHOD = METHODS["GPER"]

@@ -78,7 +78,8 @@ class RunProgress:
         preview = None
         if step.index == 0 or (self.preview_every and step.index % self.preview_every == 0):
             preview = self._show_images()
-        self.bar.update_absolute(step.index, preview=preview)
+        evaluations = step.record.ascent_start + self.stopping.steps
+        self.bar.update_absolute(step.index, evaluations, preview)
         self._send()
         return STOPPED if self.live.stop_requested else watched_fell
 
@@ -95,13 +96,23 @@ class RunProgress:
     def _note(self, step: Step) -> None:
         parts = [scores[-1] for scores in self.scores.parts.values()]
         record, live = step.record, self.live
+        live.seeds = record.ascent_start
         live.seconds_per_step = record.seconds_per_step
-        recent = record.seconds[1:-1][-STEPS_AVERAGED:] or record.seconds
-        live.seconds_left = sum(recent) / len(recent) * (self.stopping.steps - step.index)
-        if self.stopping.seconds is not None:
-            live.seconds_left = max(0.0, min(live.seconds_left, self.stopping.seconds - record.elapsed))
+        live.seconds_left = self._seconds_left(record)
+        if record.seeds and step.index >= record.seeds and live.seeds_best is None:
+            live.seeds_best = finite_mean(record.start_reward)
         live.best = finite_mean(record.best_reward)
         live.history.append([finite_mean(values) for values in (step.rewards, *parts)])
+
+    def _seconds_left(self, record: RunRecord) -> float | None:
+        """None among the seeds, which do not tell how long a step takes."""
+        spent = record.seconds[record.ascent_start :]
+        recent = spent[1:-1][-STEPS_AVERAGED:] or spent
+        left = sum(recent) / len(recent) * (self.stopping.steps - record.steps) if recent else None
+        if self.stopping.seconds is None:
+            return left
+        budget = max(0.0, self.stopping.seconds - record.elapsed)
+        return budget if left is None else min(left, budget)
 
     def _show_images(self) -> tuple[str, object, int] | None:
         """Bring the live view's pictures up to date, not too often; returns ComfyUI's own preview, if it is on."""

@@ -8,8 +8,8 @@ import torch
 pytestmark = pytest.mark.numerical
 
 STEPS = 2
-METHODS = ["GPER", "MPGR", "PRNO", "ReNO", "none", "best of seeds", "local search"]
-SEARCHES = ["best of seeds", "local search"]
+METHODS = ["GPER", "MPGR", "PRNO", "ReNO", "none", "best of seeds", "local search", "spectral evolution"]
+SEARCHES = METHODS[-3:]
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +51,16 @@ def test_not_connected_is_gper(optimize, wires):
 @pytest.mark.parametrize("method", SEARCHES)
 def test_searches_build_no_graph_and_do_not_switch_the_host(optimize, monkeypatch, method):
     import comfy.model_management
-    from gper_pack.nodes.live.run_progress import RunProgress
+    from gper_pack.nodes.live import run_progress
 
     seen = []
-    original = RunProgress.__call__
+    original = run_progress.RunProgress.__call__
 
     def watch(self, step):
         seen.append((step.images.requires_grad, comfy.model_management.in_training, torch.is_inference_mode_enabled()))
         return original(self, step)
 
-    monkeypatch.setattr(RunProgress, "__call__", watch)
+    monkeypatch.setattr(run_progress.RunProgress, "__call__", watch)
     optimize(method)
     assert seen == [(False, False, True)] * (STEPS + 1)
 
@@ -86,9 +86,9 @@ def test_a_reward_without_a_gradient_can_be_searched(optimize, wires, method):
         def forward(self, images, prompts=None):
             return (images > 0.5).float().mean((1, 2, 3))
 
-    output = optimize(method, reward=RewardHandle(BrightPixels()), steps=6)
+    output = optimize(method, reward=RewardHandle(BrightPixels()), steps=15)
     history = torch.tensor(output.ui["reward_history"])
-    assert len(history) == 7 and (history.max(0).values > history[0]).all()
+    assert len(history) == 16 and (history.max(0).values > history[0]).all()
 
 
 def test_best_of_seeds_finds_the_noise_of_another_seed(optimize, wires):
@@ -131,6 +131,27 @@ def test_local_search_stays_on_the_white_gaussian_set(optimize, wires):
     assert moved.any() and (apart[moved] < 1e-4).all()
 
 
+def test_spectral_evolution_keeps_the_details_of_the_noise(optimize, wires):
+    """Blocks of 8 by 8, the whole of a small latent: each channel is shifted as a whole."""
+    noise = noise_of(optimize("spectral evolution", steps=8), wires)
+    moved = noise - wires["noise"].generate_noise(wires["latent_image"])
+    assert moved.abs().amax() > 0.01
+    torch.testing.assert_close(moved, moved.mean((-2, -1), keepdim=True).expand_as(moved), rtol=0, atol=1e-5)
+
+
+def test_steps_that_fall_are_named_and_shorter(optimize, wires):
+    """With plain steps a shorter step is less of a way; the first one is the same."""
+    start = wires["noise"].generate_noise(wires["latent_image"])
+    constant, falling = (
+        optimize("none", {"optimizer": "Momentum", "step_schedule": schedule}, steps=6, learning_rate=0.05)
+        for schedule in ("constant", "falling")
+    )
+    assert "(Momentum, steps that fall, gradient clip 0.03)" in falling.args[2] and "fall" not in constant.args[2]
+    ways = [(noise_of(output, wires) - start).flatten(1).norm(dim=1) for output in (constant, falling)]
+    assert (ways[1] < 0.8 * ways[0]).all()
+    assert constant.ui["reward_history"][1] == falling.ui["reward_history"][1]
+
+
 @pytest.mark.parametrize("sigmas", [[1.0, 0.0], [1.0, 0.6, 0.0]])
 @pytest.mark.parametrize("method", SEARCHES)
 def test_the_stock_nodes_paint_the_picture_that_was_found(optimize, wires, method, sigmas):
@@ -149,8 +170,12 @@ NOT_USED = {
     "GPER": "penalty_weight, search_radius",
     **{name: "search_radius, projector" for name in ("MPGR", "PRNO", "ReNO")},
     "none": "penalty_weight, search_radius, projector",
-    "best of seeds": "optimizer, penalty_weight, search_radius, gradient_clip, projector, learning_rate",
-    "local search": "optimizer, penalty_weight, gradient_clip, projector, learning_rate",
+    "best of seeds": "optimizer, penalty_weight, search_radius, gradient_clip, step_schedule, projector, "
+    "learning_rate, seeds_first, strength",
+    "local search": "optimizer, penalty_weight, gradient_clip, step_schedule, projector, learning_rate, seeds_first, "
+    "strength",
+    "spectral evolution": "optimizer, penalty_weight, search_radius, gradient_clip, step_schedule, projector, "
+    "learning_rate, seeds_first, strength",
 }
 
 
@@ -159,12 +184,15 @@ def test_what_a_method_does_not_use_is_ignored_and_named(optimize, wires, method
     """One rule for widgets and for the projector."""
     from gper_pack.preconditioning import WhiteGaussianProjector
 
-    options = dict(optimizer="SGD", penalty_weight=2.0, search_radius=0.1, gradient_clip="1")
-    output = optimize(method, options, projector=WhiteGaussianProjector(4), learning_rate=0.05)
+    options = dict(
+        optimizer="SGD", penalty_weight=2.0, search_radius=0.1, gradient_clip="1", step_schedule="falling"
+    )
+    climb = dict(learning_rate=0.05, seeds_first=2, strength=0.5)
+    output = optimize(method, options, projector=WhiteGaussianProjector(4), **climb)
     assert f"Not used by this method: {NOT_USED[method]}." in output.args[2]
     own = {name: value for name, value in options.items() if name not in NOT_USED[method]}
     projector = None if "projector" in NOT_USED[method] else WhiteGaussianProjector(4)
-    alone = optimize(method, own, projector=projector, learning_rate=0.05)
+    alone = optimize(method, own, projector=projector, **climb)
     assert torch.equal(noise_of(output, wires), noise_of(alone, wires))
     assert "Not used" not in optimize(method).args[2]
 
@@ -210,6 +238,8 @@ def test_gper_uses_the_projector_that_is_connected(optimize, wires):
         ("MPGR", {"gradient_clip": "none"}, {}, 50.0, None),
         ("GPER", {"gradient_clip": "1"}, {}, 0.02, 1.0),
         ("ReNO", {}, {"learning_rate": 2.0}, 2.0, 0.1),
+        ("GPER", {"optimizer": "Momentum"}, {}, 0.02, 0.03),
+        ("ReNO", {"optimizer": "Momentum", "step_schedule": "falling"}, {}, 0.02, 0.1),
     ],
 )
 def test_step_size_and_clip(optimize, method_of, monkeypatch, method, options, changes, rate, clip):
@@ -246,6 +276,7 @@ def test_the_penalty_weight_multiplies_the_published_one(method_of, method):
         (dict(method="gper"), "There is no method"),
         (dict(method="GPER", optimizer="LBFGS"), "There is no optimizer"),
         (dict(method="GPER", gradient_clip="2"), "gradient_clip is '2'"),
+        (dict(method="GPER", step_schedule="rising"), "step_schedule is 'rising'"),
         (dict(method="ReNO", penalty_weight=math.nan), "penalty_weight is nan"),
         (dict(method="GPER", penalty_weight=-1.0), "penalty_weight is -1"),
         (dict(method="local search", search_radius=math.nan), "search_radius is nan"),

@@ -9,6 +9,8 @@ import torch
 from optimization import SeedsFirst, Stopping, ascend, best_of_seeds
 from preconditioning import WhiteGaussianProjector
 
+pytestmark = pytest.mark.numerical
+
 SHAPE = (3, 4, 4)
 
 

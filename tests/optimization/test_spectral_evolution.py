@@ -10,6 +10,8 @@ from optimization import Stopping, spectral_evolution_search
 from optimization.local_search import SEED_SHIFT
 from preconditioning import HaarBand
 
+pytestmark = pytest.mark.numerical
+
 SHAPE = (2, 16, 32)
 TARGETS = torch.randn(3, 1, *SHAPE, generator=torch.Generator().manual_seed(9))
 

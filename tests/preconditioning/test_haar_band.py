@@ -6,6 +6,8 @@ import torch
 
 from preconditioning import HaarBand
 
+pytestmark = pytest.mark.numerical
+
 
 def haar_matrix(length, level):
     """Rows of the orthonormal transform's scaling functions, by averaging pairs `level` times."""

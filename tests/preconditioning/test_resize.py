@@ -12,6 +12,8 @@ from preconditioning.whiteness_verdict import WHITE
 
 from .white_set import in_white_set
 
+pytestmark = pytest.mark.numerical
+
 SIZES = [
     ((2, 4, 16, 16), (32, 32)),
     ((2, 4, 32, 32), (16, 16)),

@@ -13,6 +13,8 @@ from preconditioning.recipes import OPTIMIZERS
 from preconditioning.step_schedules import SCHEDULES, falling
 from preconditioning.unit_momentum import UnitMomentum
 
+pytestmark = pytest.mark.numerical
+
 SHAPE = (2, 4, 8, 8)
 
 

@@ -10,6 +10,8 @@ from preconditioning.strength import nearest_white_within, retraction_within, tu
 
 from .white_set import in_white_set
 
+pytestmark = pytest.mark.numerical
+
 SHAPE = (3, 4, 8, 8)
 STRENGTHS = (0.003, 0.05, 0.2, 0.5, 0.9)
 

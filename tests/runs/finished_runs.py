@@ -9,9 +9,10 @@ from .noises import noise
 NAN = torch.nan
 
 
-def finished(rewards, parts=None, incidents=(), typical_range=(0.0, 100.0), **known):
-    """A run of two pictures. rewards: (evaluations, 2) of what was climbed. parts: the same of each reward of a mix."""
-    record = RunRecord.start(noise())
+def finished(rewards, parts=None, incidents=(), typical_range=(0.0, 100.0), seeds=0, **known):
+    """A run of two pictures. rewards: (evaluations, 2) of what was climbed. parts: the same of each reward of a mix.
+    seeds: how many of the evaluations were planned as seeds."""
+    record = RunRecord.start(noise(), seeds)
     for step, row in enumerate(rewards):
         record.add(noise(seed=step), torch.tensor(row))
         record.seconds.append(0.5)

@@ -62,6 +62,7 @@ def damaged(path, **changes):
         (dict(scores="{"), "header .* is damaged"),
         (dict(steps='"many"'), "header .* is damaged"),
         (dict(scores='{"beauty": ["high"]}'), "header .* is damaged"),
+        (dict(start_scores='["high"]'), "header .* is damaged"),
         (dict(shape="[1, 2]"), r"shape \[1, 2\], but holds"),
         (dict(tensor=noise().long()), "int64"),
         (dict(tensor=noise() * torch.inf), "not finite"),

@@ -11,6 +11,8 @@ from gper_pack.runs.scores_in_words import BARS, sparkline
 from .finished_runs import NAN, finished
 
 RISING = [[1.0, 2.0], [3.0, 2.5], [2.0, 4.0]]
+SEEDS = [[1.0, 2.0], [3.0, 1.5], [0.0, 2.5]]  # the second one and the third
+FROM_SEEDS = SEEDS + [[3.0, 2.5], [4.0, 2.0], [5.0, 3.0]]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,17 @@ def test_the_headline_is_about_what_is_finite(rewards, said):
          "Picture 2 was left at its best from step 1 on: the gradient is zero."),
         (dict(rewards=RISING * 3, incidents=[(step, 0, "", False) for step in range(7)]),
          "Picture 1 had no finite score at 7 of 9 noises, which were passed over (step 0, 1, 2, 3, 4 and more)."),
+        (dict(rewards=FROM_SEEDS, seeds=3),
+         "The best noise of each of the 2 pictures came at step 2. 2 steps in"),
+        (dict(rewards=FROM_SEEDS, seeds=3),
+         "Of 3 seeds the best one was 1.2500 better than the first; the steps added 1.2500."),
+        (dict(rewards=[[9.0, 9.0], *FROM_SEEDS[1:]], seeds=3), "Of 3 seeds the best one was the first; the steps"),
+        (dict(rewards=[*SEEDS, [3.0, 2.5], [1.0, 1.0]], seeds=3), "No step was better than the best seed. 1 steps"),
+        (dict(rewards=SEEDS[:2], seeds=3), "Only seeds were tried. 0 steps"),
+        (dict(rewards=SEEDS[:2], seeds=3), "Of 2 seeds the best one was 1.0000 better than the first.\n"),
+        (dict(rewards=FROM_SEEDS, seeds=3, incidents=[(4, 1, "the gradient is zero"), (1, 0, "", False)]),
+         "Picture 2 was left at its best from step 1 on: the gradient is zero.\n"
+         "Picture 1 had no finite score at 1 of 3 noises, which were passed over (seed 2)."),
     ],
 )  # fmt: skip
 def test_what_happened_is_said(run, said):
@@ -46,7 +59,8 @@ def test_what_happened_is_said(run, said):
 
 def test_what_is_ordinary_is_not_mentioned():
     said = summary(finished(RISING))
-    assert not any(word in said for word in ("ordinary pictures", "finite", "left at its best"))
+    assert not any(word in said for word in ("ordinary pictures", "finite", "left at its best", "seed"))
+    assert "Of 1 seeds" not in summary(finished(SEEDS[:1], seeds=3))
 
 
 def test_the_tables_hold_every_reward_and_picture():
@@ -56,6 +70,20 @@ def test_the_tables_hold_every_reward_and_picture():
     first, second = (line.split() for line in report[-2:])
     assert first[:4] == ["1", "1.0000", "3.0000", "1"] and second[:4] == ["2", "2.0000", "4.0000", "2"]
     assert not any(line.startswith("mean over the pictures") for line in run_report(finished(RISING)).splitlines())
+
+
+def test_the_tables_tell_the_seeds_that_the_steps_began_with():
+    """The curve is that of the steps; the start is the noise that was given."""
+    parts = {"beauty": [[0.0, 0.0], [9.0, 9.0], [5.0, 5.0], [1.0, 1.0], [2.0, 2.0], [8.0, 8.0]]}
+    report = run_report(finished(FROM_SEEDS, parts, seeds=3, start_seeds=[2**64 - 1, 12])).splitlines()
+    (beauty,) = (line.split() for line in report if line.startswith("beauty"))
+    assert beauty[1:] == ["0.0000", "8.0000", f"{BARS[0]}{BARS[1]}{BARS[-1]}"]
+    head, first, second = report[-3:]
+    assert first.split()[:6] == ["1", "1.0000", str(2**64 - 1), "3.0000", "5.0000", "2"]
+    assert second.split()[:6] == ["2", "2.0000", "12", "2.5000", "3.0000", "2"]
+    for word in ("from seed", "with", "best", "at step"):
+        assert head.index(word) == {"from seed": 19, "with": 41, "best": 51, "at step": 61}[word]
+    assert first.index("3.0000") == 41 and first.index("5.0000") == 51 and first.rindex(" 2 ") + 1 == 61
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,22 @@ def test_the_history_of_a_noise():
     assert NoiseHistory.from_header(history.header()) == history
 
 
+def test_the_history_tells_the_seed_that_the_steps_began_with():
+    """Steps are counted from there, and the curve begins there."""
+    seeds, steps = [[1.0, 2.0], [3.0, NAN]], [[3.0, 2.0], [4.0, 1.0], [3.5, 1.0]]
+    result = finished(seeds + steps, {"beauty": [[float(k), 0.0] for k in range(5)]}, seeds=2)
+    assert result.curves == {"mix": [2.5, 2.5, 2.25], "beauty": [1.0, 1.5, 2.0]}
+    assert result.best_scores == {"mix": [4.0, 2.0], "beauty": [3.0, 0.0]}
+    history = NoiseHistory.of_run(result, start_seeds=[8, 7], strength=0.2)
+    assert (history.best_steps, history.steps, history.start_scores) == ([1, 0], 2, [3.0, 2.0])
+    assert NoiseHistory.from_header(history.header()) == history
+    assert "started from seed: 8, 7 (mix: 3.0000, 2.0000)\nstrength: 0.2\n" in history.text()
+    ended = finished(seeds, seeds=5)
+    assert ended.curves == {"mix": [1.5, 3.0]} and NoiseHistory.of_run(ended).best_steps == [0, 0]
+    plain = NoiseHistory.of_run(finished(REWARDS))
+    assert plain.start_scores == [] and "seed" not in plain.text() and "strength" not in plain.text()
+
+
 @pytest.mark.parametrize("how, said", [(["a"], "variation: a;"), (["a", "b"], "variation: a, then b;")])
 def test_a_variation_names_every_walk(how, said):
     history = NoiseHistory.of_run(finished(REWARDS))

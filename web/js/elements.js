@@ -13,6 +13,11 @@ export function svg(tag, attributes) {
   return made;
 }
 
+// What the evaluation of an index was: a seed, of those tried first, or the noise after so many steps.
+export function moment(index, seeds) {
+  return index < seeds ? `seed ${index + 1}` : `step ${index - seeds}`;
+}
+
 // Four significant digits: 5.123, 0.2870, 21.50, 12345.
 export function number(value) {
   if (value === null || value === undefined) return "–";

@@ -1,5 +1,5 @@
 import { pictureUrl, stopAndKeep } from "./ascents.js";
-import { duration, element, number } from "./elements.js";
+import { duration, element, moment, number } from "./elements.js";
 import { highest, RewardChart } from "./reward_chart.js";
 
 // What the Noise Optimizer shows of its run: curves, numbers, pictures, and the button that ends it.
@@ -46,7 +46,7 @@ export class LivePanel {
     this.settings.textContent = this.settings.title = ascent.settings;
     if (!ascent.history.length) return;
     const curves = ascent.curves.map((_, i) => ascent.history.map((values) => values[i]));
-    this.chart.show(curves);
+    this.chart.show(curves, ascent.seeds);
     this.legend.replaceChildren(...curves.map((curve, i) => legendEntry(ascent, i, curve)));
     this.start.show(ascent, ascent.history[0][0]);
     this.best.show(ascent, ascent.best);
@@ -84,18 +84,24 @@ class Picture {
 }
 
 function progress(ascent) {
-  const step = ascent.history.length - 1;
-  if (step < 0) return ["loading the models"];
+  const last = ascent.history.length - 1;
+  if (last < 0) return ["loading the models"];
+  if (last < ascent.seeds) return [`seed ${last + 1} of ${ascent.seeds}`, `best so far ${number(ascent.best)}`];
   return [
-    `step ${step} of ${ascent.steps}`,
+    `step ${last - ascent.seeds} of ${ascent.steps}`,
     `${duration(ascent.seconds_left)} left, ${duration(ascent.seconds_per_step)}/step`,
+    ...fromSeeds(ascent),
   ];
+}
+
+function fromSeeds(ascent) {
+  return ascent.seeds_best == null ? [] : [`from the best of ${ascent.seeds} seeds, ${number(ascent.seeds_best)}`];
 }
 
 function outcome(ascent) {
   if (ascent.state === "failed") return [ascent.ended];
-  const steps = ascent.history.length - 1;
-  return [`Stopped: ${ascent.ended}`, `${steps} steps, ${duration(ascent.seconds_per_step)}/step`];
+  const steps = Math.max(0, ascent.history.length - 1 - ascent.seeds);
+  return [`Stopped: ${ascent.ended}`, `${steps} steps, ${duration(ascent.seconds_per_step)}/step`, ...fromSeeds(ascent)];
 }
 
 function legendEntry(ascent, i, curve) {
@@ -108,6 +114,6 @@ function legendEntry(ascent, i, curve) {
     element("span", "gper-name", ascent.curves[i] + (ascent.watched[i] ? " (watched)" : "")),
     element("span", "gper-values", `${number(curve[0])} → ${number(now)}`),
   );
-  entry.title = `start ${number(curve[0])}, now ${number(now)}, highest ${number(curve[best])} at step ${best ?? "–"}`;
+  entry.title = `start ${number(curve[0])}, now ${number(now)}, highest ${number(curve[best])} at ${best === undefined ? "–" : moment(best, ascent.seeds)}`;
   return entry;
 }

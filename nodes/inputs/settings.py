@@ -1,0 +1,46 @@
+"""What the Noise Optimizer was given, as the methods see it."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...preconditioning.strength import NO_LIMIT
+from ..differentiable.model_presets import ModelPreset
+
+OWN_LEARNING_RATE = 0.0  # the Noise Optimizer's learning_rate that stands for the method's or the model's own
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The Noise Optimizer's settings for one run.
+
+    Attributes:
+        learning_rate: its widget.
+        preset: of the model.
+        latent: LATENT to draw noise for.
+        seed: of the start noise.
+        seeds_first: how many seeds are tried before an ascent, the noise's own among them; 0 or 1 for none.
+        strength: how far an ascent may leave its start; 1 for no limit.
+    """
+
+    learning_rate: float
+    preset: ModelPreset
+    latent: dict
+    seed: int
+    seeds_first: int = 0
+    strength: float = NO_LIMIT
+
+    def seed_of(self, step: int) -> int:
+        """The seed that comes so many after that of the start noise."""
+        return (self.seed + step) % 2**64
+
+    def draw(self, step: int) -> Tensor:
+        """The noise that RandomNoise has for `seed_of` this step."""
+        import comfy.sample
+
+        return comfy.sample.prepare_noise(self.latent["samples"], self.seed_of(step), self.latent.get("batch_index"))
+
+
+def ignored(unused: tuple[str, ...]) -> str:
+    """A sentence on inputs that mean nothing to a method; empty without any."""
+    return f" Not used by this method: {', '.join(unused)}." if unused else ""
