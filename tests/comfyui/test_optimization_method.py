@@ -143,8 +143,8 @@ def test_steps_that_fall_are_named_and_shorter(optimize, wires):
     """With plain steps a shorter step is less of a way; the first one is the same."""
     start = wires["noise"].generate_noise(wires["latent_image"])
     constant, falling = (
-        optimize("none", {"optimizer": "Momentum", "step_schedule": schedule}, steps=6, learning_rate=0.05)
-        for schedule in ("constant", "falling")
+        optimize("none", {"optimizer": "Momentum"}, step_rule=rule, steps=6, learning_rate=0.05)
+        for rule in ("as the method", "falling")
     )
     assert "(Momentum, steps that fall, gradient clip 0.03)" in falling.args[2] and "fall" not in constant.args[2]
     ways = [(noise_of(output, wires) - start).flatten(1).norm(dim=1) for output in (constant, falling)]
@@ -170,12 +170,12 @@ NOT_USED = {
     "GPER": "penalty_weight, search_radius",
     **{name: "search_radius, projector" for name in ("MPGR", "PRNO", "ReNO")},
     "none": "penalty_weight, search_radius, projector",
-    "best of seeds": "optimizer, penalty_weight, search_radius, gradient_clip, step_schedule, projector, "
-    "learning_rate, seeds_first, strength",
-    "local search": "optimizer, penalty_weight, gradient_clip, step_schedule, projector, learning_rate, seeds_first, "
-    "strength",
-    "spectral evolution": "optimizer, penalty_weight, search_radius, gradient_clip, step_schedule, projector, "
-    "learning_rate, seeds_first, strength",
+    "best of seeds": "optimizer, penalty_weight, search_radius, gradient_clip, projector, "
+    "learning_rate, seeds_first, strength, step_rule",
+    "local search": "optimizer, penalty_weight, gradient_clip, projector, learning_rate, seeds_first, strength, "
+    "step_rule",
+    "spectral evolution": "optimizer, penalty_weight, search_radius, gradient_clip, projector, "
+    "learning_rate, seeds_first, strength, step_rule",
 }
 
 
@@ -184,10 +184,8 @@ def test_what_a_method_does_not_use_is_ignored_and_named(optimize, wires, method
     """One rule for widgets and for the projector."""
     from gper_pack.preconditioning import WhiteGaussianProjector
 
-    options = dict(
-        optimizer="SGD", penalty_weight=2.0, search_radius=0.1, gradient_clip="1", step_schedule="falling"
-    )
-    climb = dict(learning_rate=0.05, seeds_first=2, strength=0.5)
+    options = dict(optimizer="SGD", penalty_weight=2.0, search_radius=0.1, gradient_clip="1")
+    climb = dict(learning_rate=0.05, seeds_first=2, strength=0.5, step_rule="falling")
     output = optimize(method, options, projector=WhiteGaussianProjector(4), **climb)
     assert f"Not used by this method: {NOT_USED[method]}." in output.args[2]
     own = {name: value for name, value in options.items() if name not in NOT_USED[method]}
@@ -239,7 +237,9 @@ def test_gper_uses_the_projector_that_is_connected(optimize, wires):
         ("GPER", {"gradient_clip": "1"}, {}, 0.02, 1.0),
         ("ReNO", {}, {"learning_rate": 2.0}, 2.0, 0.1),
         ("GPER", {"optimizer": "Momentum"}, {}, 0.02, 0.03),
-        ("ReNO", {"optimizer": "Momentum", "step_schedule": "falling"}, {}, 0.02, 0.1),
+        ("ReNO", {"optimizer": "Momentum"}, {"step_rule": "falling"}, 0.02, 0.1),
+        ("GPER", {}, {"step_rule": "falling momentum"}, 0.02, None),
+        ("ReNO", {}, {"step_rule": "falling momentum"}, 0.02, None),
     ],
 )
 def test_step_size_and_clip(optimize, method_of, monkeypatch, method, options, changes, rate, clip):
@@ -276,7 +276,6 @@ def test_the_penalty_weight_multiplies_the_published_one(method_of, method):
         (dict(method="gper"), "There is no method"),
         (dict(method="GPER", optimizer="LBFGS"), "There is no optimizer"),
         (dict(method="GPER", gradient_clip="2"), "gradient_clip is '2'"),
-        (dict(method="GPER", step_schedule="rising"), "step_schedule is 'rising'"),
         (dict(method="ReNO", penalty_weight=math.nan), "penalty_weight is nan"),
         (dict(method="GPER", penalty_weight=-1.0), "penalty_weight is -1"),
         (dict(method="local search", search_radius=math.nan), "search_radius is nan"),
