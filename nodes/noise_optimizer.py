@@ -172,6 +172,7 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "step_rule",
+                    optional=True,
                     options=list(STEP_RULES),
                     default=OWN_STEP_RULE,
                     tooltip="as the method: steps as published. falling: they shrink to a twentieth in the course of "
