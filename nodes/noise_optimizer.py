@@ -152,6 +152,7 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "seeds_first",
+                    optional=True,  # as those below: prompts that were saved without them run on
                     default=0,
                     min=0,
                     max=1024,
@@ -161,6 +162,7 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "strength",
+                    optional=True,
                     default=NO_LIMIT,
                     min=0.01,
                     max=1.0,
