@@ -19,6 +19,7 @@ from .workflow import Workflow, upstream
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 THUMBNAIL_SIDE = 448
 THUMBNAIL_SUFFIX = ".thumb.jpg"
+WORKFLOW = "workflow.json"
 
 
 @dataclass
@@ -40,6 +41,7 @@ def run_job(
     seconds = time.perf_counter() - started
     live = [run for run in _live_runs(client) if run.get("prompt") == prompt_id]
     collected = _Collection(client, ready, entry["outputs"], live).collect()
+    collected.files[WORKFLOW] = json.dumps(workflow, indent=1, ensure_ascii=False).encode()
     collected.record = {"key": key, "seconds": round(seconds, 3), **collected.record}
     client.forget(prompt_id)
     return collected
@@ -87,7 +89,9 @@ class _Collection:
             self.done.files["history.json"] = json.dumps(histories).encode()
         sheets = [name for place, names in saved.items() if place.role == SHEETS for name in names]
         rewards = list(dict.fromkeys(name for picture in pictures for name in picture["scores"]))
-        self.done.record = {"rewards": rewards, "pictures": pictures, "sheets": sheets}
+        files = self.done.files
+        thumbnails = {name: name + THUMBNAIL_SUFFIX for name in files if name + THUMBNAIL_SUFFIX in files}
+        self.done.record = {"rewards": rewards, "pictures": pictures, "sheets": sheets, "thumbnails": thumbnails}
         return self.done
 
     def _picture(self, place: Place, names: list[str], i: int, saved: dict, noises: dict) -> dict[str, Any]:
