@@ -47,7 +47,7 @@ def _report(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     results = Results(options.report)
     settings = read_settings(options.report)
-    given = {name: getattr(options, name) for name in ("keep", "top") if f"--{name}" in " ".join(arguments)}
+    given = {name: getattr(options, name) for name in ("keep", "top") if getattr(options, name) is not None}
     found = write_report(results, {**settings, **given})
     print(f"{found.done} of {found.total} jobs: {options.report / 'index.html'}")
     return DONE
@@ -92,8 +92,8 @@ def _settings(request: Request, jobs: list[Job], versions: dict[str, str]) -> di
         "workflow": options.workflow.name,
         "prompts": options.prompts.name,
         "seeds": options.seeds,
-        "keep": options.keep,
-        "top": options.top,
+        "keep": options.keep or 1,
+        "top": options.top or 20,
         "versions": versions,
         "rows": [row.label for row in request.rows],
         "jobs": [[job.key, job.row, job.seed] for job in jobs],

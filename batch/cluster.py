@@ -37,7 +37,8 @@ def running_workers(
     import ray
 
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
-    temporary = tempfile.mkdtemp(prefix="ray-batch-")
+    # Ray's sockets are in it, and the path of a socket is short.
+    temporary = tempfile.mkdtemp(prefix="ray-batch-", dir="/tmp" if os.name == "posix" else None)
     count = len(urls) if urls else workers or 1
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     try:

@@ -79,7 +79,7 @@ def _values(workflow: Workflow, overrides: list[Override], row: Row, values: dic
         try:
             changes[override.slot.name] = override.value(values, present)
         except ValueError as error:
-            raise ValueError(f"line {row.line}: {error}") from None
+            raise ValueError(f"line {row.line}: {error}" if override.fields else str(error)) from None
     return changes
 
 

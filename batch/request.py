@@ -52,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
         help="for each prompt, counted up from the workflow's (default: 1)")
     add("--set", action="append", default=[], metavar="NODE.input=VALUE", dest="sets",
         help="set an input; {prompt}, {seed} and {column} stand for those of the job; NODE is a number or a title")
-    add("--keep", type=int, default=1, metavar="N", help="pictures of each prompt on the page (default: 1)")
-    add("--top", type=int, default=20, metavar="N", help="pictures on the contact sheet (default: 20)")
+    add("--keep", type=int, metavar="N", help="pictures of each prompt on the page (default: 1)")
+    add("--top", type=int, metavar="N", help="pictures on the contact sheet (default: 20)")
     add("--gpus", default="all", metavar="all|N", help="how many GPUs, a worker each (default: all)")
     add("--workers", type=int, metavar="N", help="as many workers on the processor, no GPU")
     add("--address", metavar="RAY_CLUSTER", help="a Ray cluster that runs, such as auto or 10.0.0.1:6379")

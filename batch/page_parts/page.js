@@ -177,6 +177,8 @@ function open(picture) {
   find("largePrompt").textContent = data.prompts[picture.row];
   find("largeFacts").replaceChildren(facts(picture));
   showFavourite(picture);
+  find("previous").disabled = picture === visible[0];
+  find("next").disabled = picture === visible.at(-1);
   if (!find("large").open) find("large").showModal();
 }
 
