@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from .own_server import ROOT
@@ -20,6 +21,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # it would end workers whose models fill the memory, as models do
 }
+FOLDER = "ray-batch-"  # and the id of the driver
 NOT_SENT = [".git", ".venv*", "tests", "docs", "media", "benchmark_results", "demo_output"]  # to a cluster's machines
 
 
@@ -37,8 +39,7 @@ def running_workers(
     import ray
 
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
-    # Ray's sockets are in it, and the path of a socket is short.
-    temporary = tempfile.mkdtemp(prefix="ray-batch-", dir="/tmp" if os.name == "posix" else None)
+    temporary = _own_folder()
     count = len(urls) if urls else workers or 1
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     try:
@@ -51,6 +52,16 @@ def running_workers(
     finally:
         ray.shutdown()
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _own_folder() -> str:
+    """A folder for Ray's logs and sockets, whose paths are short; those of killed drivers are removed."""
+    place = Path("/tmp" if os.name == "posix" else tempfile.gettempdir())
+    for old in place.glob(f"{FOLDER}*"):
+        owner = old.name.removeprefix(FOLDER).partition("-")[0]
+        if Path("/proc/self").exists() and owner.isdecimal() and not Path("/proc", owner).exists():
+            shutil.rmtree(old, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-", dir=place)
 
 
 def _join(ray: Any, address: str) -> None:

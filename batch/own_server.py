@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from .comfy_client import ComfyClient, ServerGone
@@ -34,12 +37,12 @@ class OwnServer:
         self.threads = threads
         self.base: Path | None = None
         self.client: ComfyClient | None = None
-        self._keeper: subprocess.Popen | None = None
+        self._keeper: _Kept | None = None
         self._last_log = ""
 
     @property
     def alive(self) -> bool:
-        return self._keeper is not None and self._keeper.poll() is None
+        return self._keeper is not None and not self._keeper.ended.is_set()
 
     def start(self) -> ComfyClient:
         """Start it and wait until it answers.
@@ -69,20 +72,13 @@ class OwnServer:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if self.threads is not None:
             environment["OMP_NUM_THREADS"] = str(self.threads)
-        self._keeper = subprocess.Popen(
-            [sys.executable, str(KEEPER), str(self.base), str(self.base / "server.log"), *command],
-            cwd=self.comfyui,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is the driver's to answer
-        )
+        kept = [sys.executable, str(KEEPER), str(self.base), str(self.base / "server.log"), *command]
+        self._keeper = _Kept(kept, self.comfyui, environment)
         client = ComfyClient(f"http://127.0.0.1:{port}")
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if not self.alive:
-                raise ServerGone(f"it ended with code {self._keeper.poll()}")
+                raise ServerGone(f"it ended with code {self._keeper.code}")
             try:
                 # Another server may have taken the port in the meantime: this one names its folder.
                 if str(self.base) in client.stats()["system"].get("argv", ()):
@@ -111,13 +107,7 @@ class OwnServer:
         """End it and remove its folder. now: it hangs, do not wait for an orderly end."""
         self._last_log = self.log()
         if self._keeper is not None:
-            try:
-                if now:
-                    self._keeper.stdin.write(NOW)
-                self._keeper.stdin.close()
-            except OSError:
-                pass  # it is gone already
-            self._keeper.wait()
+            self._keeper.release(now)
         if self.base is not None:
             shutil.rmtree(self.base, ignore_errors=True)
         self.base = self._keeper = self.client = None
@@ -135,6 +125,37 @@ class OwnServer:
         for reference in references:
             if self.base is not None and reference.get("type") == "output":
                 (self.base / "output" / reference.get("subfolder", "") / reference["filename"]).unlink(missing_ok=True)
+
+
+class _Kept:
+    """A keeper's process. ended: it is over. code: of the server that ended by itself."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
+        self.ended = threading.Event()
+        self.code = "unknown"
+        self._process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        self.code = self._process.stdout.read().decode().strip() or "unknown"  # until it ends, however that comes
+        self._process.wait()
+        self.ended.set()
+
+    def release(self, now: bool) -> None:
+        """Have the server ended, and wait for it."""
+        with suppress(OSError):  # it is gone already
+            if now:
+                self._process.stdin.write(NOW)
+            self._process.stdin.close()
+        self.ended.wait()
 
 
 def custom_nodes(comfyui: Path) -> list[Path]:
@@ -156,8 +177,6 @@ def _is(path: Path, mine: str) -> bool:
 
 def free_port() -> int:
     """A TCP port of this machine that nobody listens on."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -14,7 +14,9 @@ SERVER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SERVER
 OWNER = """
 import subprocess, sys, time
-keeper = subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.PIPE, start_new_session=True)
+keeper = subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.PIPE)
+keeper.wait()  # it leaves its parent, which cannot end it therefore
+print("left", flush=True)
 time.sleep(60)
 """
 
@@ -53,7 +55,8 @@ def pid_of(base):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_a_killed_owner_takes_the_server_and_its_folder_with_it(base):
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, *arguments(base, SERVER)])
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, *arguments(base, SERVER)], stdout=subprocess.PIPE)
+    assert owner.stdout.readline() == b"left\n"
     pid = pid_of(base)
     owner.kill()
     owner.wait()
@@ -63,12 +66,12 @@ def test_a_killed_owner_takes_the_server_and_its_folder_with_it(base):
 @pytest.mark.parametrize("word", [b"", b"k"])
 @pytest.mark.parametrize("code", [SERVER, STUBBORN])
 def test_the_server_ends_when_it_is_let_go(base, word, code):
-    keeper = subprocess.Popen([sys.executable, *arguments(base, code)], stdin=subprocess.PIPE)
+    keeper = subprocess.Popen([sys.executable, *arguments(base, code)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     pid_of(base)
     began = time.monotonic()
     keeper.stdin.write(word)
     keeper.stdin.close()
-    keeper.wait(15)
+    assert keeper.stdout.read() == b"", "until its end"
     assert not base.exists()
     if word:
         assert time.monotonic() - began < 4, "at once"
@@ -76,8 +79,10 @@ def test_the_server_ends_when_it_is_let_go(base, word, code):
 
 def test_a_server_that_ends_by_itself_leaves_its_log(base):
     keeper = subprocess.Popen(
-        [sys.executable, *arguments(base, "print('broken'); raise SystemExit(3)")], stdin=subprocess.PIPE
+        [sys.executable, *arguments(base, "print('broken'); raise SystemExit(3)")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
-    assert keeper.wait(15) == 3
+    assert keeper.stdout.read() == b"3\n"
     assert (base / "server.log").read_text() == "broken\n"
     keeper.stdin.close()
