@@ -202,10 +202,10 @@ function neighbour(from, key) {
   const box = from.button.getBoundingClientRect();
   const sideways = key === "ArrowLeft" || key === "ArrowRight";
   if (sideways) return visible[visible.indexOf(from) + (key === "ArrowRight" ? 1 : -1)];
-  const down = key === "ArrowDown" ? 1 : -1;
+  const down = key === "ArrowDown";
   const others = visible.map(picture => ({picture, at: picture.button.getBoundingClientRect()}))
-    .filter(other => (other.at.top - box.top) * down > 8);
-  const far = ({at}) => (at.top - box.top) * down * 4 + Math.abs(at.left - box.left);
+    .filter(({at}) => down ? at.top >= box.bottom : at.bottom <= box.top); // beside is neither, if a little lower
+  const far = ({at}) => 4 * Math.abs(at.top - box.top) + Math.abs(at.left - box.left);
   return others.sort((a, b) => far(a) - far(b))[0]?.picture;
 }
 
