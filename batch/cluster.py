@@ -14,7 +14,7 @@ from typing import Any
 from .own_server import ROOT
 from .worker import Worker, WorkerSettings
 
-RESTARTS = 3  # of an actor whose process was ended
+RESTARTS = -1  # of an actor whose process was ended: the driver counts, and gives it up
 OBJECT_STORE = 512 * 2**20  # bytes; results pass through, they do not stay
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -41,7 +41,7 @@ def running_workers(
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     temporary = _own_folder()
     count = len(urls) if urls else workers or 1
-    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "CRITICAL"}
     try:
         if address:
             _join(ray, address)

@@ -15,7 +15,7 @@ from .results import DiskFull, Results
 from .workflow import Workflow
 
 GLANCE_SECONDS = 0.2
-LOSSES = 3  # of a worker, until it is given up
+LOSSES = 3  # of a worker without a job done in between, until it is given up
 PLACING_SECONDS = 1800  # for a worker to be placed, and for its ComfyUI to start
 STARTING, FREE, BUSY, GONE = "starting", "free", "busy", "gone"
 
@@ -126,7 +126,7 @@ class Driver:
             answer = ray.get(reference)
         except ray.exceptions.RayActorError as error:
             if busy:
-                self._failed(seat, f"the process of {seat.name} was ended: {error}")
+                self._failed(seat, f"the process of {seat.name} was ended\n{error}")
             self._lost(seat, "its process was ended")
             return
         except ray.exceptions.RayTaskError as error:
@@ -152,6 +152,7 @@ class Driver:
             record = self.results.write(job, {**outcome.record, "worker": seat.name}, outcome.files)
             self.queue.finish(seat.name)
             self.progress.add(record)
+            seat.losses = 0
         elif outcome.status == ends.FULL:
             raise DiskFull(f"the disk of a worker is full: make room and run the same command again.\n{outcome.error}")
         elif outcome.status == ends.LOST:

@@ -71,10 +71,12 @@ class _Collection:
     def collect(self) -> Collected:
         noises = self._noises()
         saved = {place: self._files(place.node, place.role) for place in places(self.ready)}
+        starts = next((names for place, names in saved.items() if place.role == START), [])
         pictures = []
         for place, names in saved.items():
             if place.role == BEST:
-                pictures += [self._picture(place, names, i, saved, noises) for i in range(len(names))]
+                pictures += self._pictures(place, names, starts, noises)
+        pictures = self._each_once(pictures)
         if not pictures:
             raise JobFailed("the workflow ran and saved no picture")
         report = "\n\n".join(text for node, output in self.outputs.items() for text in self._texts(node, output))
@@ -94,21 +96,30 @@ class _Collection:
         self.done.record = {"rewards": rewards, "pictures": pictures, "sheets": sheets, "thumbnails": thumbnails}
         return self.done
 
-    def _picture(self, place: Place, names: list[str], i: int, saved: dict, noises: dict) -> dict[str, Any]:
+    def _pictures(self, place: Place, names: list[str], starts: list[str], noises: dict) -> list[dict[str, Any]]:
+        """What is known about the pictures of a place. starts: names of the pictures of the start noise."""
+        table, order = self._table(place, len(names))
         files, columns = noises.get(place.optimizer, ([], {}))
         history = self.outputs.get(place.optimizer, {}).get("reward_history", [])
-        known = {} if not _fits(columns, names) else scores.of_picture(columns, i)
-        reward = next(iter(known), None)
-        for name, score in self._table_row(place, len(names), i).items():
-            known.setdefault(name, score)
-        starts = next((found for other, found in saved.items() if other.role == START), [])
-        start = starts[i] if len(starts) == len(names) else (starts[0] if len(starts) == 1 else None)
-        noise = files[i] if len(files) == len(names) else (files[0] if len(files) == 1 else None)
-        made = {"file": names[i], "title": place.title, "start": start, "noise": noise, "scores": known}
-        if reward is not None and history and len(history[0]) == len(names):
-            made["start_scores"] = scores.start_scores(history, i, reward, self.live.get(place.optimizer))
-            made["curve"] = scores.curve_of(history, i)
-        return made
+        count = len(order)
+
+        def of(listed: list[str], i: int) -> str | None:
+            return listed[i] if len(listed) == count else listed[0] if len(listed) == 1 else None
+
+        pictures = []
+        for name, i in zip(names, order, strict=False):
+            known = scores.of_picture(columns, i) if _fits(columns, count) else {}
+            made = {"file": name, "title": place.title, "start": of(starts, i), "noise": of(files, i)}
+            made["scores"] = {**scores.of_picture(table, i), **known}
+            if known:
+                reward = next(iter(known))
+                made["scores"] = {**known, **made["scores"]}  # the climbed reward first
+                if len(history[0] if history else []) == count:
+                    live = self.live.get(place.optimizer)
+                    made["start_scores"] = scores.start_scores(history, i, reward, live)
+                    made["curve"] = scores.curve_of(history, i)
+            pictures.append(made)
+        return pictures
 
     def _noises(self) -> dict[str, tuple[list[str], scores.Columns]]:
         """By Noise Optimizer: the names of its noise files, and the scores in them."""
@@ -122,19 +133,21 @@ class _Collection:
                     found.setdefault(source, (names, columns))
         return found
 
-    def _table_row(self, place: Place, count: int, i: int) -> dict[str, float | None]:
-        """What a score table says about picture i of the `count` of a place."""
+    def _table(self, place: Place, count: int) -> tuple[scores.Columns, list[int]]:
+        """The scores that a table tells of a place's pictures, and the number of each picture in it.
+
+        count: of pictures. A ranking passes pictures on in another order than noises and starts have.
+        """
+        ways = set(upstream(self.ready, place.node))
         for node, content in self.ready.items():
             texts = self.outputs.get(f"batch table {node}", {}).get("text", [])
-            if content["class_type"] not in SCORERS or not texts:
-                continue
-            columns, order = scores.table_scores(texts[0])
-            ways = set(upstream(self.ready, place.node))
-            if (node, 0) in ways and count <= len(order):
-                return scores.of_picture(columns, order[i])
-            if tuple(content["inputs"]["images"]) in ways and count == len(order):
-                return scores.of_picture(columns, i)
-        return {}
+            if content["class_type"] in SCORERS and texts:
+                columns, order = scores.table_scores(texts[0])
+                if (node, 0) in ways and count <= len(order):
+                    return columns, order
+                if tuple(content["inputs"]["images"]) in ways and count == len(order):
+                    return columns, list(range(count))
+        return {}, list(range(count))
 
     def _files(self, node: str, kind: str) -> list[str]:
         """Fetch the files of an output, and return the names that they get: the kind and a number."""
@@ -146,8 +159,6 @@ class _Collection:
                 suffix = PurePosixPath(reference["filename"]).suffix.lower()
                 content = self.client.view(reference)
                 self.done.references.append(reference)
-                if suffix in PICTURES and kind == BEST and content in self.done.files.values():
-                    continue  # saved twice, as among all and as the best of them
                 self._numbers[kind] += 1
                 name = f"{kind}_{self._numbers[kind]}{suffix}"
                 self.done.files[name] = content
@@ -159,12 +170,26 @@ class _Collection:
                     names.append(name)
         return names
 
+    def _each_once(self, pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Without those that are saved twice, as among all and as the best of them."""
+        seen: set[bytes] = set()
+        kept = []
+        for picture in pictures:
+            content = self.done.files[picture["file"]]
+            if content in seen:
+                for name in (picture["file"], picture["file"] + THUMBNAIL_SUFFIX):
+                    self.done.files.pop(name, None)
+            else:
+                seen.add(content)
+                kept.append(picture)
+        return kept
+
     def _texts(self, node: str, output: dict[str, Any]) -> list[str]:
         return [text for text in output.get("text", []) if isinstance(text, str)]
 
 
-def _fits(columns: scores.Columns, names: list[str]) -> bool:
-    return bool(columns) and all(len(column) == len(names) for column in columns.values())
+def _fits(columns: scores.Columns, count: int) -> bool:
+    return bool(columns) and all(len(column) == count for column in columns.values())
 
 
 def small_jpeg(picture: bytes) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from .own_server import OwnServer
 from .workflow import Workflow
 
 DONE, FAILED, STOPPED, LOST, FULL = "done", "failed", "stopped", "lost", "full"
+ABSENCE_SECONDS = 60
 NO_SPACE = "No space left on device"
 
 
@@ -110,11 +112,23 @@ class Worker:
     def _answering(self) -> ComfyClient:
         if self._server is None:
             self._client = self._client or ComfyClient(self.settings.url)
-            self._client.stats()
+            self._wait_for_another_s()
         elif not self._server.alive:
             self._server.stop(now=True)
             self._client = self._server.start()
         return self._client
+
+    def _wait_for_another_s(self) -> None:
+        """A server that is not the worker's own may be about to start again."""
+        deadline = time.monotonic() + ABSENCE_SECONDS
+        while True:
+            try:
+                self._client.stats()
+                return
+            except ServerGone:
+                if self._stopping.is_set() or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
     def _drop_server(self, hanging: str | None) -> None:
         """A server of its own begins anew with the next job; another's can only be asked to give up the run."""

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "workflows" / "api" / "demo.json"
+API = ROOT / "workflows" / "api"
 ONE_PICTURE = ("--set", "3.batch_size=1")
 SECONDS = 240
 
@@ -21,13 +21,13 @@ SECONDS = 240
 class BatchCommand:
     """A running batch. comfyui: the folder of the host. scratch: where its servers' folders are."""
 
-    def __init__(self, comfyui, scratch, prompts, out, *arguments):
+    def __init__(self, comfyui, scratch, prompts, out, *arguments, workflow="demo"):
         self.scratch = scratch
         self.out = out
         scratch.mkdir(exist_ok=True)
         command = [
-            sys.executable, ROOT / "run.py", "batch", "--here", prompts, "--workflow", DEMO, "--out", out,
-            *ONE_PICTURE, *arguments,
+            sys.executable, ROOT / "run.py", "batch", "--here", prompts, "--workflow", API / f"{workflow}.json",
+            "--out", out, *arguments,
         ]  # fmt: skip
         environment = {**os.environ, "COMFYUI_PATH": str(comfyui), "TMPDIR": str(scratch), "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(

@@ -11,7 +11,7 @@ from batch.collecting import collecting
 from batch.overrides import overridden
 from batch.workflow import load_workflow
 
-from .batch_command import DEMO, BatchCommand, results
+from .batch_command import API, ONE_PICTURE, BatchCommand, results
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 PROMPTS = [f"prompt {i}" for i in range(5)]
@@ -25,22 +25,21 @@ def finished(comfyui, tmp_path_factory):
     prompts, out = folder / "prompts.csv", folder / "out"
     lines = [f"{prompt},{100 + i}" for i, prompt in enumerate(PROMPTS)]
     prompts.write_text("\n".join(["prompt,seed", *lines]))
-    arguments = (prompts, out, "--set", f"8.steps={STEPS}", "--workers")
-    with BatchCommand(comfyui, folder / "first", *arguments, 2) as batch:
-        batch.wait_for(lambda: len(batch.running()) == 2, "two runs side by side")
-        server = batch.running()[0]
-        os.kill(batch.servers()[server], signal.SIGKILL)
-        batch.wait_for(lambda: "tried again later" in batch.text, "the death of a server is seen")
-        batch.wait_for(batch.done, "the other worker goes on")
+    arguments = (prompts, out, *ONE_PICTURE, "--set", f"8.steps={STEPS}", "--workers")
+    with BatchCommand(comfyui, folder / "first", *arguments, 1) as batch:
+        batch.wait_for(batch.running, "a run")
+        os.kill(batch.servers()[batch.running()[0]], signal.SIGKILL)
+        batch.wait_for(lambda: "tried again later: 'prompt 0', seed 100: ServerGone" in batch.text, "a dead server")
+        batch.wait_for(lambda: batch.done() and batch.running(), "a new server, and a result")
         os.kill(batch.actors()[0], signal.SIGKILL)
-        batch.wait_for(lambda: len(batch.actors()) > 2, "the worker is back")
-        batch.wait_for(batch.running, "it goes on")
+        batch.wait_for(lambda: ": the process of worker 1 was ended" in batch.text, "a dead worker")
+        batch.wait_for(lambda: len(batch.actors()) == 2 and batch.running(), "the worker is back and runs a job")
         before = batch.done()
         batch.process.send_signal(signal.SIGKILL)
         batch.process.wait()
     assert len(before) < len(PROMPTS)
     times = {key: (out / "jobs" / key / "result.json").stat().st_mtime_ns for key in before}
-    with BatchCommand(comfyui, folder / "second", *arguments, 1) as batch:
+    with BatchCommand(comfyui, folder / "second", *arguments, 2) as batch:
         assert batch.finish() == 0, batch.text
     assert f"{len(PROMPTS)} jobs, {len(before)} are done already" in batch.text
     assert {key: (out / "jobs" / key / "result.json").stat().st_mtime_ns for key in before} == times
@@ -63,7 +62,7 @@ def test_every_result_is_there_once_and_whole(finished):
 
 def test_the_noise_is_that_of_the_bare_workflow(finished, server):
     """Byte by byte, whichever worker ran the job, and whatever it ran before."""
-    template = load_workflow(DEMO)
+    template = load_workflow(API / "demo.json")
     for record in list(results(finished).values()):
         workflow = collecting(overridden(template, record["set"]), record["key"])
         (noise,) = server.run(workflow)["outputs"]["batch noise 8"]["noises"]

@@ -11,7 +11,7 @@ import pytest
 
 from tools.comfyui_installs import version_text
 
-from .batch_command import BatchCommand, results, wait_for
+from .batch_command import ONE_PICTURE, BatchCommand, results, wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 NEWER = (0, 33)
@@ -33,7 +33,7 @@ def test_a_failing_job_a_hanging_server_and_ctrl_c(comfyui, tmp_path):
     # A picture of no pixel fails in the middle of the run.
     prompts = rows(tmp_path, "bad,2,16,16,0.01", "good,2", "hangs,60", "long,100000")
     out = tmp_path / "out"
-    with BatchCommand(comfyui, tmp_path / "scratch", prompts, out, "--step-limit", 12) as batch:
+    with BatchCommand(comfyui, tmp_path / "scratch", prompts, out, *ONE_PICTURE, "--step-limit", 12) as batch:
         batch.wait_for(batch.done, "the good one")
         batch.wait_for(batch.running, "the one that shall hang")
         (base,) = batch.running()
@@ -50,7 +50,7 @@ def test_a_failing_job_a_hanging_server_and_ctrl_c(comfyui, tmp_path):
     assert (out / "index.html").is_file()
 
     prompts = rows(tmp_path, "bad,2,16,16,0.01", "good,2", "hangs,60")
-    with BatchCommand(comfyui, tmp_path / "again", prompts, out) as batch:
+    with BatchCommand(comfyui, tmp_path / "again", prompts, out, *ONE_PICTURE) as batch:
         assert batch.finish() == 1
     assert sorted(results(out)) == ["good", "hangs"]
     (text,) = (out / "failed").glob("*.txt")
@@ -61,7 +61,8 @@ def test_a_failing_job_a_hanging_server_and_ctrl_c(comfyui, tmp_path):
 
 
 def test_a_second_ctrl_c_ends_at_once(comfyui, tmp_path):
-    with BatchCommand(comfyui, tmp_path / "s", rows(tmp_path, "long,100000"), tmp_path / "out") as batch:
+    prompts = rows(tmp_path, "long,100000")
+    with BatchCommand(comfyui, tmp_path / "s", prompts, tmp_path / "out", *ONE_PICTURE) as batch:
         batch.wait_for(batch.servers, "its server starts")
         batch.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
@@ -78,7 +79,7 @@ def test_a_full_disk_stops_in_words_before_the_next_job(comfyui, tmp_path):
         pytest.skip("a small disk can only be mounted by root")
     try:
         prompts = rows(tmp_path, *(f"{i},1" for i in range(9)))
-        with BatchCommand(comfyui, tmp_path / "scratch", prompts, out) as batch:
+        with BatchCommand(comfyui, tmp_path / "scratch", prompts, out, *ONE_PICTURE) as batch:
             code = batch.finish()
         assert code == 1 and "is full" in batch.text and "make room and run the same command again" in batch.text
         assert 0 < len(results(out)) < 9
