@@ -68,11 +68,11 @@ function curve(values) {
 
 function facts(picture) {
   const more = make("div", {className: "more"});
-  if (picture.seed !== null) more.append(`seed ${picture.seed} · `);
+  if (picture.seed !== null) more.append(`seed\u00a0${picture.seed} · `);
   more.append(make("a", {href: picture.file, textContent: "picture"}));
   if (picture.noise) more.append(" · ", make("a", {href: picture.noise, download: "", textContent: "noise"}));
   more.append(" · ", make("a", {href: picture.workflow, download: "", textContent: "workflow"}));
-  more.append(` · ${picture.seconds < 10 ? picture.seconds.toFixed(1) : Math.round(picture.seconds)} s`);
+  more.append(` · ${picture.seconds < 10 ? picture.seconds.toFixed(1) : Math.round(picture.seconds)}\u00a0s`);
   return make("div", {}, scoreTable(picture), curve(picture.curve), more);
 }
 
