@@ -145,7 +145,7 @@ def test_large_beside_its_start(open_page):
     start, best = (page.locator(f"#{name} img") for name in ("largeStart", "largeBest"))
     assert start.get_attribute("src").endswith("start_1.png") and best.get_attribute("src").endswith("best_1.png")
     assert start.bounding_box()["x"] < best.bounding_box()["x"]
-    assert "seed 0" in page.locator("#largeFacts").inner_text()
+    assert "seed\u00a00" in page.locator("#largeFacts").inner_text()
     page.click("#close")
     page.locator(".open").first.click()
     assert page.locator("#previous").is_disabled() and page.locator("#next").is_enabled()

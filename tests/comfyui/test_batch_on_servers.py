@@ -45,7 +45,7 @@ def test_a_list_of_seeds_that_is_ranked(run, tmp_path):
             assert torch.equal(noise(folder, picture["noise"]), noise(folder, f"noise_{place}.safetensors"))
             assert picture["scores"]["demo taste"] == header_scores(folder / picture["noise"])["demo taste"][0]
         assert len({picture["noise"] for picture in pictures}) == 4
-    assert records["one"]["set"] == {"5.first": 20, "8.prompt": "one", "12.prompts": "one"}
+    assert records["one"]["set"] == {"8.steps": 2, "5.first": 20, "8.prompt": "one", "12.prompts": "one"}
 
 
 def header_scores(file):
