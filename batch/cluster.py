@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,9 +37,13 @@ def running_workers(
     Raises:
         ValueError: there are fewer GPUs than asked for, or no cluster at the address.
     """
-    import ray
+    settled = dict(QUIET)
+    if not address:
+        # Ray asks for a token by default, and would leave one in the user's home; this one is forgotten with the run.
+        settled |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    os.environ.update({name: value for name, value in settled.items() if name not in os.environ})
+    import ray  # reads them
 
-    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     temporary = _own_folder()
     count = len(urls) if urls else workers or 1
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "CRITICAL"}
@@ -69,7 +74,10 @@ def _join(ray: Any, address: str) -> None:
     try:
         ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ValueError(f"no Ray cluster answers at {address}: {error}") from error
+        told = str(error).splitlines()[0]
+        raise ValueError(
+            f"no Ray cluster answers at {address} ({told}): is it running, and does it ask for a token (docs/batch.md)?"
+        ) from error
 
 
 def _actors(ray: Any, settings: WorkerSettings, gpus: str, workers: int | None, urls: list[str] | None) -> dict:

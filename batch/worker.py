@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.comfyui_installs import newest_comfyui
+
 from .comfy_client import ComfyClient, JobFailed, ServerGone, ServerHangs, Stopped
 from .host_check import problems
 from .job_run import run_job
@@ -24,10 +26,10 @@ NO_SPACE = "No space left on device"
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """comfyui: its folder. url: of a ComfyUI that runs already, in place of one of the worker's own.
+    """comfyui: its folder, None for the one that the worker's machine names.
 
-    cpu: no GPU. threads: of torch on the processor. step_limit: seconds without progress. host_version: of ComfyUI,
-    as it is in the keys of the jobs.
+    url: of a ComfyUI that runs already, in place of one of the worker's own. cpu: no GPU. threads: of torch on the
+    processor. step_limit: seconds without progress. host_version: of ComfyUI, as it is in the keys of the jobs.
     """
 
     comfyui: Path | None
@@ -58,15 +60,13 @@ class Worker:
         self.settings = settings
         self._stopping = threading.Event()
         self._client: ComfyClient | None = None
-        self._server = None
-        if settings.url is None:
-            self._server = OwnServer(settings.comfyui, settings.cpu, settings.threads)
+        self._server: OwnServer | None = None
 
     def start(self, workflow: Workflow) -> dict[str, Any]:
         """Have a server that answers; return where it is, and what keeps it from running the workflow.
 
         Raises:
-            ServerGone: there is none.
+            ServerGone, ValueError: there is none.
         """
         client = self._answering()
         system = client.stats()
@@ -110,10 +110,14 @@ class Worker:
             self._server.stop()
 
     def _answering(self) -> ComfyClient:
-        if self._server is None:
+        if self.settings.url is not None:
             self._client = self._client or ComfyClient(self.settings.url)
             self._wait_for_another_s()
-        elif not self._server.alive:
+            return self._client
+        if self._server is None:
+            comfyui = self.settings.comfyui or newest_comfyui()
+            self._server = OwnServer(comfyui, self.settings.cpu, self.settings.threads)
+        if not self._server.alive:
             self._server.stop(now=True)
             self._client = self._server.start()
         return self._client
