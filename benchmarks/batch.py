@@ -2,10 +2,12 @@
 
     COMFYUI_PATH=... OMP_NUM_THREADS=1 python -m benchmarks.batch [overhead] [workers] [thousand] [--json FILE]
 
-overhead: the demo workflow, queued on one server over HTTP and waited for, then through a batch with one worker:
-seconds per job, the first one of each left out, which loads the models. workers: jobs a minute with one worker and
+overhead: the demo workflow with one step, queued on one server over HTTP and waited for, then through a batch with one
+worker, which fetches and keeps its files too: median seconds per job, without the first one, which loads the models.
+The jobs are short, so that their own spread does not hide the difference. workers: jobs a minute with one worker and
 with two, of one thread each. thousand: as many jobs of a picture of one colour; memory of the driver over time, and the
-seconds that the same command takes when all is there. Other work on the machine spoils every number.
+seconds that the same command takes when all is there. Other work on the machine spoils the numbers, most of all those
+of `workers`.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ ONE_COLOUR = {
     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "colour"}},
 }
 PARTS = ("overhead", "workers", "thousand")
+LONG_JOB = 30  # seconds
 SAMPLED_EVERY = 100  # jobs, between two looks at the memory
 
 
@@ -112,13 +115,14 @@ def batch(request: Request, jobs: list[Job], workers: int) -> Clock:
     return clock
 
 
-def overhead(folder: Path, jobs: int, steps: int) -> dict[str, float]:
-    request = demo_request(folder, jobs, steps)
+def overhead(folder: Path, jobs: int) -> dict[str, float]:
+    request = demo_request(folder, jobs, steps=1)
     planned = request.jobs({})
     alone = statistics.median(bare(request, planned))
     times = batch(request, planned, 1).times
     through = statistics.median([after - before for before, after in zip(times, times[1:], strict=False)])
-    return {"bare_seconds": alone, "batch_seconds": through, "overhead_seconds": through - alone}
+    share = (through - alone) / LONG_JOB
+    return {"bare_seconds": alone, "batch_seconds": through, "overhead_seconds": through - alone, "of_30_s": share}
 
 
 def workers(folder: Path, jobs: int, steps: int) -> dict[str, float]:
@@ -154,9 +158,10 @@ def thousand(folder: Path, jobs: int) -> dict[str, Any]:
 def main() -> int:
     parser = command_line("batch", __doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--jobs", type=int, default=8, help="of the demo workflow, for each worker")
-    parser.add_argument("--steps", type=int, default=60, help="of each of them")
-    parser.add_argument("--tiny", type=int, default=1000, help="jobs of one colour")
+    parser.add_argument("--short", type=int, default=40, help="jobs of `overhead`")
+    parser.add_argument("--jobs", type=int, default=8, help="jobs of `workers`, for each worker")
+    parser.add_argument("--steps", type=int, default=60, help="of each of those")
+    parser.add_argument("--tiny", type=int, default=1000, help="jobs of `thousand`")
     options = parser.parse_args()
     if set(options.parts) - set(PARTS):
         parser.error(f"the parts are {', '.join(PARTS)}")
@@ -165,10 +170,12 @@ def main() -> int:
     for part in options.parts or PARTS:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            if part == "thousand":
-                measured[part] = thousand(folder, options.tiny)
+            if part == "overhead":
+                measured[part] = overhead(folder, options.short)
+            elif part == "workers":
+                measured[part] = workers(folder, options.jobs, options.steps)
             else:
-                measured[part] = {"overhead": overhead, "workers": workers}[part](folder, options.jobs, options.steps)
+                measured[part] = thousand(folder, options.tiny)
         print(part, json.dumps(measured[part], indent=1), flush=True)
     write_json(options.json, measured)
     return 0

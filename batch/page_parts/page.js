@@ -235,5 +235,6 @@ if (data.failed.length) {
     find("failed").querySelector("ul").append(
       make("li", {}, make("a", {href: `failed/${key}.txt`, textContent: `${key}.txt`})));
 }
+if (!data.pictures.length) find("nothing").textContent = "No picture is there yet.";
 data.pictures.forEach(showFavourite);
 update();

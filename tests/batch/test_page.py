@@ -167,3 +167,14 @@ def test_what_was_set_aside_is_named(open_page, folder):
     page.locator("#failed summary").click()
     link = page.locator("#failed a").get_attribute("href")
     assert (folder / link).read_text() == "why"
+
+
+def test_before_the_first_result(browser, tmp_path):
+    write_page(*made_up_batch(tmp_path, [[1.0]], missing=[(0, 0)]), running=True)
+    page, errors = browser.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((tmp_path / "index.html").as_uri())
+    page.keyboard.press("ArrowRight")
+    assert "0 pictures, 0 of 1 jobs, still running" in page.locator("#status").inner_text()
+    assert page.locator("#nothing").inner_text() == "No picture is there yet." and errors == []
+    page.close()
