@@ -150,8 +150,10 @@ class NoiseOptimizer(io.ComfyNode):
                     optional=True,
                     tooltip="How to search, from an Optimization Method. Not connected: GPER.",
                 ),
+                # Optional from here on: API files from before these inputs have no value for them.
                 io.Int.Input(
                     "seeds_first",
+                    optional=True,
                     default=0,
                     min=0,
                     max=1024,
@@ -161,6 +163,7 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "strength",
+                    optional=True,
                     default=NO_LIMIT,
                     min=0.01,
                     max=1.0,
