@@ -150,9 +150,10 @@ class NoiseOptimizer(io.ComfyNode):
                     optional=True,
                     tooltip="How to search, from an Optimization Method. Not connected: GPER.",
                 ),
+                # Optional from here on: API files from before these inputs have no value for them.
                 io.Int.Input(
                     "seeds_first",
-                    optional=True,  # as those below: prompts that were saved without them run on
+                    optional=True,
                     default=0,
                     min=0,
                     max=1024,

@@ -80,7 +80,8 @@ def turn_towards(noise: torch.Tensor, start: torch.Tensor, strength: float) -> t
     lost = (across == 0).all(1, keepdim=True)
     turned = math.cos(limit) * towards + math.sin(limit) * across
     turned = length * torch.where(lost, towards, turned)
-    return torch.where(angle > limit, turned.to(noise.dtype), noise.flatten(1)).view_as(noise)
+    bound = (angle > limit) & (towards != 0).any(1, keepdim=True)
+    return torch.where(bound, turned.to(noise.dtype), noise.flatten(1)).view_as(noise)
 
 
 @torch.no_grad()

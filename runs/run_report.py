@@ -69,10 +69,12 @@ def run_report(result: RunResult) -> str:
 
 def _best_steps(record: RunRecord) -> str:
     first, last = int(record.best_update.min()), int(record.best_update.max())
+    if record.went_back:
+        if record.seeds and last == 0:
+            return "The noise is that of the best seed."
+        return f"The noise is that of step {last}." if first == last else f"The noises are of steps {first} to {last}."
     if record.seeds and last == 0:
         return "No step was better than the best seed." if record.steps else "Only seeds were tried."
-    if record.went_back:
-        return f"The noise is that of step {last}." if first == last else f"The noises are of steps {first} to {last}."
     if record.steps == 0:
         return "No other noise than the start noise was tried."
     if last == 0:
@@ -86,12 +88,15 @@ def _best_steps(record: RunRecord) -> str:
 
 def _seeds(record: RunRecord) -> list[str]:
     """What the seeds gave and what the steps added, in the mean over the pictures for which both are known."""
-    if record.seeds < 2:
+    if record.seeds < 2 or not record.start_reward.isfinite().any():
         return []
     first, start, best = record.rewards[0], record.start_reward, record.best_reward
     tried = f"Of {record.seeds} seeds the best one"
     gave = finite_mean(start - first)
-    said = f"{tried} was {gave:.4f} better than the first" if gave else f"{tried} was the first"
+    if gave is None:
+        said = f"{tried} was not the first, whose score was not finite"
+    else:
+        said = f"{tried} was {gave:.4f} better than the first" if gave else f"{tried} was the first"
     added = finite_mean(best - start) if record.steps else None
     return [f"{said}; the steps added {added:.4f}." if added is not None else f"{said}."]
 

@@ -187,15 +187,18 @@ class ComfyServer:
         """Queue an API prompt and return its id; `extra_data` goes with it, such as "preview_method".
 
         Raises:
-            PromptRejected: the server found the prompt invalid.
+            PromptRejected: the server found the prompt invalid, or part of it, of which ComfyUI would run the rest.
         """
         body = {"prompt": prompt, "client_id": self.client_id, "extra_data": {**(extra_data or {})}}
         if workflow is not None:
             body["extra_data"]["extra_pnginfo"] = {"workflow": workflow}
         try:
-            return self.post("/prompt", body)["prompt_id"]
+            answer = self.post("/prompt", body)
         except urllib.error.HTTPError as error:
             raise PromptRejected(json.loads(error.read())) from error
+        if answer.get("node_errors"):
+            raise PromptRejected(answer)
+        return answer["prompt_id"]
 
     def follow(
         self, prompt: dict[str, Any], seconds: float = 300, extra_data: dict[str, Any] | None = None

@@ -74,7 +74,7 @@ def test_the_report_tells_what_the_seeds_gave_and_what_the_steps_added(from_seed
 def test_off_is_the_run_of_before(optimize, wires, seeds_first):
     plain = optimize(steps=STEPS)
     off = optimize(steps=STEPS, seeds_first=seeds_first, strength=1.0)
-    assert torch.equal(noise_of(off, wires), noise_of(plain, wires)) and off.args[2].split("s per")[1] != ""
+    assert torch.equal(noise_of(off, wires), noise_of(plain, wires))
     assert off.ui == plain.ui and off.args[0].history == plain.args[0].history
     assert "seed" not in off.args[2] and "strength" not in off.args[2]
 

@@ -3,12 +3,14 @@
 import pytest
 import torch
 from gper_pack.optimization import Step
+from gper_pack.optimization.record import Best
 from gper_pack.runs.kept_images import KeptImages
 from gper_pack.runs.report_image import report_image
 from gper_pack.runs.run_report import headline, run_report, summary
 from gper_pack.runs.scores_in_words import BARS, sparkline
 
 from .finished_runs import NAN, finished
+from .noises import noise
 
 RISING = [[1.0, 2.0], [3.0, 2.5], [2.0, 4.0]]
 SEEDS = [[1.0, 2.0], [3.0, 1.5], [0.0, 2.5]]  # the second one and the third
@@ -48,6 +50,10 @@ def test_the_headline_is_about_what_is_finite(rewards, said):
         (dict(rewards=[*SEEDS, [3.0, 2.5], [1.0, 1.0]], seeds=3), "No step was better than the best seed. 1 steps"),
         (dict(rewards=SEEDS[:2], seeds=3), "Only seeds were tried. 0 steps"),
         (dict(rewards=SEEDS[:2], seeds=3), "Of 2 seeds the best one was 1.0000 better than the first.\n"),
+        (dict(rewards=[[NAN, NAN], *FROM_SEEDS[1:]], seeds=3),
+         "Of 3 seeds the best one was not the first, whose score was not finite; the steps added 1.2500."),
+        (dict(rewards=[[NAN, 2.0], *FROM_SEEDS[1:]], seeds=3),
+         "Of 3 seeds the best one was 0.5000 better than the first; the steps added 1.2500."),
         (dict(rewards=FROM_SEEDS, seeds=3, incidents=[(4, 1, "the gradient is zero"), (1, 0, "", False)]),
          "Picture 2 was left at its best from step 1 on: the gradient is zero.\n"
          "Picture 1 had no finite score at 1 of 3 noises, which were passed over (seed 2)."),
@@ -55,6 +61,20 @@ def test_the_headline_is_about_what_is_finite(rewards, said):
 )  # fmt: skip
 def test_what_happened_is_said(run, said):
     assert said in summary(finished(**run))
+
+
+@pytest.mark.parametrize("seeds", [0, 3])
+def test_a_run_that_goes_back_to_its_start_had_better_noise(seeds):
+    """As a watched reward makes it, which falls at once."""
+    run = finished(FROM_SEEDS if seeds else RISING, seeds=seeds)
+    start = run.record.ascent_start
+    run.record.go_back(Best(noise(), run.record.reward_history()[start], torch.full((2,), start)))
+    said = "The noise is that of the best seed." if seeds else "The noise is that of step 0."
+    assert said in summary(run) and "better than" not in summary(run).splitlines()[0]
+
+
+def test_seeds_without_a_finite_score_have_no_best_one():
+    assert "the best one" not in summary(finished([[NAN, NAN]] * 6, seeds=3))
 
 
 def test_what_is_ordinary_is_not_mentioned():
