@@ -14,7 +14,7 @@ from typing import Any
 from tools.comfyui_installs import newest_comfyui, version_text
 
 from .comfy_client import ComfyClient, ServerGone
-from .host_check import problems
+from .host_check import problems_of_jobs
 from .job_queue import JobQueue
 from .jobs import Job
 from .own_server import ROOT, OwnServer
@@ -111,7 +111,7 @@ def _dry_run(request: Request, jobs: list[Job], comfyui: Path | None) -> int:
         server = OwnServer(comfyui, cpu=True)
     try:
         client = server.start() if server else ComfyClient(request.options.servers[0])
-        found = problems(request.workflow, client.object_info())
+        found = problems_of_jobs(request.workflow, [job.values for job in jobs], client.object_info())
     finally:
         if server:
             server.stop()

@@ -115,9 +115,17 @@ class ComfyClient:
 
     def _queue(self, prompt: dict[str, Any]) -> str:
         try:
-            return self.post("/prompt", {"prompt": prompt, "client_id": self.client_id})["prompt_id"]
+            answer = self.post("/prompt", {"prompt": prompt, "client_id": self.client_id})
         except urllib.error.HTTPError as error:
-            raise JobFailed(refusal_text(error.read())) from error
+            raise JobFailed(refusal_text(json.loads(error.read()))) from error
+        if answer.get("node_errors"):  # ComfyUI runs the outputs that are sound, and leaves the others out
+            self._cancel(answer["prompt_id"])
+            raise JobFailed(refusal_text(answer))
+        return answer["prompt_id"]
+
+    def _cancel(self, prompt_id: str) -> None:
+        self.post("/queue", {"delete": [prompt_id]})
+        self.post("/interrupt", {"prompt_id": prompt_id})
 
     def _follow(self, stream: Any, prompt_id: str, step_limit: float, stopping: Callable[[], bool]) -> None:
         """Wait for the end of a run."""
@@ -129,8 +137,7 @@ class ComfyClient:
             now = time.monotonic()
             if stopping() and not asked:
                 asked = True
-                self.post("/queue", {"delete": [prompt_id]})
-                self.post("/interrupt", {"prompt_id": prompt_id})
+                self._cancel(prompt_id)
             if now - looked > QUEUE_SECONDS:
                 looked = now
                 if self._waits(prompt_id):
@@ -184,14 +191,10 @@ def raise_failure(entry: dict[str, Any]) -> None:
             raise Stopped("interrupted")
 
 
-def refusal_text(body: bytes) -> str:
-    """What the server holds against a prompt, in a line for each input."""
-    try:
-        answer = json.loads(body)
-        lines = [answer["error"]["message"]]
-        for node, told in answer.get("node_errors", {}).items():
-            for error in told["errors"]:
-                lines.append(f"node {node} ({told['class_type']}): {error['message']}: {error['details']}")
-        return "\n".join(lines)
-    except (ValueError, KeyError, TypeError):
-        return body.decode(errors="replace")[:2000]
+def refusal_text(answer: dict[str, Any]) -> str:
+    """What the server holds against a prompt, in a line for each input. answer: to /prompt."""
+    lines = [answer["error"]["message"]] if answer.get("error") else []
+    for node, told in answer.get("node_errors", {}).items():
+        for error in told["errors"]:
+            lines.append(f"node {node} ({told['class_type']}): {error['message']}: {error['details']}")
+    return "\n".join(lines)

@@ -110,7 +110,7 @@ class Driver:
 
     def _start(self, seat: Seat) -> None:
         seat.state, seat.since, seat.models = STARTING, time.monotonic(), None
-        self._waiting[seat.actor.start.remote(self.template)] = seat
+        self._waiting[seat.actor.start.remote(self.template, self.queue.values())] = seat
 
     def _hand_out(self, seat: Seat) -> None:
         self.progress.began()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .overrides import overridden
 from .workflow import Workflow, is_link, title
 
-MOST_LISTED = 5
+MOST_LISTED = 5  # choices
+MOST_PROBLEMS = 20
 
 
 def problems(workflow: Workflow, object_info: dict[str, Any]) -> list[str]:
@@ -31,6 +33,16 @@ def problems(workflow: Workflow, object_info: dict[str, Any]) -> list[str]:
             if problem:
                 found.append(f"{where}: {name} {problem}")
     return found
+
+
+def problems_of_jobs(workflow: Workflow, jobs: list[dict[str, Any]], object_info: dict[str, Any]) -> list[str]:
+    """The problems of the workflow with what each job sets, each once and not too many. jobs: values by slot name."""
+    found: dict[str, None] = {}
+    for values in jobs:
+        found.update(dict.fromkeys(problems(overridden(workflow, values), object_info)))
+        if len(found) > MOST_PROBLEMS:
+            return [*list(found)[:MOST_PROBLEMS], "and more"]
+    return list(found)
 
 
 def _problem(workflow: Workflow, spec: list | None, value: Any) -> str | None:

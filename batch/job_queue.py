@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import Any
 
 from .jobs import Job
 
@@ -19,6 +20,10 @@ class JobQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def values(self) -> list[dict[str, Any]]:
+        """What the waiting jobs set."""
+        return [job.values for job in self._waiting]
 
     def take(self, worker: str, models: str | None) -> Job | None:
         """The next job for a worker that holds these models: one that uses them, else of models that few use now."""

@@ -53,8 +53,10 @@ class OwnServer:
         for attempt in range(TRIES):
             try:
                 return self._start()
-            except ServerGone as error:
+            except BaseException as error:
                 self.stop(now=True)
+                if not isinstance(error, ServerGone):
+                    raise
                 if attempt == TRIES - 1:
                     raise ServerGone(f"ComfyUI in {self.comfyui} does not start: {error}\n{self._last_log}") from None
         raise AssertionError

@@ -14,7 +14,7 @@ from typing import Any
 from tools.comfyui_installs import newest_comfyui
 
 from .comfy_client import ComfyClient, JobFailed, ServerGone, ServerHangs, Stopped
-from .host_check import problems
+from .host_check import problems_of_jobs
 from .job_run import run_job
 from .own_server import OwnServer
 from .workflow import Workflow
@@ -62,8 +62,10 @@ class Worker:
         self._client: ComfyClient | None = None
         self._server: OwnServer | None = None
 
-    def start(self, workflow: Workflow) -> dict[str, Any]:
-        """Have a server that answers; return where it is, and what keeps it from running the workflow.
+    def start(self, workflow: Workflow, jobs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Have a server that answers; return where it is, and what keeps it from running the jobs.
+
+        jobs: what each of them sets, by slot name.
 
         Raises:
             ServerGone, ValueError: there is none.
@@ -71,7 +73,7 @@ class Worker:
         client = self._answering()
         system = client.stats()
         version = system["system"].get("comfyui_version", "unknown")
-        found = problems(workflow, client.object_info())
+        found = problems_of_jobs(workflow, jobs, client.object_info())
         if version != self.settings.host_version:
             found.append(
                 f"ComfyUI {version} on {platform.node()}, {self.settings.host_version} here: use the same everywhere"

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from batch.host_check import problems
+from batch.host_check import problems, problems_of_jobs
 
 INFO = {
     "Loader": {
@@ -43,6 +43,15 @@ def test_what_does_not(node, changed, told):
     workflow = copy.deepcopy(WORKFLOW)
     workflow[node]["inputs"].update(changed)
     assert problems(workflow, INFO) == [told]
+
+
+def test_of_all_jobs_each_problem_once():
+    jobs = [{"2.steps": steps} for steps in (1, 200, 200, 0)]
+    assert [told.split(": ")[1] for told in problems_of_jobs(WORKFLOW, jobs, INFO)] == [
+        "steps is 200, it goes from 1 to 100",
+        "steps is 0, it goes from 1 to 100",
+    ]
+    assert problems_of_jobs(WORKFLOW, [{"2.steps": steps} for steps in range(200, 300)], INFO)[20:] == ["and more"]
 
 
 def test_missing_nodes_and_inputs():

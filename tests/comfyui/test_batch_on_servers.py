@@ -7,7 +7,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load
 
-from .batch_command import BatchCommand, results
+from batch.collecting import collecting
+from batch.comfy_client import ComfyClient, JobFailed
+from batch.overrides import overridden
+from batch.workflow import load_workflow
+
+from .batch_command import API, BatchCommand, results
 
 
 @pytest.fixture
@@ -60,3 +65,19 @@ def test_a_batch_of_seeds_and_its_best(run):
         assert len(record["pictures"]) == 5
         assert record["rewards"] == list(record["pictures"][0]["scores"]) and len(record["rewards"]) >= 2
         assert len({picture["scores"]["demo taste"] for picture in record["pictures"]}) == 5
+
+
+def test_half_a_refusal_is_one(server):
+    """ComfyUI runs what is sound of a workflow and leaves the rest out: here the start alone would be painted."""
+    workflow = overridden(load_workflow(API / "demo.json"), {"8.steps": 999_999})
+    with pytest.raises(JobFailed, match=r"node 8 \(GPER_NoiseOptimizer\): Value 999999 bigger than max"):
+        ComfyClient(server.url).run(collecting(workflow, "refused"), step_limit=60)
+
+
+def test_what_does_not_fit_is_told_before_the_first_job(comfyui, server, tmp_path):
+    (tmp_path / "prompts.csv").write_text("prompt,8.steps\none,1\ntwo,999999\n")
+    arguments = (tmp_path / "prompts.csv", tmp_path / "out", "--servers", server.url)
+    with BatchCommand(comfyui, tmp_path / "scratch", *arguments) as batch:
+        assert batch.finish() == 2
+    assert "error: node 8 (Noise Optimizer): steps is 999999, it goes from 1 to 10000\n" in batch.text
+    assert not batch.done()
