@@ -43,12 +43,15 @@ class Method(Protocol):
         """Sentences on the method and its settings, for the report and the log."""
         ...
 
-    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        """The seed of each picture's best noise, where that is a plain draw; else empty."""
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+        """The seed of each picture's best noise, None where that is no plain draw; empty where none is."""
         ...
 
-    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        """The seed of each picture's noise that the ascent started from, where seeds were tried first; else empty."""
+    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+        """The seed of each picture's noise that the ascent started from, where seeds were tried first; else empty.
+
+        None for a given noise that no seed draws.
+        """
         ...
 
     def with_projector(self, projector: Preconditioner | None) -> "Method":
@@ -105,8 +108,8 @@ class GradientMethod:
     def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
         return []
 
-    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        return [settings.seed_of(step) for step in record.best_seed.tolist()] if record.seeds else []
+    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+        return settings.seeds_of(record.best_seed.tolist()) if record.seeds else []
 
     def _stepping(self, settings: Settings) -> Recipe:
         return self.recipe.stepping(settings.step_rule)
