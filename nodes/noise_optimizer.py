@@ -180,7 +180,8 @@ class NoiseOptimizer(io.ComfyNode):
                     default=OWN_STEP_RULE,
                     tooltip="as the method: steps as published. falling: they shrink to a twentieth in the course of "
                     "the run, so twice the learning rate is fine. falling momentum: also keeps the noise's values "
-                    "bell-shaped, which Adam does not. Searches without gradients ignore it.",
+                    "bell-shaped, which Adam does not; learning_rate 0 is then five times the model's. Searches "
+                    "without gradients ignore it.",
                     advanced=True,
                 ),
             ],
