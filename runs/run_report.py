@@ -1,4 +1,8 @@
-"""The Noise Optimizer's report: plain words first, then the numbers of each picture."""
+"""The Noise Optimizer's report: plain words first, then the numbers of each picture.
+
+What it says of the method comes with the run, see `RunResult.about`, and of the noise's whiteness from
+`preconditioning.describe_whiteness`.
+"""
 
 from torch import Tensor
 
