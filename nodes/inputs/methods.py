@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import Protocol
 
 from ...optimization import Preconditioner, RunRecord, SeedsFirst, Step, Stopping, ascend
@@ -93,7 +94,8 @@ class GradientMethod:
             f"gradient clip {recipe.clip:g}" if recipe.clip else "no gradient clip",
             _settings(recipe.preconditioner),
         ]
-        said = [f"Method: {self.name} ({', '.join(filter(None, how))}).{ignored(self.unused)}"]
+        unused = ignored((*self.unused, *self._replaced(settings)))
+        said = [f"Method: {self.name} ({', '.join(filter(None, how))}).{unused}"]
         if settings.seeds_first > 1:
             said.append(f"Starts from the best of {settings.seeds_first} seeds, the noise's own and those after it.")
         if settings.strength != NO_LIMIT:
@@ -113,6 +115,15 @@ class GradientMethod:
 
     def _stepping(self, settings: Settings) -> Recipe:
         return self.recipe.stepping(settings.step_rule)
+
+    def _replaced(self, settings: Settings) -> list[str]:
+        """Inputs of the Optimization Method that were set, but in whose place the step rule puts its own."""
+        published, chosen, stepping = RECIPES[self.recipe.name], self.recipe, self._stepping(settings)
+        return [
+            name
+            for name, of in (("optimizer", attrgetter("optimizer")), ("gradient_clip", attrgetter("clip")))
+            if of(chosen) not in (of(published), of(stepping))
+        ]
 
     def with_projector(self, projector: Preconditioner | None) -> "GradientMethod":
         if projector is None:
