@@ -238,7 +238,7 @@ class NoiseOptimizer(io.ComfyNode):
 
         start = drawn_noise(noise, latent)
         preset = preset_for(guider.model_patcher)
-        settings = Settings(learning_rate, preset, latent, noise.seed, seeds_first, strength, step_rule)
+        settings = Settings(learning_rate, preset, latent, noise.seed, start, seeds_first, strength, step_rule)
         about = method.text(settings)
         log.info(about)
         scores = ScoreHistory(reward.model, text, reward.limits)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from .run_result import RunResult
-from .scores_in_words import finite_or_none, number
+from .scores_in_words import finite_or_none, number, seed_text
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class NoiseHistory:
             one first.
         seeds: of each picture's own noise, where it is a plain draw that was chosen, and not one that was changed.
         start_seeds: of the noise that each picture's steps began with, where seeds were tried first.
+            In both None stands for a given noise that no seed draws, such as an optimized one.
         start_scores: the reward of each picture there, before the first step; None where it was not finite.
         strength: how far the noise might leave its start; 1 for no limit.
     """
@@ -39,8 +40,8 @@ class NoiseHistory:
     step_size: float = 0.0
     stop_reason: str = ""
     variation: str = ""
-    seeds: list[int] = field(default_factory=list)
-    start_seeds: list[int] = field(default_factory=list)
+    seeds: list[int | None] = field(default_factory=list)
+    start_seeds: list[int | None] = field(default_factory=list)
     start_scores: list[float | None] = field(default_factory=list)
     strength: float = 1.0
 
@@ -116,8 +117,8 @@ class NoiseHistory:
         return "\n".join(lines)
 
 
-def _listed(seeds: list[int]) -> str:
-    return ", ".join(map(str, seeds if len(set(seeds)) > 1 else seeds[:1]))
+def _listed(seeds: list[int | None]) -> str:
+    return ", ".join(map(seed_text, seeds if len(set(seeds)) > 1 else seeds[:1]))
 
 
 UNKNOWN = NoiseHistory()

@@ -1,11 +1,15 @@
-"""The Noise Optimizer's report: plain words first, then the numbers of each picture."""
+"""The Noise Optimizer's report: plain words first, then the numbers of each picture.
+
+What it says of the method comes with the run, see `RunResult.about`, and of the noise's whiteness from
+`preconditioning.describe_whiteness`.
+"""
 
 from torch import Tensor
 
 from ..optimization import RunRecord
 from ..preconditioning import describe_whiteness, measure_whiteness
 from .run_result import RunResult
-from .scores_in_words import finite_mean, number, sparkline
+from .scores_in_words import finite_mean, number, seed_text, sparkline
 
 MAX_STEPS_LISTED = 5
 
@@ -60,7 +64,7 @@ def run_report(result: RunResult) -> str:
     for i in range(len(record.best_reward)):
         lines.append(
             f"{i + 1:<7}  {number(history[0, i]):<8}  "
-            + (f"{result.start_seeds[i]:<20}  {number(record.start_reward[i]):<8}  " if seeds else "")
+            + (f"{seed_text(result.start_seeds[i]):<20}  {number(record.start_reward[i]):<8}  " if seeds else "")
             + f"{number(record.best_reward[i]):<8}  {int(record.best_update[i]):<7}  "
             f"{stats.relative_norm[i]:<12.4f}  {stats.spectral_flatness[i]:<8.4f}  {stats.cosine_to_start[i]:.4f}"
         )

@@ -29,7 +29,8 @@ class RunResult:
         parts: of each reward of a mix, by name, its scores (B,) per evaluation, float32 on the CPU; empty for a single
             reward.
         images: small ones of the start and of the best; None where none were kept.
-        start_seeds: of the noise that each picture's steps began with, where seeds were tried first.
+        start_seeds: of the noise that each picture's steps began with, where seeds were tried first; None for a given
+            noise that no seed draws.
     """
 
     record: RunRecord
@@ -39,7 +40,7 @@ class RunResult:
     about: str = ""
     parts: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
     images: KeptImages | None = None
-    start_seeds: Sequence[int] = ()
+    start_seeds: Sequence[int | None] = ()
 
     @property
     def curves(self) -> dict[str, list[float | None]]:

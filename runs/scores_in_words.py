@@ -23,6 +23,11 @@ def number(score: float | Tensor | None) -> str:
     return f"{score:.4f}" if score is not None and math.isfinite(score) else "not finite"
 
 
+def seed_text(seed: int | None) -> str:
+    """A seed, or what stands in its place where no seed draws the noise."""
+    return "the given noise" if seed is None else str(seed)
+
+
 def sparkline(values: list[float | None], width: int = 40) -> str:
     """A curve in one line of text, from its lowest to its highest value; at most `width` characters.
 

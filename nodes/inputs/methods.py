@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import Protocol
 
 from ...optimization import Preconditioner, RunRecord, SeedsFirst, Step, Stopping, ascend
@@ -43,12 +44,15 @@ class Method(Protocol):
         """Sentences on the method and its settings, for the report and the log."""
         ...
 
-    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        """The seed of each picture's best noise, where that is a plain draw; else empty."""
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+        """The seed of each picture's best noise, None where that is no plain draw; empty where none is."""
         ...
 
-    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        """The seed of each picture's noise that the ascent started from, where seeds were tried first; else empty."""
+    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+        """The seed of each picture's noise that the ascent started from, where seeds were tried first; else empty.
+
+        None for a given noise that no seed draws.
+        """
         ...
 
     def with_projector(self, projector: Preconditioner | None) -> "Method":
@@ -90,7 +94,8 @@ class GradientMethod:
             f"gradient clip {recipe.clip:g}" if recipe.clip else "no gradient clip",
             _settings(recipe.preconditioner),
         ]
-        said = [f"Method: {self.name} ({', '.join(filter(None, how))}).{ignored(self.unused)}"]
+        unused = ignored((*self.unused, *self._replaced(settings)))
+        said = [f"Method: {self.name} ({', '.join(filter(None, how))}).{unused}"]
         if settings.seeds_first > 1:
             said.append(f"Starts from the best of {settings.seeds_first} seeds, the noise's own and those after it.")
         if settings.strength != NO_LIMIT:
@@ -105,11 +110,20 @@ class GradientMethod:
     def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
         return []
 
-    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        return [settings.seed_of(step) for step in record.best_seed.tolist()] if record.seeds else []
+    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+        return settings.seeds_of(record.best_seed.tolist()) if record.seeds else []
 
     def _stepping(self, settings: Settings) -> Recipe:
         return self.recipe.stepping(settings.step_rule)
+
+    def _replaced(self, settings: Settings) -> list[str]:
+        """Inputs of the Optimization Method that were set, but in whose place the step rule puts its own."""
+        published, chosen, stepping = RECIPES[self.recipe.name], self.recipe, self._stepping(settings)
+        return [
+            name
+            for name, of in (("optimizer", attrgetter("optimizer")), ("gradient_clip", attrgetter("clip")))
+            if of(chosen) not in (of(published), of(stepping))
+        ]
 
     def with_projector(self, projector: Preconditioner | None) -> "GradientMethod":
         if projector is None:

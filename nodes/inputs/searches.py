@@ -68,8 +68,9 @@ class SeedSearch(GradientFree):
             f"{self._ignored(settings)}"
         )
 
-    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        return [settings.seed_of(step) for step in record.best_step.tolist()]
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+        seeds = settings.seeds_of(record.best_step.tolist())
+        return seeds if any(seed is not None for seed in seeds) else []
 
 
 @dataclass(frozen=True)

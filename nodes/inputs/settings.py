@@ -1,5 +1,6 @@
 """What the Noise Optimizer was given, as the methods see it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -20,6 +21,7 @@ class Settings:
         preset: of the model.
         latent: LATENT to draw noise for.
         seed: of the start noise.
+        start: the start noise (B, C, ...).
         seeds_first: how many seeds are tried before an ascent, the noise's own among them; 0 or 1 for none.
         strength: how far an ascent may leave its start; 1 for no limit.
         step_rule: one of `STEP_RULES`.
@@ -29,6 +31,7 @@ class Settings:
     preset: ModelPreset
     latent: dict
     seed: int
+    start: Tensor
     seeds_first: int = 0
     strength: float = NO_LIMIT
     step_rule: str = OWN_STEP_RULE
@@ -36,6 +39,14 @@ class Settings:
     def seed_of(self, step: int) -> int:
         """The seed that comes so many after that of the start noise."""
         return (self.seed + step) % 2**64
+
+    def seeds_of(self, steps: Sequence[int]) -> list[int | None]:
+        """The seed of each picture's noise, the start noise or that of a `draw`; None where no seed draws the start.
+
+        An optimized noise, or one of another pack, is not what RandomNoise has for its seed.
+        """
+        drawn = (self.start.cpu() == self.draw(0)).flatten(1).all(1).tolist()
+        return [self.seed_of(step) if step or drawn[picture] else None for picture, step in enumerate(steps)]
 
     def draw(self, step: int) -> Tensor:
         """The noise that RandomNoise has for `seed_of` this step."""

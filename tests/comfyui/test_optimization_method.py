@@ -196,6 +196,22 @@ def test_what_a_method_does_not_use_is_ignored_and_named(optimize, wires, method
 
 
 @pytest.mark.parametrize(
+    "options, not_used",
+    [
+        ({}, ""),
+        (dict(optimizer="SGD"), "optimizer"),
+        (dict(optimizer="SGD", gradient_clip="1", search_radius=0.1), "search_radius, optimizer, gradient_clip"),
+    ],
+)
+def test_what_the_step_rule_replaces_is_named(optimize, options, not_used):
+    falling, own = (
+        optimize("GPER", options, step_rule=rule, steps=1).args[2] for rule in ("falling momentum", "as the method")
+    )
+    assert (f"Not used by this method: {not_used}." if not_used else "projected).") in falling
+    assert ("Not used" in falling) == bool(not_used) and "Not used by this method: optimizer" not in own
+
+
+@pytest.mark.parametrize(
     "settings, said",
     [
         ({}, "GPER (block size 16, gradient and noise projected)"),

@@ -59,6 +59,23 @@ class NoiseOf:
         return self.noise
 
 
+def test_a_given_noise_that_no_seed_draws_is_not_told_as_one(from_seeds, optimize, wires, tmp_path):
+    """An optimized noise has the seed that it grew from; RandomNoise of that seed is another noise."""
+    from gper_pack.nodes.inputs.methods import METHODS
+    from gper_pack.runs.noise_format import read_noise, write_noise
+
+    given = from_seeds.args[0]
+    output = optimize(noise=given, seeds_first=3, steps=1)
+    told = output.args[0].history
+    assert given.seed == 7 and told.start_seeds == [None, None]
+    assert "picture  start     from seed" in output.args[2] and output.args[2].count("  the given noise  ") == 2
+    path = str(tmp_path / "noise.safetensors")
+    write_noise(path, output.args[0].noise, 7, told, {})
+    assert "started from seed: the given noise (" in read_noise(path).history.text()
+    searched = optimize(noise=given, method=METHODS["best of seeds"], learning_rate=0.0).args[0]
+    assert searched.history.best_steps == [0, 0] and searched.history.seeds == []
+
+
 def test_the_report_tells_what_the_seeds_gave_and_what_the_steps_added(from_seeds):
     history = torch.tensor(from_seeds.ui["reward_history"])
     report, told = from_seeds.args[2], from_seeds.args[0].history
