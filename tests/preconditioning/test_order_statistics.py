@@ -99,10 +99,10 @@ def nearest_distance(y, bounds):
                 rises[row, small], rises[row, large] = -1, 1
             limits = np.empty((2, y.size))
             limits[0, across], limits[1, across] = lower, upper
+            rising = {"type": "ineq", "fun": lambda m, a=rises: a @ m, "jac": lambda m, a=rises: a}
             found = optimize.minimize(
-                lambda m: ((m - y.flat) ** 2).sum() / 2, limits.mean(0), jac=lambda m: m - y.flatten(), method="SLSQP",
-                bounds=limits.T, constraints={"type": "ineq", "fun": lambda m, a=rises: a @ m, "jac": lambda m, a=rises: a},
-                options={"ftol": 1e-12},
+                lambda m: ((m - y.flat) ** 2).sum() / 2, limits.mean(0), jac=lambda m: m - y.flatten(),
+                method="SLSQP", bounds=limits.T, constraints=rising, options={"ftol": 1e-12},
             )  # fmt: skip
             if found.success:
                 best = min(best, np.sqrt(2 * found.fun))

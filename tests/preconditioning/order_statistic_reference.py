@@ -1,0 +1,70 @@
+"""Whitening by order statistics once more, slow and independent: numpy and scipy, one tile after the other."""
+
+import numpy as np
+import scipy.fft
+from scipy import stats
+
+ALPHA = 1e-4
+TILE = 64
+
+
+def whiten(sample: np.ndarray, cell: int) -> np.ndarray:
+    """Of one sample (channels, ..., rows, columns); cell: the side of a cell, in elements."""
+    places = sorted(np.ndindex(sample.shape), key=lambda place: _key(place, cell))
+    order = np.ravel_multi_index(np.array(places).T, sample.shape)
+    axes = tuple(range(1, sample.ndim))
+    x = sample / np.sqrt(np.mean(sample**2))
+    x = _into_intervals(x, order)
+    return scipy.fft.idctn(_into_intervals(scipy.fft.dctn(x, axes=axes, norm="ortho"), order), axes=axes, norm="ortho")
+
+
+def _key(place, cell):
+    channel, *frames, row, column = place
+
+    def z_order(row, column):
+        return int("".join(a + b for a, b in zip(f"{row:020b}", f"{column:020b}", strict=True)), 2)
+
+    return frames, z_order(row // cell, column // cell), channel, z_order(row % cell, column % cell)
+
+
+def _into_intervals(x, order):
+    result = np.empty(x.size)
+    for stretch in _cut(order):
+        for each, values in zip(stretch, _tiles(x.flat[stretch]), strict=True):
+            result[each] = values
+    return result.reshape(x.shape)
+
+
+def _cut(order):
+    """Full tiles together, what is left by itself."""
+    full = len(order) // TILE * TILE
+    return [part for part in (order[:full].reshape(-1, TILE), order[None, full:]) if part.size]
+
+
+def _tiles(y):
+    length = y.shape[1]
+    y = clip(y, stats.norm())
+    z = np.sqrt(length) * y.mean(1)
+    y = y + ((_grouped(z, stats.norm()) - z) / np.sqrt(length))[:, None]
+    norm = np.sqrt((y**2).sum(1))
+    return y * (_grouped(norm, stats.chi(length)) / norm)[:, None]
+
+
+def _grouped(numbers, distribution):
+    return np.concatenate([clip(group, distribution).ravel() for group in _cut(numbers)])
+
+
+def clip(y, distribution):
+    """y (tiles, length): each two-level order statistic into its interval."""
+    tiles, length = y.shape
+    result = np.empty_like(y)
+    places = np.argsort(y, axis=1, kind="stable")
+    for j in range(length):
+        column = y[np.arange(tiles), places[:, j]]
+        for r, tile in enumerate(np.argsort(column, kind="stable"), start=1):
+            low, high = (
+                distribution.ppf(stats.beta.ppf(stats.beta.ppf(p, r, tiles + 1 - r), j + 1, length - j))
+                for p in (ALPHA / 2, 1 - ALPHA / 2)
+            )
+            result[tile, places[tile, j]] = min(max(column[tile], low), high)
+    return result
