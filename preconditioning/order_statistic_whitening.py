@@ -11,7 +11,6 @@ comes out.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,8 +19,8 @@ import torch
 from .checked_rows import unit_scale
 from .compact_tiles import TILE, compact_order, runs
 from .cosine_transform import cosine_transform, from_cosine_transform
-from .order_statistics import bounds_like, chi_bounds, clip_order_statistics, normal_bounds
 from .spectral_blocks import BLOCK_SIZE, check_block_size
+from .tile_intervals import clip_energies, clip_means, clip_values
 from .white_noise import project_white_gaussian
 
 _TIE_BREAKER_ROUNDINGS = 8.0  # of a value of 1
@@ -132,36 +131,7 @@ def _into_intervals(rows: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     """Values, means and energies of the tiles of rows (batch, N), in this order."""
     ordered = rows.index_select(1, order)
     tiled = [
-        _energies(_means(_values(ordered[:, start : start + tiles * length].unflatten(1, (tiles, length)))))
+        clip_energies(clip_means(clip_values(ordered[:, start : start + tiles * length].unflatten(1, (tiles, length)))))
         for start, tiles, length in runs(rows.shape[1], TILE)
     ]
     return torch.empty_like(rows).index_copy_(1, order, torch.cat([each.flatten(1) for each in tiled], 1))
-
-
-def _values(y: torch.Tensor) -> torch.Tensor:
-    """Of tiles (batch, tiles, length): all values of N(0, 1)."""
-    return clip_order_statistics(y, *bounds_like(normal_bounds, tuple(y.shape[1:]), y.dtype, y.device))
-
-
-def _means(y: torch.Tensor) -> torch.Tensor:
-    """sqrt(length) times the mean of each tile is N(0, 1)."""
-    length = y.shape[-1]
-    z = y.sum(-1, keepdim=True) / math.sqrt(length)
-    return y + (_clip_per_tile(z, normal_bounds) - z) / math.sqrt(length)
-
-
-def _energies(y: torch.Tensor) -> torch.Tensor:
-    """The energy of each tile is chi-squared with `length` degrees of freedom. A tile of zeros has no direction."""
-    norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
-    return y * (_clip_per_tile(norm, chi_bounds, y.shape[-1]) / torch.where(norm > 0, norm, 1))
-
-
-def _clip_per_tile(z: torch.Tensor, bounds: Callable, *arguments: int) -> torch.Tensor:
-    """Of one number for each tile (batch, tiles, 1), by tiles of such numbers."""
-    numbers = z.squeeze(-1)
-    clipped = []
-    for start, tiles, length in runs(numbers.shape[1], TILE):
-        limits = bounds_like(bounds, (tiles, length, *arguments), z.dtype, z.device)
-        group = numbers[:, start : start + tiles * length].unflatten(1, (tiles, length))
-        clipped.append(clip_order_statistics(group, *limits).flatten(1))
-    return torch.cat(clipped, 1).unsqueeze(-1)

@@ -57,14 +57,15 @@ def _grouped(numbers, distribution):
 def clip(y, distribution):
     """y (tiles, length): each two-level order statistic into its interval."""
     tiles, length = y.shape
+    r, j = np.arange(1, tiles + 1)[:, None], np.arange(1, length + 1)
+    low, high = (
+        distribution.ppf(stats.beta.ppf(stats.beta.ppf(p, r, tiles + 1 - r), j, length + 1 - j))
+        for p in (ALPHA / 2, 1 - ALPHA / 2)
+    )
     result = np.empty_like(y)
     places = np.argsort(y, axis=1, kind="stable")
-    for j in range(length):
-        column = y[np.arange(tiles), places[:, j]]
-        for r, tile in enumerate(np.argsort(column, kind="stable"), start=1):
-            low, high = (
-                distribution.ppf(stats.beta.ppf(stats.beta.ppf(p, r, tiles + 1 - r), j + 1, length - j))
-                for p in (ALPHA / 2, 1 - ALPHA / 2)
-            )
-            result[tile, places[tile, j]] = min(max(column[tile], low), high)
+    for column, bottom, top in zip(places.T, low.T, high.T, strict=True):
+        values = y[np.arange(tiles), column]
+        for rank, tile in enumerate(np.argsort(values, kind="stable")):
+            result[tile, column[tile]] = min(max(values[tile], bottom[rank]), top[rank])
     return result

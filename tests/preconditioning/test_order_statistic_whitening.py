@@ -66,7 +66,7 @@ def test_white_noise_passes(shape):
 
 
 @pytest.mark.parametrize(
-    "shape, cell", [((4, 12, 10), 4), ((3, 5, 7), 4), ((16, 6, 10), 2), ((2, 3, 4, 9), 4), ((4, 16, 20), 4)]
+    "shape, cell", [((4, 12, 10), 4), ((3, 5, 7), 4), ((16, 6, 10), 2), ((2, 3, 4, 9), 4), ((16, 36, 40), 2)]
 )
 @pytest.mark.parametrize("make", [coloured, localised])
 def test_it_is_what_its_steps_say(shape, cell, make):
