@@ -1,4 +1,4 @@
-"""Keeping optimized noise white: the GPER projection and the published penalties, on torch, and scipy for quantiles."""
+"""Keeping optimized noise white: projection, intervals and published penalties, on torch, and scipy for quantiles."""
 
 from .haar_band import HaarBand
 from .norm_penalty import NormPenalty

@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 
 TILE = 64  # elements; what a token of FLUX holds
+GROUP = 4  # tiles
 
 _CACHED_ORDERS = 8
 
@@ -23,7 +24,7 @@ def runs(count: int, length: int) -> list[tuple[int, int, int]]:
 @lru_cache(_CACHED_ORDERS)
 @torch.inference_mode(False)
 def compact_order(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """Order in which `TILE` elements after one another are neighbours, and `TILE` such tiles too.
+    """Order in which `TILE` elements after one another are neighbours, and `GROUP` such tiles too.
 
     Each frame is cut into square cells: the largest, with a power of 2 as their side, that hold no more than `TILE`
     elements of all channels together, else single elements. That is 2 x 2 for 16 channels, as in a token of FLUX, and

@@ -1,11 +1,11 @@
-"""Whitening by intervals of order statistics, in space and frequency: the operator W of NoiseTilt, as far as known.
+"""Whitening by intervals of order statistics, in frequency and space: the operator W of NoiseTilt, as far as known.
 
 NoiseTilt (arXiv 2606.18066) turns a reward's gradient into noise by a chain of projections onto sets that hold 99.99%
 of white noise: two-level order statistics of the values, of the means and of the energies of tiles, in several
 orthonormal domains. White noise passes unchanged to a cosine above 0.99999. See `order_statistics` for the sets.
 
 The paper's appendix was not available to us. Our choice are the tiles (see `compact_tiles`), the order (values, means,
-energies), the domains (first space, then the cosine transform of rows, columns and frames), a single sweep over them,
+energies), the domains (first the cosine transform of rows, columns and frames, then space), a single sweep over them,
 the start from a root mean square of 1, how ties are broken, and no rescaling at the end. See docs/noisetilt.md for what
 comes out.
 """
@@ -29,7 +29,7 @@ _CACHED_TIE_BREAKERS = 8
 
 @torch.no_grad()
 def whiten_order_statistics(x: torch.Tensor, check_finite: bool = True) -> torch.Tensor:
-    """Bring each sample into the intervals of white noise, in space and then in frequency.
+    """Bring each sample into the intervals of white noise, in frequency and then in space.
 
     Only the direction of `x` matters: it is brought to a root mean square of 1 first. White noise stays as it is from
     there on. The second domain moves what the first has settled a little, so the result is near both sets, and in
@@ -56,9 +56,9 @@ def whiten_order_statistics(x: torch.Tensor, check_finite: bool = True) -> torch
     rows = rows + _tie_breaker(rows.shape[1], working, x.device)
     order = compact_order(tuple(x.shape[1:]), x.device)
     axes = tuple(range(-min(3, max(2, x.dim() - 2)), 0))
-    in_space = _into_intervals(rows, order).view(x.shape)
-    in_frequency = _into_intervals(cosine_transform(in_space, axes).flatten(1), order).view(x.shape)
-    white = from_cosine_transform(in_frequency, axes)
+    coefficients = cosine_transform(rows.view(x.shape), axes)
+    coefficients = _into_intervals(coefficients.flatten(1), order).view(x.shape)
+    white = _into_intervals(from_cosine_transform(coefficients, axes).flatten(1), order).view(x.shape)
     return white.masked_fill(_per_sample(norm == 0, x), 0).to(x.dtype)
 
 

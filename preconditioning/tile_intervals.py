@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from .compact_tiles import TILE, runs
+from .compact_tiles import GROUP, runs
 from .order_statistics import bounds_like, chi_bounds, clip_order_statistics, normal_bounds
 
 
@@ -32,10 +32,10 @@ def clip_energies(y: torch.Tensor) -> torch.Tensor:
 
 
 def _clip_per_tile(z: torch.Tensor, bounds: Callable, *arguments: int) -> torch.Tensor:
-    """Of one number for each tile (batch, tiles, 1), by tiles of such numbers."""
+    """Of one number for each tile (batch, tiles, 1): in two levels, within groups of tiles and across them."""
     numbers = z.squeeze(-1)
     clipped = []
-    for start, tiles, length in runs(numbers.shape[1], TILE):
+    for start, tiles, length in runs(numbers.shape[1], GROUP):
         limits = bounds_like(bounds, (tiles, length, *arguments), z.dtype, z.device)
         group = numbers[:, start : start + tiles * length].unflatten(1, (tiles, length))
         clipped.append(clip_order_statistics(group, *limits).flatten(1))

@@ -5,7 +5,7 @@ import scipy.fft
 from scipy import stats
 
 ALPHA = 1e-4
-TILE = 64
+TILE, GROUP = 64, 4
 
 
 def whiten(sample: np.ndarray, cell: int) -> np.ndarray:
@@ -14,8 +14,8 @@ def whiten(sample: np.ndarray, cell: int) -> np.ndarray:
     order = np.ravel_multi_index(np.array(places).T, sample.shape)
     axes = tuple(range(1, sample.ndim))
     x = sample / np.sqrt(np.mean(sample**2))
-    x = _into_intervals(x, order)
-    return scipy.fft.idctn(_into_intervals(scipy.fft.dctn(x, axes=axes, norm="ortho"), order), axes=axes, norm="ortho")
+    coefficients = _into_intervals(scipy.fft.dctn(x, axes=axes, norm="ortho"), order)
+    return _into_intervals(scipy.fft.idctn(coefficients, axes=axes, norm="ortho"), order)
 
 
 def _key(place, cell):
@@ -29,16 +29,16 @@ def _key(place, cell):
 
 def _into_intervals(x, order):
     result = np.empty(x.size)
-    for stretch in _cut(order):
+    for stretch in _cut(order, TILE):
         for each, values in zip(stretch, _tiles(x.flat[stretch]), strict=True):
             result[each] = values
     return result.reshape(x.shape)
 
 
-def _cut(order):
+def _cut(order, length):
     """Full tiles together, what is left by itself."""
-    full = len(order) // TILE * TILE
-    return [part for part in (order[:full].reshape(-1, TILE), order[None, full:]) if part.size]
+    full = len(order) // length * length
+    return [part for part in (order[:full].reshape(-1, length), order[None, full:]) if part.size]
 
 
 def _tiles(y):
@@ -51,7 +51,7 @@ def _tiles(y):
 
 
 def _grouped(numbers, distribution):
-    return np.concatenate([clip(group, distribution).ravel() for group in _cut(numbers)])
+    return np.concatenate([clip(group, distribution).ravel() for group in _cut(numbers, GROUP)])
 
 
 def clip(y, distribution):

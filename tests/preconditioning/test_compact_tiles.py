@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from preconditioning.compact_tiles import TILE, compact_order, runs
+from preconditioning.compact_tiles import GROUP, TILE, compact_order, runs
 
 CPU = torch.device("cpu")
 SHAPES = [(16, 64, 64), (4, 40, 56), (3, 7, 11), (16, 5, 12, 20), (128, 9, 6), (1, 1, 1), (24, 40), (5, 1, 300)]
@@ -16,14 +16,14 @@ def test_every_element_has_one_place(shape):
 
 
 @pytest.mark.parametrize(
-    "shape, tile, block",
-    [((16, 64, 64), (2, 2), (16, 16)), ((4, 64, 64), (4, 4), (32, 32)), ((16, 3, 32, 48), (2, 2), (16, 16)),
-     ((32, 16, 16), (1, 2), (8, 16)), ((64, 64), (8, 8), (64, 64))],
+    "shape, tile, group",
+    [((16, 64, 64), (2, 2), (4, 4)), ((4, 64, 64), (4, 4), (8, 8)), ((16, 3, 32, 48), (2, 2), (4, 4)),
+     ((32, 16, 16), (1, 2), (2, 4)), ((64, 64), (8, 8), (16, 16))],
 )  # fmt: skip
-def test_tiles_and_tiles_of_tiles_are_rectangles_of_all_channels(shape, tile, block):
+def test_tiles_and_groups_of_tiles_are_rectangles_of_all_channels(shape, tile, group):
     order = compact_order(shape, CPU)
     channels = shape[0] if len(shape) > 2 else 1
-    for size, (rows, columns) in ((TILE, tile), (TILE * TILE, block)):
+    for size, (rows, columns) in ((TILE, tile), (GROUP * TILE, group)):
         for stretch in order.split(size):
             row, column = stretch // shape[-1] % shape[-2], stretch % shape[-1]
             assert row.max() - row.min() < rows and column.max() - column.min() < columns

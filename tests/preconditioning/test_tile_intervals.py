@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
+from preconditioning.compact_tiles import GROUP
 from preconditioning.tile_intervals import clip_energies, clip_means, clip_values
 
 pytestmark = pytest.mark.numerical
@@ -40,7 +41,7 @@ def test_no_member_nearby_is_nearer(clip, shape):
             assert float((member - y).norm()) >= distance - 1e-9
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 9), (1, 50, 16)])
+@pytest.mark.parametrize("shape", [(1, 1, 9), (1, GROUP, 16)])
 @pytest.mark.parametrize("clip", [clip_means, clip_energies])
 def test_up_to_one_group_of_tiles_twice_is_once(clip, shape):
     once = clip(tiles(*shape))
@@ -48,9 +49,9 @@ def test_up_to_one_group_of_tiles_twice_is_once(clip, shape):
 
 
 def test_means_and_energies_are_those_of_white_noise():
-    """Of the 50 tiles of a group the r-th smallest has a Beta distribution."""
-    y, rank = tiles(1, 50, 16), np.arange(1, 51)
-    beta = stats.beta(rank, 51 - rank)
+    """Of the tiles of one group the r-th smallest has a Beta distribution."""
+    y, rank = tiles(1, GROUP, 16), np.arange(1, GROUP + 1)
+    beta = stats.beta(rank, GROUP + 1 - rank)
     low, high = beta.ppf(0.5e-4), beta.ppf(1 - 0.5e-4)
     means = np.sort(4 * clip_means(y).mean(-1)[0].numpy())
     energies = np.sort(clip_energies(y).square().sum(-1)[0].numpy())
