@@ -22,6 +22,10 @@ from preconditioning import (
     describe_whiteness,
     measure_whiteness,
 )
+from preconditioning.compact_tiles import TILE, compact_order
+from preconditioning.cosine_transform import cosine_transform
+from preconditioning.order_statistics import bounds_like, normal_bounds, two_level_sort
+from preconditioning.tile_intervals import clip_values
 from preconditioning.whiteness_verdict import WHITE
 from runs.whole_files import write_text_whole
 
@@ -31,6 +35,7 @@ from .whiteness_measures import BANDS, band_ratio, centre_to_edge, lag_one
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "noisetilt.md"
 SHAPE = (16, 64, 64)
+LATER = 5  # passes over the values
 TIMED = ((16, 64, 64), (4, 128, 128), (16, 96, 96), (16, 128, 128))
 
 INTERVALS, PROJECTION, BOTH = OrderStatisticWhitener(project=False), WhiteGaussianProjector(), OrderStatisticWhitener()
@@ -84,6 +89,22 @@ def measured(name: str, way: str, seeds: range) -> dict:
             "white": verdicts.count(WHITE), "first_verdict": verdicts[0]}  # fmt: skip
 
 
+def membership(name: str, domain: str) -> dict:
+    """How far the values' order statistics are outside their intervals, before and after passes over them alone."""
+    x = gradient(name, 0)
+    y = (x if domain == "space" else cosine_transform(x)) / x.square().mean().sqrt()
+    y = y.flatten(1)[:, compact_order(SHAPE, y.device)].unflatten(1, (-1, TILE))
+    bounds = bounds_like(normal_bounds, tuple(y.shape[1:]), y.dtype, y.device)
+    row = {"gradient": name, "domain": domain}
+    for passes in range(LATER + 1):
+        if passes in (0, 1, LATER):
+            statistics = two_level_sort(y)[0]
+            beyond = (statistics - statistics.clamp(*bounds)).abs()
+            row |= {f"share {passes}": float((beyond > 1e-5).float().mean()), f"largest {passes}": float(beyond.max())}
+        y = clip_values(y)
+    return row
+
+
 def timed(shape: tuple[int, ...], repeats: int) -> dict:
     x = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
     outliers = x / torch.randn(1, *shape, generator=torch.Generator().manual_seed(1)).abs().clamp_min(1e-6)
@@ -109,6 +130,17 @@ def quality_table(rows: list[dict]) -> str:
     ])  # fmt: skip
 
 
+def membership_table(rows: list[dict]) -> str:
+    counts = (0, 1, LATER)
+    head = ("gradient", "in", *(f"after {count}" if count else "outside before" for count in counts))
+    return table(head, [
+        (row["gradient"], row["domain"],
+         *(f"{row[f'share {count}']:.2%}, by {row[f'largest {count}']:.2f}" if row[f"share {count}"] else "none"
+           for count in counts))
+        for row in rows
+    ])  # fmt: skip
+
+
 def cost_table(rows: list[dict]) -> str:
     columns = [column for column in rows[0] if "," in column]
     return table(("sample", "elements", *columns), [
@@ -118,7 +150,8 @@ def cost_table(rows: list[dict]) -> str:
 
 def page_with(page: str, numbers: dict) -> str:
     """The page with these tables in the places of those that it holds."""
-    for name, drawn in (("quality", quality_table(numbers["quality"])), ("cost", cost_table(numbers["cost"]))):
+    tables = {"membership": membership_table, "quality": quality_table, "cost": cost_table}
+    for name, drawn in ((name, draw(numbers[name])) for name, draw in tables.items()):
         begin, end = f"<!-- {name}: made by python -m benchmarks.whitening -->", f"<!-- end of {name} -->"
         before, rest = page.split(begin)
         page = f"{before}{begin}\n\n{drawn}\n\n{end}{rest.split(end)[1]}"
@@ -142,6 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
         "machine": {"processor": platform.processor() or platform.machine(), "torch": torch.__version__},
         "bands": BANDS,
         "cost": [timed(shape, options.repeats) for shape in TIMED],
+        "membership": [membership(name, domain) for name in GRADIENTS for domain in ("frequency", "space")],
         "quality": [measured(name, way, range(options.seeds)) for name in GRADIENTS for way in WAYS],
     }
     print(quality_table(numbers["quality"]), cost_table(numbers["cost"]), sep="\n\n")

@@ -59,4 +59,4 @@ def test_it_writes_a_page(tmp_path, monkeypatch):
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     main(["--seeds", "1", "--repeats", "1", "--page", str(page)])
     text = page.read_text(encoding="utf-8")
-    assert "| 4 x 8 x 8 | 256 |" in text and text.count("| white |") == len(WAYS) and "1/f |" not in text
+    assert "| 4 x 8 x 8 | 256 |" in text and text.count("| white |") == len(WAYS) + 2 and "1/f |" not in text
