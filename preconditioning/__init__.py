@@ -1,7 +1,8 @@
-"""Keeping optimized noise white: the GPER projection and the published penalties, on torch, and scipy for quantiles."""
+"""Keeping optimized noise white: projection, intervals and published penalties, on torch, and scipy for quantiles."""
 
 from .haar_band import HaarBand
 from .norm_penalty import NormPenalty
+from .order_statistic_whitening import OrderStatisticWhitener, whiten_order_statistics
 from .preconditioner import Unconstrained, WhiteGaussianProjector
 from .recipes import RECIPES, Recipe
 from .resize import resize_white_noise
@@ -17,6 +18,7 @@ __all__ = [
     "RECIPES",
     "HaarBand",
     "NormPenalty",
+    "OrderStatisticWhitener",
     "Recipe",
     "SpectrumPenalty",
     "SubsetPenalty",
@@ -32,4 +34,5 @@ __all__ = [
     "project_white_gaussian",
     "resize_white_noise",
     "vary_white_gaussian",
+    "whiten_order_statistics",
 ]

@@ -1,9 +1,8 @@
 """White noise of another size that paints the same layout: its low frequencies are those of a given noise."""
 
-import math
-
 import torch
 
+from .cosine_transform import cosine_transform, from_cosine_transform
 from .spectral_blocks import BLOCK_SIZE
 from .white_noise import block_norm_deviations, project_white_gaussian
 
@@ -60,8 +59,8 @@ def resize_white_noise(
     drawn = torch.randn((*noise.shape[:-2], height, width), generator=generator, dtype=working, device=source)
     coefficients = drawn.to(noise.device)
     rows, columns = min(noise.shape[-2], height), min(noise.shape[-1], width)
-    coefficients[..., :rows, :columns] = _cosine_transform(noise.to(working))[..., :rows, :columns]
-    resized = _from_cosine_transform(coefficients)
+    coefficients[..., :rows, :columns] = cosine_transform(noise.to(working))[..., :rows, :columns]
+    resized = from_cosine_transform(coefficients)
     members = _members(noise, block_size)
     if members.any():
         resized[members] = project_white_gaussian(resized[members], block_size)
@@ -74,22 +73,3 @@ def _members(noise: torch.Tensor, block_size: int) -> torch.Tensor:
         return torch.zeros(noise.shape[0], dtype=torch.bool, device=noise.device)
     one_norm, energy = block_norm_deviations(noise, block_size)
     return (torch.maximum(one_norm.abs(), energy.abs()) < _MEMBERS_DEVIATION).all(1)
-
-
-def _cosine_transform(x: torch.Tensor) -> torch.Tensor:
-    """Orthonormal DCT-II of the last two axes."""
-    return _cosines(x.shape[-2], x) @ x @ _cosines(x.shape[-1], x).T
-
-
-def _from_cosine_transform(coefficients: torch.Tensor) -> torch.Tensor:
-    """Inverse of `_cosine_transform`: its transpose."""
-    down, across = (_cosines(side, coefficients) for side in coefficients.shape[-2:])
-    return down.T @ coefficients @ across
-
-
-def _cosines(length: int, like: torch.Tensor) -> torch.Tensor:
-    """The transform's matrix (length, length), row k: sqrt(2 / n) cos(pi k (j + 1/2) / n), row 0 sqrt(1 / n)."""
-    n = torch.arange(length, dtype=torch.float64)
-    matrix = math.sqrt(2 / length) * torch.cos(math.pi / length * n[:, None] * (n + 0.5))
-    matrix[0] = math.sqrt(1 / length)
-    return matrix.to(like)

@@ -4,13 +4,14 @@ import pytest
 import torch
 
 import preconditioning
-from preconditioning import RECIPES
+from preconditioning import RECIPES, OrderStatisticWhitener
 
 pytestmark = pytest.mark.numerical
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-MEMBERS = [recipe.preconditioner for recipe in RECIPES.values()]
-EVERY = pytest.mark.parametrize("preconditioner", MEMBERS, ids=RECIPES)
+WITHOUT_A_RECIPE = {"order statistics": OrderStatisticWhitener()}
+MEMBERS = {name: recipe.preconditioner for name, recipe in RECIPES.items()} | WITHOUT_A_RECIPE
+EVERY = pytest.mark.parametrize("preconditioner", MEMBERS.values(), ids=MEMBERS)
 
 
 def pair(batch: int = 3, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
@@ -19,10 +20,10 @@ def pair(batch: int = 3, dtype: torch.dtype = torch.float32) -> tuple[torch.Tens
     return gradient.to(dtype), (0.3 + 1.4 * torch.randn(batch, 4, 8, 8, generator=generator)).to(dtype)
 
 
-def test_every_member_is_in_a_recipe() -> None:
+def test_every_member_is_tested() -> None:
     members = {value for value in vars(preconditioning).values()
                if isinstance(value, type) and hasattr(value, "retract")}
-    assert members == {type(recipe.preconditioner) for recipe in RECIPES.values()}
+    assert members == {type(member) for member in MEMBERS.values()}
 
 
 @EVERY
