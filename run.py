@@ -1,8 +1,10 @@
-"""Set up this checkout and run it: `python run.py demo` or `python run.py test`.
+"""Set up this checkout and run it: `python run.py demo`, `python run.py batch` or `python run.py test`.
 
 A fresh machine needs Python 3.10+ and a package index, nothing else: the first run creates `.venv` here and
 installs requirements-dev.txt into it. `--here` uses the current interpreter as it is and installs nothing.
-Further arguments go on to the demo or to pytest.
+Further arguments go on to the demo, to the batch or to pytest.
+
+`batch` runs many prompts and seeds through one workflow, on every GPU: `python run.py batch --help`, docs/batch.md.
 
 `test` runs the unit tests, then tests/comfyui once for every ComfyUI that it finds: those named by
 COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI. As many of
@@ -52,12 +54,13 @@ def main():
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (("demo", "run the demo"), ("test", "run every test")):
+    for name, text in (("demo", "run the demo"), ("batch", "run many prompts"), ("test", "run every test")):
         command = commands.add_parser(name, help=text, add_help=False)
         command.add_argument("--here", action="store_true", help="use this interpreter, install nothing")
     options, rest = parser.parse_known_args()
     try:
-        return run_demo(options.here, rest) if options.command == "demo" else run_tests(options.here, rest)
+        commands = {"demo": run_demo, "batch": run_batch, "test": run_tests}
+        return commands[options.command](options.here, rest)
     except ValueError as error:
         say(f"error: {error}")
         return 2
@@ -75,9 +78,30 @@ def run_demo(here, arguments):
     return subprocess.call([python, "-m", "demo", *arguments], cwd=ROOT)
 
 
+def run_batch(here, arguments):
+    from batch.request import read_request
+
+    request = read_request(arguments)  # what is wrong with it is told before anything is installed
+    if here:
+        from batch.__main__ import main as batch
+
+        return batch(arguments)
+    installs = find_comfyui()[-1:]
+    if request and not installs and not request.options.servers:
+        raise ValueError("no ComfyUI was found: set COMFYUI_PATH to a ComfyUI folder")
+    python = prepare_environment(merged_requirements(installs), "requirements-batch.txt")
+    # This file again, not -m: relative paths are the user's, and a batch.py of theirs must not come first.
+    process = subprocess.Popen([python, Path(__file__).resolve(), "batch", "--here", *arguments])
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            pass  # the batch is told of it too, and ends in its own way
+
+
 def run_tests(here, arguments):
     installs = find_comfyui()
-    python = sys.executable if here else prepare_environment(merged_requirements(installs))
+    python = sys.executable if here else prepare_environment(merged_requirements(installs), "requirements-batch.txt")
 
     # The environment holds the newest ComfyUI's frontend; the others bring their own beside it.
     frontends = {} if here else {path: prepare_frontend(python, path) for path in installs[:-1]}
@@ -175,8 +199,11 @@ def run_pytest(python, arguments, comfyui, frontends, log, jobs, processes):
     return code, counts, reasons
 
 
-def prepare_environment(extra_requirements):
-    """Create `.venv`, install what it lacks and return its Python. Takes a second once all is in place."""
+def prepare_environment(extra_requirements, *files):
+    """Create `.venv`, install what it lacks and return its Python. Takes a second once all is in place.
+
+    files: of requirements beside requirements-dev.txt.
+    """
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not works(python, "--version"):
         say(f"creating {ENVIRONMENT}")
@@ -196,7 +223,8 @@ def prepare_environment(extra_requirements):
     with tempfile.TemporaryDirectory() as folder:
         extra = Path(folder) / "comfyui-requirements.txt"
         extra.write_text("\n".join(extra_requirements), encoding="utf-8")
-        install([*uv, "-r", ROOT / "requirements-dev.txt", "-r", extra])
+        named = [part for file in files for part in ("-r", ROOT / file)]
+        install([*uv, "-r", ROOT / "requirements-dev.txt", *named, "-r", extra])
     return str(python)
 
 

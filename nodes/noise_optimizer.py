@@ -152,6 +152,7 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "seeds_first",
+                    optional=True,  # as those below: prompts that were saved without them run on
                     default=0,
                     min=0,
                     max=1024,
@@ -161,6 +162,7 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "strength",
+                    optional=True,
                     default=NO_LIMIT,
                     min=0.01,
                     max=1.0,
@@ -172,11 +174,13 @@ class NoiseOptimizer(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "step_rule",
+                    optional=True,
                     options=list(STEP_RULES),
                     default=OWN_STEP_RULE,
                     tooltip="as the method: steps as published. falling: they shrink to a twentieth in the course of "
                     "the run, so twice the learning rate is fine. falling momentum: also keeps the noise's values "
-                    "bell-shaped, which Adam does not. Searches without gradients ignore it.",
+                    "bell-shaped, which Adam does not; learning_rate 0 is then five times the model's. Searches "
+                    "without gradients ignore it.",
                     advanced=True,
                 ),
             ],

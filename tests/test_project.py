@@ -136,6 +136,8 @@ def test_development_files_do_not_ship():
         "without_comfyui",
         "run.py",
         "requirements-dev.txt",
+        "requirements-batch.txt",
+        "batch",
         ".ci",
         ".git",
     }

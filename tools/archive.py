@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NEVER_SHIPPED = {"__pycache__", "demo_output", "benchmark_results"}
+NEVER_SHIPPED = {"__pycache__", "batch_output", "demo_output", "benchmark_results"}
 
 
 def left_out(root: Path = ROOT) -> set[str]:

@@ -72,14 +72,21 @@ def repeated_blocks(diffusion_model: nn.Module) -> list[nn.Module]:
     return [module for module in diffusion_model.modules() if type(module).__name__ in classes]
 
 
-def learning_rate_text(preset: ModelPreset, chosen: float) -> str:
-    """One sentence for report and log. chosen: the learning rate that the user set, 0 to follow the preset."""
+def learning_rate_text(preset: ModelPreset, chosen: float, factor: float = 1.0) -> str:
+    """One sentence for report and log.
+
+    Args:
+        chosen: the learning rate that the user set, 0 to follow the preset.
+        factor: by how much the method's steps may be longer.
+    """
+    own = factor * preset.learning_rate
     if not preset.known:
-        found = f"set by hand (default: {preset.learning_rate:g})" if chosen else "the default"
+        found = f"set by hand (default: {own:g})" if chosen else "the default"
         return (
-            f"{preset.name} is not in the table of known models: learning rate {chosen or preset.learning_rate:g}, "
+            f"{preset.name} is not in the table of known models: learning rate {chosen or own:g}, "
             f"{found}; its blocks cannot be recomputed, everything is kept for the backward pass."
         )
     if chosen:
-        return f"{preset.name}: learning rate {chosen:g}, set by hand (preset: {preset.learning_rate:g})."
-    return f"{preset.name}: learning rate {preset.learning_rate:g}, the model's preset."
+        return f"{preset.name}: learning rate {chosen:g}, set by hand (preset: {own:g})."
+    times = "" if factor == 1 else f"{factor:g} times "
+    return f"{preset.name}: learning rate {own:g}, {times}the model's preset."

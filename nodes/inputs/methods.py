@@ -96,7 +96,7 @@ class GradientMethod:
         if settings.strength != NO_LIMIT:
             said.append(f"Stays within strength {settings.strength:g} of its start.")
         if recipe.adaptive:
-            said.append(learning_rate_text(settings.preset, settings.learning_rate))
+            said.append(learning_rate_text(settings.preset, settings.learning_rate, recipe.rate_factor))
         else:
             source = "the method's own" if settings.learning_rate == OWN_LEARNING_RATE else "set by hand"
             said.append(f"{settings.preset.name}: learning rate {self.step_size(settings):g}, {source}.")

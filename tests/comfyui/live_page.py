@@ -25,6 +25,7 @@ PANEL = """e => ({
     curves: [...e.querySelectorAll('.gper-plot path')].map(p => p.getAttribute('d')),
     names: [...e.querySelectorAll('.gper-name')].map(n => n.innerText),
     best: e.querySelector('.gper-best-step').title,
+    seeds: (s => s.offsetWidth / s.parentElement.clientWidth)(e.querySelector('.gper-seeds')),
     pictures: [...e.querySelectorAll('img')].filter(i => i.complete && i.naturalWidth > 0).map(i => i.src),
     button: (b => b.offsetParent ? b.innerText : null)(e.querySelector('.gper-stop')),
     points: (e.querySelector('.gper-plot path')?.getAttribute('d').match(/[ML]/g) ?? []).length,

@@ -68,6 +68,23 @@ def test_a_run_is_seen_on_the_node(live, server, nodes_2):
     live.page.wait_for_function(f"() => ({SAVED_PICTURES})().every(count => count === 1)")
 
 
+def test_seeds_are_counted_and_shaded_before_the_steps(live, server):
+    live.load_demo(False, seed=130, steps=12, seeds_first=12, preview_every=1)
+    live.wait(lambda panel: panel["state"] == "idle")
+    live.watch()
+    prompt = live.queue()
+    done = live.wait(lambda panel: panel["state"] == "done")
+    outputs = server.wait(prompt)["outputs"].values()
+    rewards = [row[0] for row in next(output["reward_history"] for output in outputs if "reward_history" in output)]
+    assert len(rewards) == 12 + 1 + 12 == done["points"] and done["seeds"] == pytest.approx(0.5, abs=0.02)
+    assert "12 steps, " in done["status"] and "from the best of 12 seeds, " in done["status"]
+    best = max(range(25), key=rewards.__getitem__)
+    assert done["best"] == (f"best: step {best - 12}" if best >= 12 else f"best: seed {best + 1}")
+    said = {panel["status"].split("\n")[0] for panel in live.seen() if panel["state"] == "running"}
+    assert any(status.startswith("seed ") and status.endswith(" of 12") for status in said), said
+    assert any(status.startswith("step ") for status in said), said
+
+
 @both_renderers
 def test_stop_and_keep_finishes_the_workflow_with_the_best_noise(live, server, nodes_2):
     live.load_demo(nodes_2, seed=110 + nodes_2, steps=MANY)
@@ -145,5 +162,5 @@ def test_the_live_view_is_no_part_of_a_saved_workflow(live):
     live.load_demo(False, seed=170)
     (saved,) = [node for node in live.frontend.saved_workflow()["nodes"] if node["type"] == OPTIMIZER]
     prompt = live.frontend.api_prompt()[str(saved["id"])]
-    assert len(saved["widgets_values"]) == 8, saved["widgets_values"]
+    assert len(saved["widgets_values"]) == 11, saved["widgets_values"]
     assert "live_view" not in prompt["inputs"]

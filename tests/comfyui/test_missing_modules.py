@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from tests.reward_models.small_checkpoints import huggingface_clip
+from tools.pack import ROOT
 
-from .in_process import ROOT, collect_node_classes
+from .in_process import collect_node_classes
 from .removed_names import PackLoadedAnew, remove_module
 
 OPTIMIZER, SCORING = {"Noise Optimizer"}, {"Score Images", "Rank Results"}
@@ -71,6 +72,7 @@ def uses(tiny, flux, vaes, reward_file):
         "Reward Mix": lambda node, reward: node.execute(reward, reward),
         "Noise Statistics": lambda node, reward: node.execute({"samples": torch.randn(1, 4, 64, 64)}),
         "Noise Variations": lambda node, reward: node.execute(noise, latent),
+        "Resize Noise": lambda node, reward: node.execute(noise, {"samples": torch.zeros(1, 16, 16, 8)}, 1, latent),
         "White-Gaussian Projector": lambda node, reward: node.execute(16, True, True),
         "Optimization Method": lambda node, reward: node.execute("ReNO"),
         "Prompt List": lambda node, reward: node.execute("a fox"),

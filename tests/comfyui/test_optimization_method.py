@@ -238,8 +238,9 @@ def test_gper_uses_the_projector_that_is_connected(optimize, wires):
         ("ReNO", {}, {"learning_rate": 2.0}, 2.0, 0.1),
         ("GPER", {"optimizer": "Momentum"}, {}, 0.02, 0.03),
         ("ReNO", {"optimizer": "Momentum"}, {"step_rule": "falling"}, 0.02, 0.1),
-        ("GPER", {}, {"step_rule": "falling momentum"}, 0.02, None),
-        ("ReNO", {}, {"step_rule": "falling momentum"}, 0.02, None),
+        ("GPER", {}, {"step_rule": "falling momentum"}, 0.1, None),
+        ("ReNO", {}, {"step_rule": "falling momentum"}, 0.1, None),
+        ("GPER", {}, {"step_rule": "falling momentum", "learning_rate": 0.03}, 0.03, None),
     ],
 )
 def test_step_size_and_clip(optimize, method_of, monkeypatch, method, options, changes, rate, clip):

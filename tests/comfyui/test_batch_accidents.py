@@ -1,0 +1,86 @@
+"""A batch through everything that kills: a server, a worker, the driver. Each result is there once, whole, the same."""
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+from safetensors import safe_open
+
+from batch.collecting import collecting
+from batch.overrides import overridden
+from batch.workflow import load_workflow
+
+from .batch_command import API, ONE_PICTURE, BatchCommand, results
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+PROMPTS = [f"prompt {i}" for i in range(5)]
+STEPS = 30
+
+
+@pytest.fixture(scope="module")
+def finished(comfyui, tmp_path_factory):
+    """The folder of a batch that went through all of it."""
+    folder = tmp_path_factory.mktemp("batch")
+    prompts, out = folder / "prompts.csv", folder / "out"
+    lines = [f"{prompt},{100 + i}" for i, prompt in enumerate(PROMPTS)]
+    prompts.write_text("\n".join(["prompt,seed", *lines]))
+    arguments = (prompts, out, *ONE_PICTURE, "--set", f"8.steps={STEPS}", "--workers")
+    with BatchCommand(comfyui, folder / "first", *arguments, 1) as batch:
+        batch.wait_for(batch.running, "a run")
+        os.kill(batch.servers()[batch.running()[0]], signal.SIGKILL)
+        batch.wait_for(lambda: "tried again later: 'prompt 0', seed 100: ServerGone" in batch.text, "a dead server")
+        batch.wait_for(lambda: batch.done() and batch.running(), "a new server, and a result")
+        os.kill(batch.actors()[0], signal.SIGKILL)
+        batch.wait_for(lambda: ": the process of worker 1 was ended" in batch.text, "a dead worker")
+        batch.wait_for(lambda: len(batch.actors()) == 2 and batch.running(), "the worker is back and runs a job")
+        before = batch.done()
+        batch.process.send_signal(signal.SIGKILL)
+        batch.process.wait()
+    assert len(before) < len(PROMPTS)
+    times = {key: (out / "jobs" / key / "result.json").stat().st_mtime_ns for key in before}
+    with BatchCommand(comfyui, folder / "second", *arguments, 2) as batch:
+        assert batch.finish() == 0, batch.text
+    assert f"{len(PROMPTS)} jobs, {len(before)} are done already" in batch.text
+    assert {key: (out / "jobs" / key / "result.json").stat().st_mtime_ns for key in before} == times
+    assert not list(folder.glob("*/comfyui-batch-*")), "no folder is left"
+    return out
+
+
+def test_every_result_is_there_once_and_whole(finished):
+    records = results(finished)
+    assert sorted(records) == PROMPTS
+    assert not list((finished / "failed").iterdir())
+    for record in records.values():
+        (picture,) = record["pictures"]
+        assert picture["scores"]["demo taste"] > picture["start_scores"]["demo taste"] > 0
+        assert len(picture["curve"]) > 5
+        history = json.loads((finished / "jobs" / record["key"] / "history.json").read_text())["8"]
+        assert len(history["rewards"]) == len(history["curves"]["history"]) == STEPS + 1
+        assert max(row[0] for row in history["rewards"]) == picture["scores"]["demo taste"]
+
+
+def test_the_noise_is_that_of_the_bare_workflow(finished, server):
+    """Byte by byte, whichever worker ran the job, and whatever it ran before."""
+    template = load_workflow(API / "demo.json")
+    for record in results(finished).values():
+        workflow = collecting(overridden(template, record["set"]), record["key"])
+        (noise,) = server.run(workflow)["outputs"]["batch noise 8"]["noises"]
+        expected = contents(server.base / "output" / noise["subfolder"] / noise["filename"])
+        assert contents(finished / "jobs" / record["key"] / "noise_1.safetensors") == expected
+
+
+def contents(file):
+    """The bytes of the noise, and its header, whose entries are written in any order."""
+    with safe_open(file, "pt") as opened:
+        return opened.get_tensor("noise").numpy().tobytes(), opened.metadata()
+
+
+def test_the_page_and_the_tables(finished):
+    page = (finished / "index.html").read_text(encoding="utf-8")
+    assert "5 pictures, 5 of 5 jobs" in page
+    lines = [json.loads(line) for line in (finished / "results.jsonl").read_text().splitlines()]
+    assert [line["prompt"] for line in lines] == PROMPTS
+    assert len((finished / "results.csv").read_text().splitlines()) == len(PROMPTS) + 1
+    assert (finished / "contact_sheet.png").stat().st_size > 0
