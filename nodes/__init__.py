@@ -17,6 +17,7 @@ from .reference_rewards import ReferencePalette, ReferenceSimilarity
 from .resize_noise import ResizeNoise
 from .reward_mix import RewardMixNode
 from .reward_model_loader import RewardModelLoader
+from .reward_region import RewardRegion
 from .rewards.reward_files import register_folder
 from .run_lists import PromptList, SeedList
 from .save_noise import SaveNoise
@@ -29,6 +30,7 @@ NODES: list[type[io.ComfyNode]] = [
     ReferencePalette,
     ReferenceSimilarity,
     RewardMixNode,
+    RewardRegion,
     ScoreImages,
     WhiteGaussianProjectorNode,
     OptimizationMethod,

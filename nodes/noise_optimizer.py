@@ -239,12 +239,14 @@ class NoiseOptimizer(io.ComfyNode):
         start = drawn_noise(noise, latent)
         preset = preset_for(guider.model_patcher)
         settings = Settings(learning_rate, preset, latent, noise.seed, start, seeds_first, strength, step_rule)
+        mask = latent.get("noise_mask")
         about = method.text(settings)
+        if mask is not None:
+            about += " Noise outside the latent's noise mask stays as it is."
         log.info(about)
         scores = ScoreHistory(reward.model, text, reward.limits)
         progress = RunProgress(reward.model, scores, stopping, preview_every, cls.hidden, about)
         search = measured_first(method.search(settings, stopping, progress), scores, noise.seed)
-        mask = latent.get("noise_mask")
         sampling = GuidedSampling(
             guider, start, latent["samples"], sigmas, vae, scores, reward.patchers, mask, noise.seed
         )
@@ -267,7 +269,7 @@ class NoiseOptimizer(io.ComfyNode):
             reward_prompt=text or "",
             method=method.label,
             step_size=method.step_size(settings),
-            seeds=method.seeds(settings, record),
+            seeds=[] if mask is not None else method.seeds(settings, record),  # beside the mask it is another seed's
             start_seeds=result.start_seeds,
             strength=strength if method.needs_gradient else NO_LIMIT,
         )

@@ -81,7 +81,8 @@ class RankResults(io.ComfyNode):
                 "run makes one picture, or leave noises unconnected."
             )
         texts = _prompt_of_each(prompts, run_of, len(images), reward.model)
-        columns = score_images_one_by_one(reward, scored, texts if reward.model.needs_prompt else None)
+        places = [(i, len(run)) for run in images for i in range(len(run))]
+        columns = score_images_one_by_one(reward, scored, texts if reward.model.needs_prompt else None, places)
         order = ranking(columns[reward.model.name])
         best = order[:keep].tolist()
         lines = [" ".join(text.split()) for text in texts]

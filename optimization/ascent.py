@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .evaluations import Evaluations, Step, attempt, checked_rewards, never
+from .movable import movable_part
 from .record import RunRecord
 from .seeds_first import SeedsFirst
 from .selection import select
@@ -45,6 +46,7 @@ def ascend(
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
     seeds_first: SeedsFirst | None = None,
+    movable: Tensor | None = None,
 ) -> RunRecord:
     """Maximize `reward(generate(noise))` over the noise, each sample of the batch on its own.
 
@@ -79,6 +81,9 @@ def ascend(
             and loses nothing.
         seeds_first: seeds to try without gradients, the best of which the ascent starts from instead of `noise`;
             `stopping.steps` does not count them, and all other limits, the callback and `retry` hold for them too.
+        movable: (B, ...) bool, the elements of the noise that may change; None for all. The others stay bit for bit.
+            Preconditioner, optimizer and retraction then see the elements that may change and nothing else, (b, n) of
+            samples that have the same ones.
 
     Returns:
         the record, its best noise in the dtype of `noise`.
@@ -88,20 +93,24 @@ def ascend(
     """
     if max_gradient_norm is not None and not (max_gradient_norm > 0 and math.isfinite(max_gradient_norm)):
         raise ValueError(f"The gradient clip is {max_gradient_norm}: set it above 0, or leave it out.")
+    part = movable_part(movable)
     x = noise.detach().to(torch.float32, copy=True).requires_grad_(True)
     run = Evaluations(x, stopping, callback, seeds_first.count if seeds_first else 0)
     if seeds_first is not None:
-        if not seeds_first.tried(run, x.detach(), generate, reward, graph_context, retry):
+        if not seeds_first.tried(run, x.detach(), generate, reward, graph_context, retry, part):
             return run.finished(noise.dtype)
         x = run.record.best_noise.clone().requires_grad_(True)
-    retract = preconditioner.retract if retraction is None else retraction(x.detach().clone())
-    stepper = optimizer([x])
+    variables = [x] if movable is None else [p.requires_grad_(True) for p in part.parts(x.detach())]
+    retractions = [preconditioner.retract if retraction is None else retraction(p.detach().clone()) for p in variables]
+    stepper = optimizer(variables)
     learning_rates = [group["lr"] for group in stepper.param_groups]
 
     while True:
         started = time.perf_counter()
         last = run.at_last
         images, rewards, gradient = attempt(partial(_evaluate, x, generate, reward, not last), graph_context, retry)
+        if gradient is not None and movable is not None:
+            gradient = gradient.where(movable, 0)
         rewards_read, usable, obstacle = _read(x, rewards, gradient, wanted=not last)
         if not run.add(x, images, rewards_read, usable, obstacle, time.perf_counter() - started):
             return run.finished(noise.dtype)
@@ -109,13 +118,19 @@ def ascend(
         with torch.no_grad():
             before = x.clone()
             nothing = torch.zeros_like(x)
-            gradient = preconditioner.precondition(select(run.active, gradient, nothing), before)
-            x.grad = -_clipped(select(run.active, gradient, nothing), max_gradient_norm)
+            gradients = part.parts(select(run.active, gradient, nothing))
+            shaped = map(preconditioner.precondition, gradients, part.parts(before))
+            gradient = select(run.active, part.put(nothing, list(shaped)), nothing)
+            for variable, ascending in zip(variables, part.parts(_clipped(gradient, max_gradient_norm)), strict=True):
+                variable.grad = -ascending
             if schedule is not None:
                 for group, rate in zip(stepper.param_groups, learning_rates, strict=True):
                     group["lr"] = rate * schedule(run.share_done)
             stepper.step()
-            x.copy_(select(run.active, retract(x.detach()), before))
+            moved = [retract(v.detach()) for retract, v in zip(retractions, variables, strict=True)]
+            x.copy_(select(run.active, part.put(before, moved), before))
+            for variable, value in zip(variables, part.parts(x), strict=True):
+                variable.copy_(value)
         run.record.seconds[-1] += time.perf_counter() - started
 
 

@@ -21,6 +21,7 @@ def best_of_seeds(
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
+    movable: Tensor | None = None,
 ) -> RunRecord:
     """Keep the noise of the highest `reward(generate(noise))` among the start noise and fresh draws.
 
@@ -31,7 +32,7 @@ def best_of_seeds(
     reward is not finite is noted and passed over.
 
     Args:
-        noise, generate, reward, stopping, callback, graph_context, retry: as for `ascend`.
+        noise, generate, reward, stopping, callback, graph_context, retry, movable: as for `ascend`.
         draw: step k, from 1 on -> noise of the shape of `noise`.
 
     Returns:
@@ -44,4 +45,4 @@ def best_of_seeds(
     def propose(record: RunRecord) -> Tensor:
         return draw(len(record.rewards))
 
-    return search(noise, generate, reward, propose, stopping, callback, graph_context, retry)
+    return search(noise, generate, reward, propose, stopping, callback, graph_context, retry, movable)

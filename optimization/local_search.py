@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .evaluations import Step, never
+from .movable import movable_part
 from .record import RunRecord
 from .search import search
 from .stopping import Stopping
@@ -28,6 +29,7 @@ def local_search(
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
+    movable: Tensor | None = None,
 ) -> RunRecord:
     """Climb `reward(generate(noise))` by trial, each sample of the batch on its own.
 
@@ -40,7 +42,7 @@ def local_search(
     A candidate whose reward is not finite is noted and passed over.
 
     Args:
-        noise, generate, reward, stopping, callback, graph_context, retry: as for `ascend`.
+        noise, generate, reward, stopping, callback, graph_context, retry, movable: as for `ascend`.
         retract: brings a candidate to where noise belongs, such as a projector's `retract`; the identity keeps it on
             the sphere.
         radius: distance from pivot to candidate before `retract`, in units of the pivot's own norm, above 0 and at
@@ -58,12 +60,15 @@ def local_search(
     # Shifted, because the start noise may have been drawn from the same seed: the first direction would be itself.
     generator = torch.Generator().manual_seed((seed + SEED_SHIFT) % 2**64)
 
+    part = movable_part(movable)
+
     def propose(record: RunRecord) -> Tensor:
         pivot = record.best_noise
         direction = torch.randn(pivot.shape, generator=generator).to(pivot)
-        return retract(_on_sphere(pivot, direction, radius))
+        pairs = zip(part.parts(pivot), part.parts(direction), strict=True)
+        return part.put(pivot, [retract(_on_sphere(*pair, radius)) for pair in pairs])
 
-    return search(noise, generate, reward, propose, stopping, callback, graph_context, retry)
+    return search(noise, generate, reward, propose, stopping, callback, graph_context, retry, movable)
 
 
 def _on_sphere(pivot: Tensor, direction: Tensor, radius: float) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .evaluations import Evaluations, Step, attempt, checked_rewards
+from .movable import MovablePart, WholeNoise, movable_part
 from .record import RunRecord
 from .stopping import Stopping
 
@@ -21,13 +22,14 @@ def search(
     callback: Callable[[Step], str | None] | None,
     graph_context: Callable[[], AbstractContextManager],
     retry: Callable[[Exception], bool],
+    movable: Tensor | None,
 ) -> RunRecord:
     """Evaluate the start noise, then what `propose` gives, and record it as `ascend` does.
 
     No graph is ever built, and a reward that is not finite is noted and passed over: its sample goes on.
 
     Args:
-        noise, generate, reward, stopping, callback, graph_context, retry: as for `ascend`.
+        noise, generate, reward, stopping, callback, graph_context, retry, movable: as for `ascend`.
         propose: the record so far -> noise to evaluate next, (B, ...) float32 on the noise's device.
 
     Raises:
@@ -35,7 +37,7 @@ def search(
     """
     x = noise.detach().to(torch.float32, copy=True)
     run = Evaluations(x, stopping, callback)
-    try_noises(run, x, generate, reward, propose, graph_context, retry)
+    try_noises(run, x, generate, reward, propose, graph_context, retry, movable_part(movable))
     return run.finished(noise.dtype)
 
 
@@ -47,6 +49,7 @@ def try_noises(
     propose: Callable[[RunRecord], Tensor],
     graph_context: Callable[[], AbstractContextManager],
     retry: Callable[[Exception], bool],
+    part: WholeNoise | MovablePart,
     count: int | None = None,
 ) -> bool:
     """Evaluate `noise` and then proposals, until the run ends or `count` noises were evaluated.
@@ -55,6 +58,7 @@ def try_noises(
         run: notes the evaluations.
         noise: (B, ...) float32.
         generate, reward, propose, graph_context, retry: as for `search`.
+        part: what is taken of the proposals; the rest stays that of `noise`.
         count: evaluations at the most, None for no other limit than those of the run.
 
     Returns:
@@ -86,7 +90,7 @@ def try_noises(
                     f"The proposed noise has shape {tuple(proposal.shape)}: it must have that of the start noise, "
                     f"{tuple(x.shape)}."
                 )
-            x = proposal.to(x)
+            x = part.put(noise, part.parts(proposal.to(x)))
         run.record.seconds[-1] += time.perf_counter() - started
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .evaluations import Evaluations
+from .movable import MovablePart, WholeNoise
 from .search import try_noises
 
 
@@ -42,11 +43,12 @@ class SeedsFirst:
         reward: Callable[[Tensor], Tensor],
         graph_context: Callable[[], AbstractContextManager],
         retry: Callable[[Exception], bool],
+        part: WholeNoise | MovablePart,
     ) -> bool:
         """Evaluate the start noise and the draws; a seed whose reward is not finite is passed over.
 
         Args:
-            run, noise, generate, reward, graph_context, retry: as for `try_noises`.
+            run, noise, generate, reward, graph_context, retry, part: as for `try_noises`.
 
         Returns:
             whether the run goes on.
@@ -55,4 +57,4 @@ class SeedsFirst:
         def propose(record):
             return self.draw(len(record.rewards))
 
-        return try_noises(run, noise, generate, reward, propose, graph_context, retry, self.count)
+        return try_noises(run, noise, generate, reward, propose, graph_context, retry, part, self.count)

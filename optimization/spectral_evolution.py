@@ -38,6 +38,7 @@ def spectral_evolution_search(
     callback: Callable[[Step], str | None] | None = None,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
+    movable: Tensor | None = None,
 ) -> RunRecord:
     """Climb `reward(generate(noise))` by a cross-entropy search over a band, each sample of the batch on its own.
 
@@ -54,7 +55,7 @@ def spectral_evolution_search(
     A candidate whose reward is not finite is noted and passed over.
 
     Args:
-        noise, generate, reward, stopping, callback, graph_context, retry: as for `ascend`.
+        noise, generate, reward, stopping, callback, graph_context, retry, movable: as for `ascend`.
         band: takes a noise's coefficients and replaces them; the rest of each sample stays its start noise's.
         population: candidates between two looks at the elites, at least 1.
         elites: at least 2.
@@ -91,7 +92,7 @@ def spectral_evolution_search(
         tried = drawn / norm * tried.shape[1] ** 0.5
         return band.replaced(start, tried.to(start.device))
 
-    return search(noise, generate, reward, propose, stopping, callback, graph_context, retry)
+    return search(noise, generate, reward, propose, stopping, callback, graph_context, retry, movable)
 
 
 def _best(archive: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

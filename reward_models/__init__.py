@@ -7,6 +7,7 @@ from .loading import KINDS, inspect_reward_file, load_image_encoder, load_reward
 from .mix import MODES, RewardMix
 from .picture_statistics import STATISTICS, PictureStatistic
 from .recognise import RewardFileInfo
+from .region import RegionReward, check_pictures, in_region, reward_of_picture
 from .spread import Spread
 
 __all__ = [
@@ -16,11 +17,15 @@ __all__ = [
     "ColourPalette",
     "ImageSimilarity",
     "PictureStatistic",
+    "RegionReward",
     "RewardFileInfo",
     "RewardMix",
     "RewardModel",
     "Spread",
+    "check_pictures",
+    "in_region",
     "inspect_reward_file",
     "load_image_encoder",
     "load_reward",
+    "reward_of_picture",
 ]

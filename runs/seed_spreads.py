@@ -42,6 +42,7 @@ def measured_first(search: Callable[..., RunRecord], scores: ScoreHistory, seed:
         reward: Callable[[Tensor], Tensor],
         graph_context: Callable[[], AbstractContextManager] = nullcontext,
         retry: Callable[[Exception], bool] = never,
+        **more,
     ) -> RunRecord:
         generator = torch.Generator().manual_seed((seed + SEED_SHIFT) % 2**64)
 
@@ -55,6 +56,6 @@ def measured_first(search: Callable[..., RunRecord], scores: ScoreHistory, seed:
             draws.append(attempt(draw, graph_context, retry))
         scores.measure({name: torch.stack([parts[name] for parts in draws]) for name in draws[0]})
         log.info(scores.about_spreads)
-        return search(noise, generate, reward, graph_context=graph_context, retry=retry)
+        return search(noise, generate, reward, graph_context=graph_context, retry=retry, **more)
 
     return search_with_spreads

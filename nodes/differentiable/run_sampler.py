@@ -39,6 +39,13 @@ class Prepared:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _movable(noise: Tensor, denoise_mask: Tensor | None) -> dict[str, Tensor]:
+    """The argument for a search that keeps the noise where the mask keeps the picture; none without such a place."""
+    if denoise_mask is None or (denoise_mask > 0).all():
+        return {}
+    return {"movable": (denoise_mask > 0).expand_as(noise)}
+
+
 # (guider while it samples, its model options, shape of the noise, sampling steps) -> the loaded model
 Prepare = Callable[[comfy.samplers.CFGGuider, dict, tuple[int, ...], int], AbstractContextManager[Prepared]]
 
@@ -47,7 +54,8 @@ class RunSampler(comfy.samplers.Sampler):
     """Runs a search over the noises of `sampling` where a sampler would take its steps.
 
     Args:
-        search: with everything bound but `noise`, `generate`, `reward` and the arguments that `prepare` gives.
+        search: with everything bound but `noise`, `generate`, `reward`, the arguments that `prepare` gives, and
+            `movable` where the latent has a noise mask.
         prepare: loads the models.
 
     After `guider.sample`, `record` is the search's; what it returned is the latent of the best noise.
@@ -82,7 +90,8 @@ class RunSampler(comfy.samplers.Sampler):
             )
             generate = images_of(prepared.staged(rollout), model_wrap, self.sampling.vae)
             prepared.check(noise, generate)
-            self.record = self.search(noise, generate, self.sampling.score, **prepared.arguments)
+            arguments = {**prepared.arguments, **_movable(noise, denoise_mask)}
+            self.record = self.search(noise, generate, self.sampling.score, **arguments)
         with torch.no_grad():
             return rollout(self.record.best_noise)
 

@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from ...reward_models import check_pictures
 from ..differentiable.host_contract import check_host
-from .optimizer_inputs import check_latent, check_prompt, check_settings, check_sigmas, check_vae, fitted_to_model
+from .optimizer_inputs import (
+    check_latent,
+    check_noise_mask,
+    check_prompt,
+    check_settings,
+    check_sigmas,
+    check_vae,
+    fitted_to_model,
+)
 
 if TYPE_CHECKING:
     import comfy.samplers
@@ -44,7 +53,11 @@ def check_run(
     text = check_prompt(prompt, reward)
     model = guider.model_patcher
     latent = {**latent_image, "samples": check_latent(fitted_to_model(latent_image, model), model)}
+    check_noise_mask(latent)
     check_vae(vae, model)
+    batch, height, width = (latent["samples"].shape[axis] for axis in (0, -2, -1))
+    scale = vae.spacial_compression_decode()
+    check_pictures(reward, batch, scale * height, scale * width)
     _check_model(guider, vae, needs_gradient)
     return latent, text
 

@@ -109,6 +109,18 @@ def check_latent(samples: Tensor, patcher: comfy.model_patcher.ModelPatcher) -> 
     return samples
 
 
+def check_noise_mask(latent: dict) -> None:
+    """Raise ValueError if the noise mask of a LATENT leaves nothing that may change."""
+    import comfy.utils
+
+    mask, samples = latent.get("noise_mask"), latent["samples"]
+    if mask is not None and not (comfy.utils.reshape_mask(mask, samples.shape) > 0).any():
+        raise ValueError(
+            "The noise mask of latent_image is empty, so nothing of the picture may change: paint the part to repaint "
+            "white in Set Latent Noise Mask, large enough for the latent."
+        )
+
+
 def check_vae(vae: comfy.sd.VAE, patcher: comfy.model_patcher.ModelPatcher) -> None:
     """Raise ValueError for a VAE that does not decode the model's latents."""
     vae.throw_exception_if_invalid()

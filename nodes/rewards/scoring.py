@@ -1,18 +1,21 @@
 """Scoring pictures one by one, and the ranking as text."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ...reward_models import RewardMix
+from ...reward_models import RewardMix, check_pictures, reward_of_picture
 from ...runs.scores_in_words import number
 from .reward_handle import RewardHandle
 
 
 def score_images_one_by_one(
-    reward: RewardHandle, images: Iterable[Tensor], prompts: str | Sequence[str] | None
+    reward: RewardHandle,
+    images: Sequence[Tensor],
+    prompts: str | Sequence[str] | None,
+    places: Sequence[tuple[int, int]] | None = None,
 ) -> dict[str, Tensor]:
     """One image at a time, which bounds the memory.
 
@@ -22,22 +25,32 @@ def score_images_one_by_one(
         reward: loaded here.
         images: (3, H, W) each, in [0, 1], of any size.
         prompts: one for all, or one for each.
+        places: of each image (its place in its batch, the size of that batch), for regions with a mask for each
+            picture of a batch; None: the images are one batch.
 
     Returns:
         scores (B,) float32 on the CPU by the name of the reward: the total first, then the parts of a mix.
+
+    Raises:
+        ValueError: a region does not fit the images; nothing was loaded for it.
     """
     import comfy.model_management
 
+    places = [(i, len(images)) for i in range(len(images))] if places is None else places
+    rewards = [reward_of_picture(reward.model, *place) for place in places]
+    for image, of_picture in zip(images, rewards, strict=True):
+        check_pictures(of_picture, 1, *image.shape[-2:])
     comfy.model_management.load_models_gpu(reward.patchers)
     rows = []
     for i, image in enumerate(images):
         comfy.model_management.throw_exception_if_processing_interrupted()
         text = prompts if prompts is None or isinstance(prompts, str) else prompts[i]
         image = image[None].to(reward.patchers[0].load_device if reward.patchers else image.device)
-        if isinstance(reward.model, RewardMix):
-            total, parts = reward.model.forward_with_parts(image, text)
+        of_picture = rewards[i]
+        if isinstance(of_picture, RewardMix):
+            total, parts = of_picture.forward_with_parts(image, text)
         else:
-            total, parts = reward.model(image, text), {}
+            total, parts = of_picture(image, text), {}
         rows.append({reward.model.name: total, **parts})
     columns = {name: torch.cat([row[name] for row in rows]).float().cpu() for name in rows[0]}
     if isinstance(reward.model, RewardMix) and reward.model.needs_spreads:

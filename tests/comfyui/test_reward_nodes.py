@@ -116,6 +116,30 @@ def test_every_kind_in_one_workflow(server, models):
     assert len(re.findall("[▁▂▃▄▅▆▇█]{3}", report)) == len(names) + 1
 
 
+def test_regions_of_rewards_with_weights_in_one_workflow(server, models):
+    """A reward of the whole, and two that look at parts, one of them through a smaller mask; masks of stock nodes."""
+    prompt = world()
+    prompt |= {name: loader(**REWARDS[name]) for name in ("pick", "image_reward")}
+    prompt["none"] = node("SolidMask", value=0.0, width=64, height=64)
+    prompt["square"] = node("SolidMask", value=1.0, width=24, height=24)
+    prompt["sun"] = node("MaskComposite", destination=["none", 0], source=["square", 0], x=30, y=4, operation="add")
+    prompt["all"] = node("SolidMask", value=1.0, width=8, height=8)
+    prompt["at_sun"] = node("GPER_RewardRegion", reward=["pick", 0], mask=["sun", 0], margin=0.5, label="sun")
+    prompt["at_all"] = node("GPER_RewardRegion", reward=["image_reward", 0], mask=["all", 0], margin=0.25, label="all")
+    prompt["mix1"] = mix(["at_sun", 0], ["at_all", 0])
+    prompt["mix2"] = mix(["mix1", 0], ["pick", 0])
+    prompt["optimize"] = optimizer(["mix2", 0])
+    for key, reward in (("region", "at_all"), ("whole", "image_reward")):
+        prompt[key] = node("GPER_ScoreImages", images=["decode", 0], reward=[reward, 0], prompt="a house", keep=1)
+        prompt[f"{key}_numbers"] = node("PreviewAny", source=[key, 3])
+    prompt["report"] = node("PreviewAny", source=["optimize", 2])
+    outputs = server.run(prompt, seconds=300)["outputs"]
+    report = outputs["report"]["text"][0]
+    for name in ("PickScore (sun)", "ImageReward (all)", "PickScore"):
+        assert name in report, report
+    assert outputs["region_numbers"]["text"] == outputs["whole_numbers"]["text"]
+
+
 def test_scores_rank_and_pass_on(server, models):
     prompt = world(batch=3)
     prompt["sharp"] = node("GPER_PictureStatistics", statistic="sharpness", goal="more", target=0.5)
@@ -172,6 +196,14 @@ def test_a_watched_reward_keeps_its_place_in_a_longer_chain(node_classes):
         (lambda p: p.update(reward=loader("laion_head.pth")), "backbone"),
         (lambda p: p.update(reward=loader("laion_head.pth", "reward_models/v25_head.pth")), "head"),
         (lambda p: p.update(optimize=optimizer(["reward", 0], prompt=" ")), "fill in the Noise Optimizer's prompt"),
+        (
+            lambda p: p.update(
+                nothing=node("SolidMask", value=0.0, width=64, height=64),
+                region=node("GPER_RewardRegion", reward=["reward", 0], mask=["nothing", 0], margin=0.25, label=""),
+                optimize=optimizer(["region", 0]),
+            ),
+            "The mask is empty",
+        ),
         (
             lambda p: p.update(
                 mixed=mix(["reward", 0], ["world", 3], 1.0, falls=0.1), optimize=optimizer(["mixed", 0])

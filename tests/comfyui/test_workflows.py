@@ -10,7 +10,14 @@ from tools.workflow_files import api_twin, models_to_download, read, saved_workf
 SELF_CONTAINED = [path for path in saved_workflows() if not models_to_download(read(path))]
 DOWNLOADING = [path for path in saved_workflows() if path not in SELF_CONTAINED]
 # What each shows and keeps.
-PICTURES = {"demo": 8, "compare_methods": 3, "best_of_seeds": 17, "keep_and_vary": 9, "ranked_seeds": 4}
+PICTURES = {
+    "demo": 8,
+    "compare_methods": 3,
+    "best_of_seeds": 17,
+    "keep_and_vary": 9,
+    "ranked_seeds": 4,
+    "improve_region": 2,
+}
 NOISES = {"keep_and_vary": 1, "ranked_seeds": 4}
 each_workflow = pytest.mark.parametrize("path", saved_workflows(), ids=lambda path: path.stem)
 

@@ -6,6 +6,7 @@ from .demo import DEMO
 from .flux2_klein import FLUX2_KLEIN
 from .flux_schnell import FLUX_SCHNELL
 from .image_to_image import IMAGE_TO_IMAGE
+from .improve_region import IMPROVE_REGION
 from .keep_and_vary import KEEP_AND_VARY
 from .mixed_rewards import MIXED_REWARDS
 from .parts import Workflow
@@ -22,6 +23,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "compare_methods": COMPARE_METHODS,
     "best_of_seeds": BEST_OF_SEEDS,
     "keep_and_vary": KEEP_AND_VARY,
+    "improve_region": IMPROVE_REGION,
     "ranked_seeds": RANKED_SEEDS,
 }
 
