@@ -69,6 +69,7 @@ def uses(tiny, flux, vaes, reward_file):
         "Demo World": lambda node, reward: node.execute("day"),
         "Save Noise": lambda node, reward: node.validate_inputs("x"),
         "Picture Statistics": lambda node, reward: node.execute("brightness"),
+        "Reward Region": lambda node, reward: node.execute(reward, torch.ones(1, 32, 32)),
         "Reward Mix": lambda node, reward: node.execute(reward, reward),
         "Noise Statistics": lambda node, reward: node.execute({"samples": torch.randn(1, 4, 64, 64)}),
         "Noise Variations": lambda node, reward: node.execute(noise, latent),
