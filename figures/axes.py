@@ -64,8 +64,9 @@ class Axes:
             self.canvas.line([(place, self.bottom), (place, self.bottom + self.font * 0.3)], INK, self.font / 14)
             self.canvas.text((place, self.bottom + self.font * 0.4), tick_label(x), self.font * 0.85, "ma")
         self.canvas.line([(self.left, self.bottom), (self.right, self.bottom)], INK, self.font / 14)
-        self.canvas.text(((self.left + self.right) / 2, self.bottom + self.font * 1.45), x_label,
-                         self.font * 0.85, "ma")
+        self.canvas.text(
+            ((self.left + self.right) / 2, self.bottom + self.font * 1.45), x_label, self.font * 0.85, "ma"
+        )
         self.canvas.text((self.left, self.top - self.font * 0.5), title, self.font, "ls")
 
     def line(self, xs: list[float], ys: list[float], colour: str, width: float = 0.14, dash: float = 0) -> None:

@@ -30,8 +30,7 @@ class Canvas:
         """A line through `points`, in strokes and gaps of `dash` pixels unless that is 0."""
         strokes = _dashes(points, dash) if dash else [points]
         for stroke in strokes:
-            self._draw.line([_fine(p) for p in stroke], fill=colour, width=round(width * _OVERSAMPLING),
-                            joint="curve")
+            self._draw.line([_fine(p) for p in stroke], fill=colour, width=round(width * _OVERSAMPLING), joint="curve")
 
     def rectangle(self, corner: Point, opposite: Point, colour: str) -> None:
         """A filled one."""
@@ -41,8 +40,12 @@ class Canvas:
     def disc(self, centre: Point, radius: float, colour: str) -> None:
         """With a thin white rim, so that it stands out from lines."""
         x, y = centre
-        self._draw.ellipse([*_fine((x - radius, y - radius)), *_fine((x + radius, y + radius))], fill=colour,
-                           outline="white", width=_OVERSAMPLING)
+        self._draw.ellipse(
+            [*_fine((x - radius, y - radius)), *_fine((x + radius, y + radius))],
+            fill=colour,
+            outline="white",
+            width=_OVERSAMPLING,
+        )
 
     def text(self, place: Point, text: str, size: float, anchor: str = "la", colour: str = INK) -> None:
         """`text` at `place`; `anchor` as in Pillow: l, m, r and a, m, s, d."""

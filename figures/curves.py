@@ -11,8 +11,14 @@ from .canvas import LINE_COLOURS, Canvas
 _DASHES = (0.0, 0.7, 0.25)  # in text heights; tells lines apart where colours do not
 
 
-def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str = "step", mark_best: bool = False,
-                width: int = 960, height: int = 600) -> Image.Image:
+def draw_curves(
+    series: Mapping[str, Sequence[float]],
+    title: str,
+    x_label: str = "step",
+    mark_best: bool = False,
+    width: int = 960,
+    height: int = 600,
+) -> Image.Image:
     """Line plot of one or more series over their index.
 
     Args:
@@ -41,8 +47,16 @@ def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str 
     font = width / 38
     canvas = Canvas(width, height)
     top = (2.2 if title else 0.4) * font
-    axes = Axes(canvas, 4.2 * font, top + 2.2 * font, width - 1.5 * font, height - 3 * font,
-                (0, steps), (low - margin, high + margin), font)
+    axes = Axes(
+        canvas,
+        4.2 * font,
+        top + 2.2 * font,
+        width - 1.5 * font,
+        height - 3 * font,
+        (0, steps),
+        (low - margin, high + margin),
+        font,
+    )
     axes.frame("", x_label, nice_ticks(0, steps, 9), nice_ticks(*axes.y_range, 7))
     canvas.text((axes.left, font), title, font * 1.15, "la")
 
@@ -56,7 +70,12 @@ def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str 
             x, y = axes.place(best, values[best])
             canvas.disc((x, y), 0.32 * font, colour)
             right = x > (axes.left + axes.right) / 2
-            canvas.text((x - 0.5 * font if right else x + 0.5 * font, y - 0.45 * font), f"{values[best]:.4g}",
-                        0.8 * font, "rs" if right else "ls", colour)
+            canvas.text(
+                (x - 0.5 * font if right else x + 0.5 * font, y - 0.45 * font),
+                f"{values[best]:.4g}",
+                0.8 * font,
+                "rs" if right else "ls",
+                colour,
+            )
     axes.legend(entries, (axes.left, top + 0.9 * font))
     return canvas.picture()

@@ -15,8 +15,9 @@ def flat_samples(noise: np.ndarray) -> np.ndarray:
     """
     values = np.asarray(noise, dtype=np.float64)
     if values.ndim < 2 or values.shape[0] == 0 or values[0].size < 16:
-        raise ValueError("noise must have shape (batch, ...) with at least one sample of at least 16 elements, "
-                         f"got {values.shape}")
+        raise ValueError(
+            f"noise must have shape (batch, ...) with at least one sample of at least 16 elements, got {values.shape}"
+        )
     if not np.isfinite(values).all():
         raise ValueError("the noise holds NaN or infinite values and cannot be described")
     return values.reshape(values.shape[0], -1)
@@ -30,7 +31,7 @@ def compact_power(flat: np.ndarray) -> np.ndarray:
     power = np.abs(np.fft.rfft(flat, norm="ortho")) ** 2
     if flat.shape[1] % 2 == 0:
         power[:, 0] = (power[:, 0] + power[:, -1]) / 2
-    return power[:, :flat.shape[1] // 2]
+    return power[:, : flat.shape[1] // 2]
 
 
 def band_power(power: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -46,7 +47,7 @@ def band_power(power: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, fl
 
 def block_norm_ratios(power: np.ndarray, block_size: int) -> tuple[np.ndarray, np.ndarray]:
     """||y_b||_1 and ||y_b||_2^2 of every full block over their values for white noise, (sqrt(pi)/2) B and B."""
-    full = power[:, :power.shape[1] // block_size * block_size].reshape(-1, block_size)
+    full = power[:, : power.shape[1] // block_size * block_size].reshape(-1, block_size)
     return np.sqrt(full).mean(1) / (math.sqrt(math.pi) / 2), full.mean(1)
 
 
@@ -70,5 +71,7 @@ def autocorrelation(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     centred = lines - lines.mean()
     variance = np.mean(centred**2) or 1.0
     pairs = [(centred[..., d:], centred[..., :-d]) for d in range(1, min(_FARTHEST, lines.shape[-1] // 2) + 1)]
-    return (np.array([np.mean(a * b) / variance for a, b in pairs]),
-            np.array([1 / math.sqrt(a.size) for a, _ in pairs]))
+    return (
+        np.array([np.mean(a * b) / variance for a, b in pairs]),
+        np.array([1 / math.sqrt(a.size) for a, _ in pairs]),
+    )

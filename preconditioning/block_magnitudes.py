@@ -49,8 +49,15 @@ def _matched_magnitudes(w: torch.Tensor, kept: torch.Tensor, group: EqualBlocks,
     return a.clamp_min(0)
 
 
-def nearest_bins(re: torch.Tensor, im: torch.Tensor, kept: torch.Tensor, index: torch.Tensor, bins: int,
-                 group: EqualBlocks, tie: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def nearest_bins(
+    re: torch.Tensor,
+    im: torch.Tensor,
+    kept: torch.Tensor,
+    index: torch.Tensor,
+    bins: int,
+    group: EqualBlocks,
+    tie: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Nearest point of each row (..., length), where bins may drop out, tie, or be zero and have no phase.
 
     A bin without a phase that has to grow gets the phase pi j^2 / bins of its index j: fixed, and spread so

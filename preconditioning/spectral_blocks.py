@@ -55,14 +55,15 @@ class EqualBlocks:
     def of(self, spectrum: torch.Tensor) -> torch.Tensor:
         """View of these blocks in a spectrum (batch, bins): (batch, count, length)."""
         stop = self.start + self.count * self.length
-        return spectrum[:, self.start:stop].unflatten(-1, (self.count, self.length))
+        return spectrum[:, self.start : stop].unflatten(-1, (self.count, self.length))
 
 
 def check_block_size(block_size: int) -> None:
     """Raise ValueError unless `block_size` is a whole number of at least 2."""
     if isinstance(block_size, bool) or not isinstance(block_size, int) or block_size < 2:
-        raise ValueError(f"block_size must be a whole number of at least 2 bins, got {block_size!r}; "
-                         f"the usual value is {BLOCK_SIZE}")
+        raise ValueError(
+            f"block_size must be a whole number of at least 2 bins, got {block_size!r}; the usual value is {BLOCK_SIZE}"
+        )
 
 
 def spectral_blocks(bins: int, block_size: int) -> list[EqualBlocks]:

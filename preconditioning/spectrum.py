@@ -44,8 +44,10 @@ def compact_spectrum(x: torch.Tensor) -> torch.Tensor:
     """
     length = x.shape[-1]
     if length == 0 or length % 2:
-        raise ValueError(f"a compact spectrum needs an even number of elements, got {length}; "
-                         f"{max(2, length - 1)} or {max(4, length + 1)} would work")
+        raise ValueError(
+            f"a compact spectrum needs an even number of elements, got {length}; "
+            f"{max(2, length - 1)} or {max(4, length + 1)} would work"
+        )
     return pack_real_bins_(torch.fft.rfft(x, norm="ortho"))
 
 

@@ -25,10 +25,15 @@ def _spectrum_gradient(flat: torch.Tensor, block_size: int) -> torch.Tensor:
     magnitudes = y.abs()
     groups = spectral_blocks(y.shape[-1], block_size)
     blocks = sum(group.count for group in groups)
-    slope = torch.cat([
-        ((group.of(magnitudes).mean(-1, keepdim=True) - math.sqrt(math.pi) / 2).sign() / (blocks * group.length))
-        .expand(-1, -1, group.length).flatten(1)
-        for group in groups], -1)
+    slope = torch.cat(
+        [
+            ((group.of(magnitudes).mean(-1, keepdim=True) - math.sqrt(math.pi) / 2).sign() / (blocks * group.length))
+            .expand(-1, -1, group.length)
+            .flatten(1)
+            for group in groups
+        ],
+        -1,
+    )
     # ||x||^2 = 2 ||y||^2 makes the adjoint of x -> y half its inverse.
     return from_compact_spectrum(y.sgn() * slope) / 2
 
@@ -62,16 +67,21 @@ class SpectrumPenalty:
         mean = flat.mean(1, keepdim=True)
         rms = flat.square().mean(1, keepdim=True).sqrt()
         moments = mean.sign() / count + (rms - 1).sign() * flat / (count * torch.where(rms > 0, rms, 1))
-        order = torch.stack([torch.randperm(count, generator=generator, device=flat.device)
-                             for generator in permutation_generators(flat, self.seed)])
+        order = torch.stack(
+            [
+                torch.randperm(count, generator=generator, device=flat.device)
+                for generator in permutation_generators(flat, self.seed)
+            ]
+        )
         permuted = _spectrum_gradient(flat.gather(1, order), self.block_size)
         spectrum = torch.empty_like(flat).scatter_(1, order, permuted)
         return (moments + self.spectrum_weight * spectrum).reshape(noise.shape)
 
     def precondition(self, gradient: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         penalty = self.penalty_gradient(noise)
-        lengths = [torch.linalg.vector_norm(tensor.flatten(1).to(penalty.dtype), dim=1)
-                   for tensor in (gradient, penalty)]
+        lengths = [
+            torch.linalg.vector_norm(tensor.flatten(1).to(penalty.dtype), dim=1) for tensor in (gradient, penalty)
+        ]
         scale = lengths[0] / torch.where(lengths[1] > 0, lengths[1], 1)
         scale = self.weight * scale.view(-1, *[1] * (noise.dim() - 1))
         return (gradient - scale * penalty).to(gradient.dtype)

@@ -70,16 +70,22 @@ class SubsetPenalty:
         used = count - count % self.subset_size
         rows = max(1, _ELEMENTS_AT_ONCE // count)
         for start in range(0, self.permutations, rows):
-            yield torch.stack([torch.randperm(count, generator=generator, device=generator.device)[:used]
-                               for _ in range(start, min(start + rows, self.permutations))])
+            yield torch.stack(
+                [
+                    torch.randperm(count, generator=generator, device=generator.device)[:used]
+                    for _ in range(start, min(start + rows, self.permutations))
+                ]
+            )
 
     def penalty_gradient(self, noise: torch.Tensor) -> torch.Tensor:
         """Gradient of the penalty at `noise` (batch, ...), of its shape, in float32 (float64 for float64 noise)."""
         flat = noise.flatten(1).to(torch.promote_types(noise.dtype, torch.float32))
         count = flat.shape[1]
         if count < self.subset_size:
-            raise ValueError(f"a sample needs at least subset_size = {self.subset_size} elements, got {count} from "
-                             f"shape {tuple(noise.shape)}; lower subset_size")
+            raise ValueError(
+                f"a sample needs at least subset_size = {self.subset_size} elements, got {count} from "
+                f"shape {tuple(noise.shape)}; lower subset_size"
+            )
         gradient = torch.zeros_like(flat)
         for x, into, generator in zip(flat, gradient, permutation_generators(flat, self.seed), strict=True):
             for order in self._orders(count, generator):

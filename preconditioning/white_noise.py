@@ -143,9 +143,13 @@ def block_norm_deviations(x: torch.Tensor, block_size: int = BLOCK_SIZE) -> tupl
     return torch.cat(one_norms, -1), torch.cat(energies, -1)
 
 
-def draw_white_gaussian(shape: tuple[int, ...], block_size: int = BLOCK_SIZE,
-                        generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32,
-                        device: torch.device | str = "cpu") -> torch.Tensor:
+def draw_white_gaussian(
+    shape: tuple[int, ...],
+    block_size: int = BLOCK_SIZE,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
     """Draw members of the set G: white Gaussian noise, projected.
 
     Args:

@@ -40,8 +40,9 @@ class Whiteness:
 
 
 @torch.no_grad()
-def measure_whiteness(noise: torch.Tensor, start: torch.Tensor | None = None,
-                      block_size: int = BLOCK_SIZE) -> Whiteness:
+def measure_whiteness(
+    noise: torch.Tensor, start: torch.Tensor | None = None, block_size: int = BLOCK_SIZE
+) -> Whiteness:
     """Measure how white each sample is.
 
     Args:
@@ -56,8 +57,9 @@ def measure_whiteness(noise: torch.Tensor, start: torch.Tensor | None = None,
         ValueError: if `start` has another shape; else as `block_norm_deviations`.
     """
     if start is not None and start.shape != noise.shape:
-        raise ValueError(f"the start noise must have the shape of the noise, {tuple(noise.shape)}, "
-                         f"got {tuple(start.shape)}")
+        raise ValueError(
+            f"the start noise must have the shape of the noise, {tuple(noise.shape)}, got {tuple(start.shape)}"
+        )
     one_norm, energy = block_norm_deviations(noise, block_size)
     flat = noise.flatten(1).to(one_norm.dtype)
     mean = flat.mean(1)

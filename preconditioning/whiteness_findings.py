@@ -55,11 +55,15 @@ def value_findings(values: torch.Tensor) -> list[Finding]:
     mean = float(values.mean())
     peak = float(_standard(values).abs().max())
     return [
-        Finding("length", abs(length - 1) * math.sqrt(2 * count) / allowed,
-                f"too {'long' if length > 1 else 'short'}: its norm is {length:.3g} times that of white noise"),
+        Finding(
+            "length",
+            abs(length - 1) * math.sqrt(2 * count) / allowed,
+            f"too {'long' if length > 1 else 'short'}: its norm is {length:.3g} times that of white noise",
+        ),
         Finding("centre", abs(mean) * math.sqrt(count) / allowed, f"off centre: its mean is {mean:.2g}"),
-        Finding("peak", peak / deviations_allowed(count),
-                f"a single extreme value, {peak:.3g} standard deviations out"),
+        Finding(
+            "peak", peak / deviations_allowed(count), f"a single extreme value, {peak:.3g} standard deviations out"
+        ),
         *_shape_findings(values[None], ""),
         *_grid_findings(values),
     ]
@@ -76,10 +80,16 @@ def channel_findings(channels: torch.Tensor, name: str) -> list[Finding]:
     loud, off = (int(z.abs().argmax()) for z in (_chi_square_deviations(loudness, size), means))
     silent = "holds nothing but 0" if loudness[loud] == 0 else f"has {loudness[loud]:.2g} times the power of the whole"
     findings = [
-        Finding("loudness", float(_chi_square_deviations(loudness, size).abs().max()) / allowed,
-                f"{name} {loud + 1} {silent}"),
-        Finding("centre", float(means[off].abs()) * math.sqrt(size) / allowed,
-                f"{name} {off + 1} is off centre: its mean is {means[off]:.2g}"),
+        Finding(
+            "loudness",
+            float(_chi_square_deviations(loudness, size).abs().max()) / allowed,
+            f"{name} {loud + 1} {silent}",
+        ),
+        Finding(
+            "centre",
+            float(means[off].abs()) * math.sqrt(size) / allowed,
+            f"{name} {off + 1} is off centre: its mean is {means[off]:.2g}",
+        ),
     ]
     heard = channels[loudness > 0]
     return findings + _shape_findings(heard, f" in one {name}")
@@ -99,8 +109,11 @@ def area_findings(planes: torch.Tensor, name: str) -> list[Finding]:
         of = f" in {where} {plane + 1}" if where else ""
         centre = f"row {(row + 1) * _AREA // 2}, column {(column + 1) * _AREA // 2}"
         findings.append(
-            Finding("loudness", float(deviations.abs().max()) / deviations_allowed(energy.numel()),
-                    f"a {said} area around {centre}{of}: {each[plane, row, column]:.2g} times the power of the rest")
+            Finding(
+                "loudness",
+                float(deviations.abs().max()) / deviations_allowed(energy.numel()),
+                f"a {said} area around {centre}{of}: {each[plane, row, column]:.2g} times the power of the rest",
+            )
         )
     return findings
 
@@ -116,23 +129,31 @@ def likeness_findings(planes: torch.Tensor, name: str) -> list[Finding]:
         if mirror == "shifted":
             findings.append(_shift_finding(correlation, deviations, place, severity, allowed, name))
         else:
-            findings.append(Finding("likeness", severity, f"{mirror} it is like itself: correlation "
-                                                          f"{correlation[place]:.2g}"))
+            findings.append(
+                Finding("likeness", severity, f"{mirror} it is like itself: correlation {correlation[place]:.2g}")
+            )
     if len(planes) > 1:
         first, second, alike = most_alike_planes(planes)
         pairs = len(planes) * (len(planes) - 1) // 2
         severity = abs(alike) * math.sqrt(planes[0].numel()) / deviations_allowed(pairs)
         findings.append(
-            Finding("likeness", severity, f"{name}s {first + 1} and {second + 1} are "
-                    f"{'alike' if alike > 0 else 'opposites'}: correlation {alike:.2g}")
+            Finding(
+                "likeness",
+                severity,
+                f"{name}s {first + 1} and {second + 1} are "
+                f"{'alike' if alike > 0 else 'opposites'}: correlation {alike:.2g}",
+            )
         )
         for i, plane in enumerate(planes):
             for mirror, axes in MIRRORS.items():
                 correlation, deviations = likeness(plane[None], axes)
                 place = _farthest(deviations)
                 findings.append(
-                    Finding("likeness", float(deviations[place].abs()) / allowed,
-                            f"{name} {i + 1}, {mirror}, is like itself: correlation {correlation[place]:.2g}")
+                    Finding(
+                        "likeness",
+                        float(deviations[place].abs()) / allowed,
+                        f"{name} {i + 1}, {mirror}, is like itself: correlation {correlation[place]:.2g}",
+                    )
                 )
     return findings
 
@@ -148,12 +169,18 @@ def spectral_findings(values: torch.Tensor, planes: torch.Tensor) -> list[Findin
         [_chi_square_deviations(band, 2 * int(b - a)) for band, a, b in zip(bands, edges, edges[1:], strict=False)]
     )
     findings = [
-        Finding("frequency", float(power[peak]) / -math.log(level(len(power))),
-                f"one frequency dominates: {power[peak]:,.0f} times the power of white noise at "
-                f"{peak / (2 * len(power)):.3g} cycles per element"),
-        Finding("bands", float(deviations.abs().max()) / deviations_allowed(len(bands)),
-                f"uneven spectrum: {bands[uneven]:.2g} times the power of white noise around "
-                f"{(edges[uneven] + edges[uneven + 1]) / (4 * len(power)):.2g} cycles per element"),
+        Finding(
+            "frequency",
+            float(power[peak]) / -math.log(level(len(power))),
+            f"one frequency dominates: {power[peak]:,.0f} times the power of white noise at "
+            f"{peak / (2 * len(power)):.3g} cycles per element",
+        ),
+        Finding(
+            "bands",
+            float(deviations.abs().max()) / deviations_allowed(len(bands)),
+            f"uneven spectrum: {bands[uneven]:.2g} times the power of white noise around "
+            f"{(edges[uneven] + edges[uneven + 1]) / (4 * len(power)):.2g} cycles per element",
+        ),
     ]
     return findings + _picture_findings(planes)
 
@@ -169,9 +196,12 @@ def _picture_findings(planes: torch.Tensor) -> list[Finding]:
         most = float(each[plane, row, column])
         error = level(power.numel())
         findings.append(
-            Finding("frequency", most * dof / float(stats.chi2.isf(error, dof)),
-                    f"one frequency dominates: {most:,.0f} times the power of white noise at "
-                    f"{(column + 1) / width:.3g} cycles per column and {min(row, height - row) / height:.3g} per row")
+            Finding(
+                "frequency",
+                most * dof / float(stats.chi2.isf(error, dof)),
+                f"one frequency dominates: {most:,.0f} times the power of white noise at "
+                f"{(column + 1) / width:.3g} cycles per column and {min(row, height - row) / height:.3g} per row",
+            )
         )
     return findings
 
@@ -198,12 +228,21 @@ def _shape_findings(rows: torch.Tensor, where: str) -> list[Finding]:
     apart = torch.maximum(bell - steps[:-1], steps[1:] - bell).amax(1)
     kolmogorov = math.sqrt(-math.log(level(count) / 2) / (2 * size))
     return [
-        Finding("lopsided", float(abs(skew[lopsided])) / allowed,
-                f"lopsided{where}: skewness {(standard[lopsided] ** 3).mean():.2g}"),
-        Finding("tails", float(abs(tails[tailed])) / allowed,
-                f"{'heavy' if kurtosis > 0 else 'light'} tails{where}: excess kurtosis {kurtosis:.2g}"),
-        Finding("bell", float(apart.max()) / kolmogorov,
-                f"no bell curve{where}: {apart.max():.2g} of the values are on the wrong side of one"),
+        Finding(
+            "lopsided",
+            float(abs(skew[lopsided])) / allowed,
+            f"lopsided{where}: skewness {(standard[lopsided] ** 3).mean():.2g}",
+        ),
+        Finding(
+            "tails",
+            float(abs(tails[tailed])) / allowed,
+            f"{'heavy' if kurtosis > 0 else 'light'} tails{where}: excess kurtosis {kurtosis:.2g}",
+        ),
+        Finding(
+            "bell",
+            float(apart.max()) / kolmogorov,
+            f"no bell curve{where}: {apart.max():.2g} of the values are on the wrong side of one",
+        ),
     ]
 
 
@@ -217,13 +256,22 @@ def _grid_findings(values: torch.Tensor) -> list[Finding]:
         for share, comparisons in ((_SHARE_OF_A_VALUE, count), (_SHARE_OF_ZERO, 1))
     )
     zeros = count - int(counts.sum())
-    rounded = Finding("grid", float(counts[most]) / many,
-                      f"rounded: {counts[most] / count:.2g} of the values are exactly {distinct[most]:.3g}")
+    rounded = Finding(
+        "grid",
+        float(counts[most]) / many,
+        f"rounded: {counts[most] / count:.2g} of the values are exactly {distinct[most]:.3g}",
+    )
     return [rounded if rounded.severity > 1 else Finding("grid", zeros / few, f"holes: {zeros:,} values are exactly 0")]
 
 
-def _shift_finding(correlation: torch.Tensor, deviations: torch.Tensor, place: tuple[int, ...], severity: float,
-                   allowed: float, name: str) -> Finding:
+def _shift_finding(
+    correlation: torch.Tensor,
+    deviations: torch.Tensor,
+    place: tuple[int, ...],
+    severity: float,
+    allowed: float,
+    name: str,
+) -> Finding:
     """The strongest likeness of shifted planes, named as the pattern it makes."""
     strongest = {}
     for direction, line in (("rows", (0, 0)), ("columns", (0, slice(None), 0))):

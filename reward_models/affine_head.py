@@ -55,12 +55,9 @@ def load_affine_head(checkpoint: Checkpoint, prefix: str, indices: Sequence[int]
     names = [f"{prefix}{index}.{part}" for index in indices for part in ("weight", "bias")]
     missing = [name for name in names if name not in checkpoint.shapes]
     if missing:
-        raise ValueError(
-            f"{checkpoint.path.name} lacks {len(missing)} of the head's tensors, e.g. {missing[0]}."
-        )
+        raise ValueError(f"{checkpoint.path.name} lacks {len(missing)} of the head's tensors, e.g. {missing[0]}.")
     layers = [
-        (checkpoint.tensor(f"{prefix}{index}.weight"), checkpoint.tensor(f"{prefix}{index}.bias"))
-        for index in indices
+        (checkpoint.tensor(f"{prefix}{index}.weight"), checkpoint.tensor(f"{prefix}{index}.bias")) for index in indices
     ]
     width = layers[0][0].shape[1] if layers[0][0].ndim == 2 else None
     for index, (weight, bias) in zip(indices, layers, strict=True):

@@ -45,9 +45,7 @@ def assemble(
         ],
     }
     if any(problems.values()):
-        listed = "; ".join(
-            f"{len(names)} {problem}: {_first(names)}" for problem, names in problems.items() if names
-        )
+        listed = "; ".join(f"{len(names)} {problem}: {_first(names)}" for problem, names in problems.items() if names)
         raise ValueError(f"{checkpoint.path.name} does not fit {type(module).__name__}. Tensors {listed}.")
     # The copy detaches each tensor from the mapped file, so at most one tensor exists twice.
     weights = {name: checkpoint.tensor(stored[name]).to(dtype, copy=True) for name in needed}

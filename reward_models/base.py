@@ -99,13 +99,9 @@ def check_images(images: Tensor, min_side: int) -> None:
     if batch == 0:
         raise ValueError("images hold no picture: the batch is empty.")
     if not images.is_floating_point():
-        raise ValueError(
-            f"images must be floating point in [0, 1]; got {images.dtype}. Divide 8-bit images by 255."
-        )
+        raise ValueError(f"images must be floating point in [0, 1]; got {images.dtype}. Divide 8-bit images by 255.")
     if min(height, width) < min_side:
-        raise ValueError(
-            f"images are too small: {width}x{height} pixels; at least {min_side}x{min_side} are needed."
-        )
+        raise ValueError(f"images are too small: {width}x{height} pixels; at least {min_side}x{min_side} are needed.")
 
 
 def check_range(images: Tensor) -> None:
@@ -133,13 +129,9 @@ def check_prompts(prompts: str | Sequence[str] | None, batch: int, name: str) ->
         raise ValueError(f"{name} compares each image with a prompt, but no prompt was given.")
     per_image = [prompts] * batch if isinstance(prompts, str) else list(prompts)
     if not all(isinstance(prompt, str) for prompt in per_image):
-        raise ValueError(
-            f"{name} needs prompts that are strings; got {[type(p).__name__ for p in per_image]}."
-        )
+        raise ValueError(f"{name} needs prompts that are strings; got {[type(p).__name__ for p in per_image]}.")
     if len(per_image) != batch:
-        raise ValueError(
-            f"{name} got {len(per_image)} prompts for {batch} images; give one prompt, or one per image."
-        )
+        raise ValueError(f"{name} got {len(per_image)} prompts for {batch} images; give one prompt, or one per image.")
     if not all(prompt.strip() for prompt in per_image):
         raise ValueError(f"{name} compares each image with a prompt, but a prompt is empty.")
     return per_image

@@ -33,9 +33,7 @@ class BertTokens:
                 f"but the checkpoint was trained with {embedding_rows - _APPENDED_TOKENS}. Use vocab.txt of "
                 "bert-base-uncased."
             )
-        self._tokenizer = BertWordPieceTokenizer(
-            {word: index for index, word in enumerate(words)}, lowercase=True
-        )
+        self._tokenizer = BertWordPieceTokenizer({word: index for index, word in enumerate(words)}, lowercase=True)
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding(length=MAX_TOKENS, pad_id=words.index("[PAD]"))
 

@@ -54,9 +54,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(
-            f"{path} is a folder; choose the weight file inside it (for example model.safetensors)."
-        )
+        raise ValueError(f"{path} is a folder; choose the weight file inside it (for example model.safetensors).")
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
     with open(path, "rb") as file:
@@ -67,17 +65,13 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     is_torch_file = start.startswith((b"PK", b"\x80"))
     if is_torch_file and path.suffix == ".safetensors":
         # Newer versions of torch.load go by the suffix.
-        raise ValueError(
-            f"{path.name} is a torch file under the name of a safetensors file; rename it to .pt."
-        )
+        raise ValueError(f"{path.name} is a torch file under the name of a safetensors file; rename it to .pt.")
     if start.startswith(b"PK"):
         return _open_torch_archive(path)
     if is_torch_file:
         return _open_torch_file(path, mmap=False)
     if start.lstrip()[:1] == b"<" or start.startswith(b"version https://git-lfs"):
-        raise ValueError(
-            f"{path.name} is not a weight file but a web page or a Git LFS pointer; download it again."
-        )
+        raise ValueError(f"{path.name} is not a weight file but a web page or a Git LFS pointer; download it again.")
     raise ValueError(f"{path.name} is neither a safetensors nor a torch weight file; download it again.")
 
 

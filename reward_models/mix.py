@@ -49,27 +49,19 @@ class RewardMix(RewardModel):
 
     name = "mix"
 
-    def __init__(
-        self, rewards: Sequence[nn.Module], weights: Sequence[float] | None = None, mode: str = WEIGHTED_SUM
-    ):
+    def __init__(self, rewards: Sequence[nn.Module], weights: Sequence[float] | None = None, mode: str = WEIGHTED_SUM):
         super().__init__()
         weights = [1.0] * len(rewards) if weights is None else [float(weight) for weight in weights]
         if not rewards:
             raise ValueError("A mix needs at least one reward.")
         if len(weights) != len(rewards):
-            raise ValueError(
-                f"The mix has {len(rewards)} rewards but {len(weights)} weights; give one for each."
-            )
+            raise ValueError(f"The mix has {len(rewards)} rewards but {len(weights)} weights; give one for each.")
         if not all(math.isfinite(weight) for weight in weights):
             raise ValueError(f"The weights of the mix must be finite numbers; got {weights}.")
         if not any(weights):
-            raise ValueError(
-                "All weights of the mix are 0: there is nothing to optimize. Give one reward a weight."
-            )
+            raise ValueError("All weights of the mix are 0: there is nothing to optimize. Give one reward a weight.")
         if mode not in MODES:
-            raise ValueError(
-                f"There is no mode {mode!r} of mixing rewards; choose one of {', '.join(MODES)}."
-            )
+            raise ValueError(f"There is no mode {mode!r} of mixing rewards; choose one of {', '.join(MODES)}.")
         self.rewards = nn.ModuleList(rewards)
         self.weights = tuple(weights)
         self.mode = mode
@@ -147,11 +139,13 @@ class RewardMix(RewardModel):
 
         Without what is only watched: 0 times what is not finite is not 0.
         """
-        return torch.stack([
-            weight * (spreads[name].of_score(parts[name]) if spreads else parts[name])
-            for name, _, weight in self._members()
-            if weight
-        ]).sum(dim=0)
+        return torch.stack(
+            [
+                weight * (spreads[name].of_score(parts[name]) if spreads else parts[name])
+                for name, _, weight in self._members()
+                if weight
+            ]
+        ).sum(dim=0)
 
     def typical_range_in(self, spreads: Mapping[str, Spread]) -> tuple[float, float]:
         """`typical_range` of values in units of `spreads`."""

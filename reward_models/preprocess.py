@@ -68,9 +68,7 @@ def shorter_edge_crop(images: Tensor, size: int, round_offset: bool = True) -> T
     else:
         height, width = max(size, int(size * height / width)), size
     images = resize(images, height, width)
-    top, left = (
-        int(round((side - size) / 2)) if round_offset else (side - size) // 2 for side in (height, width)
-    )
+    top, left = (int(round((side - size) / 2)) if round_offset else (side - size) // 2 for side in (height, width))
     return images[..., top : top + size, left : left + size]
 
 

@@ -60,9 +60,7 @@ def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
     if "blip.visual_encoder.cls_token" in shapes and "mlp.layers.0.weight" in shapes:
         return RewardFileInfo(path, "ImageReward", (IMAGE_REWARD,), IMAGE_REWARD)
     if "scoring_head.0.weight" in shapes:
-        return RewardFileInfo(
-            path, "Aesthetic V2.5 head", (AESTHETIC_V25,), AESTHETIC_V25, needs_backbone=True
-        )
+        return RewardFileInfo(path, "Aesthetic V2.5 head", (AESTHETIC_V25,), AESTHETIC_V25, needs_backbone=True)
     if "layers.0.weight" in shapes:
         return _recognise_laion(path, shapes)
     if "visual.conv1.weight" in shapes:
@@ -96,14 +94,10 @@ def _recognise_laion(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Rewar
             f"{path.name} resembles a LAION aesthetic head, but its layers are not 0, 2, 4, 6 and 7 alone. "
             "Use sac+logos+ava1-l14-linearMSE.pth."
         )
-    return RewardFileInfo(
-        path, "LAION Aesthetic V2 head", (LAION_AESTHETIC,), LAION_AESTHETIC, needs_backbone=True
-    )
+    return RewardFileInfo(path, "LAION Aesthetic V2 head", (LAION_AESTHETIC,), LAION_AESTHETIC, needs_backbone=True)
 
 
-def _recognise_clip(
-    checkpoint: Checkpoint, layout: str, width: int, projection: int, has_text: bool
-) -> RewardFileInfo:
+def _recognise_clip(checkpoint: Checkpoint, layout: str, width: int, projection: int, has_text: bool) -> RewardFileInfo:
     family = {(1024, 768): "ViT-L/14", (1280, 1024): "ViT-H/14"}.get((width, projection), f"of width {width}")
     description = f"CLIP {family}, {layout}" + ("" if has_text else ", image encoder alone")
     # LAION's head reads the embedding of ViT-L/14; of sizes not published, the widths decide when loading.
@@ -111,14 +105,10 @@ def _recognise_clip(
     if not has_text:
         return RewardFileInfo(checkpoint.path, description, (), None, backbone_for=backbone_for)
     if family == "ViT-L/14":
-        return RewardFileInfo(
-            checkpoint.path, description, (CLIP_SCORE,), CLIP_SCORE, backbone_for=backbone_for
-        )
+        return RewardFileInfo(checkpoint.path, description, (CLIP_SCORE,), CLIP_SCORE, backbone_for=backbone_for)
     # The tensors of these four differ in values only.
     kinds = (PICKSCORE, HPS_V2, HPS_V21, CLIP_SCORE)
-    return RewardFileInfo(
-        checkpoint.path, description, kinds, _named_kind(checkpoint.path), backbone_for=backbone_for
-    )
+    return RewardFileInfo(checkpoint.path, description, kinds, _named_kind(checkpoint.path), backbone_for=backbone_for)
 
 
 def _named_kind(path: Path) -> str | None:
@@ -129,8 +119,6 @@ def _named_kind(path: Path) -> str | None:
 def _explain_unknown(shapes: Mapping[str, tuple[int, ...]]) -> str:
     if any(name.startswith("text_model.") for name in shapes):
         return "It holds a text encoder alone; the model with the image encoder is needed."
-    if any(
-        name.startswith(("model.diffusion_model.", "double_blocks.", "first_stage_model.")) for name in shapes
-    ):
+    if any(name.startswith(("model.diffusion_model.", "double_blocks.", "first_stage_model.")) for name in shapes):
         return "It is an image generator."
     return f"Its first tensors are: {', '.join(list(shapes)[:3]) or 'none'}."

@@ -65,9 +65,7 @@ def imported(tree: ast.AST, package: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def draw(folders: dict[str, Folder]) -> str:
     """Markdown: a picture of the top folders with an arrow to each that they use, and a table of all folders."""
-    tops = {
-        (name.split("/")[0], used.split("/")[0]) for name, folder in folders.items() for used in folder.folders
-    }
+    tops = {(name.split("/")[0], used.split("/")[0]) for name, folder in folders.items() for used in folder.folders}
     arrows = [f"    {name} --> {used}" for name, used in sorted(tops) if name != used]
     alone = [f"    {name}" for name in folders if "/" not in name and not any(name in pair for pair in tops)]
     rows = [

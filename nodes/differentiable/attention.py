@@ -45,9 +45,7 @@ def check_attention(model_options: dict, model: comfy.model_patcher.ModelPatcher
             )
 
 
-def with_differentiable_attention(
-    model_options: dict, model: comfy.model_patcher.ModelPatcher | None = None
-) -> dict:
+def with_differentiable_attention(model_options: dict, model: comfy.model_patcher.ModelPatcher | None = None) -> dict:
     """Model options whose attention has a backward pass; the given ones are not changed.
 
     sage, flash and int8 kernels have none, so they give way to PyTorch's. A function that another node put there and

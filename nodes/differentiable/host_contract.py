@@ -86,7 +86,9 @@ PICTURES = (
         "comfy_extras.nodes_easycache", "telling EasyCache", noted="easycache", where="comfy_extras.nodes_easycache"
     ),
     HostName(
-        "comfy_extras.nodes_qwen.QwenImage21Cache", "telling Qwen Image 2.1 Cache", noted="qwen_image21_cache",
+        "comfy_extras.nodes_qwen.QwenImage21Cache",
+        "telling Qwen Image 2.1 Cache",
+        noted="qwen_image21_cache",
         where="comfy_extras.nodes_qwen.QwenImage21Cache",
     ),
 )
@@ -154,7 +156,9 @@ GRADIENTS = (
     HostName(f"{ATTENTION}.attention_flash", "telling attention without a backward pass"),
     HostName(f"{ATTENTION}.attention_comfy_kitchen_int8", "telling attention without a backward pass", since=RECENT),
     HostName(
-        f"{ATTENTION}.ComfyAttention", "attention that a checkpoint chose", noted="function",
+        f"{ATTENTION}.ComfyAttention",
+        "attention that a checkpoint chose",
+        noted="function",
         where=f"{ATTENTION}.ComfyAttention",
     ),
     # Decoders

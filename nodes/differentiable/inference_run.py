@@ -31,8 +31,6 @@ def _prepared(
     model, vae = model_wrap.model_patcher, sampling.vae
     comfy.model_management.load_models_gpu(
         [model, *sampling.companions(model_wrap)],
-        memory_required=max(
-            model.memory_required(noise_shape), vae.memory_used_decode(noise_shape, vae.vae_dtype)
-        ),
+        memory_required=max(model.memory_required(noise_shape), vae.memory_used_decode(noise_shape, vae.vae_dtype)),
     )
     yield Prepared(model_options)

@@ -51,8 +51,9 @@ PLAN = Plan(noises=3, tuning_noises=2, steps=4, tuning_steps=6, long_trials=("no
 @pytest.fixture
 def comparison(tmp_path):
     subject = Squares()
-    return Comparison(subject, subject, {name: CONTENDERS[name] for name in ("none", "gper", "best-of-n")}, PLAN,
-                      tmp_path)
+    return Comparison(
+        subject, subject, {name: CONTENDERS[name] for name in ("none", "gper", "best-of-n")}, PLAN, tmp_path
+    )
 
 
 def test_marks_hold_both_ends_and_thin_out():
@@ -152,10 +153,17 @@ def test_the_contenders_beyond_the_published_ones_are_chosen_by_name():
 def test_seeds_and_strength_do_what_they_are_named_for(name):
     subject = Squares()
     noise, prompts = noises(subject, (7, 8))
-    task = Task(noise, lambda x: subject.generate(x, prompts), lambda images: subject.reward(images, prompts), (7, 8),
-                nullcontext)
-    records = {ending: CONTENDERS[name + ending].run(task, 0.2, 25, lambda step: None)
-               for ending in ("", "-seeds", "-near", "-seeds-near")}
+    task = Task(
+        noise,
+        lambda x: subject.generate(x, prompts),
+        lambda images: subject.reward(images, prompts),
+        (7, 8),
+        nullcontext,
+    )
+    records = {
+        ending: CONTENDERS[name + ending].run(task, 0.2, 25, lambda step: None)
+        for ending in ("", "-seeds", "-near", "-seeds-near")
+    }
     assert [record.seeds for record in records.values()] == [0, SEEDS, 0, SEEDS]
     assert all(record.steps == 25 for record in records.values())
 
@@ -178,8 +186,12 @@ def test_batches_are_timed_once(comparison):
 
 
 def test_the_largest_step_size_within_one_standard_error():
-    scores = {0.1: np.array([1.0, 3.0]), 0.2: np.array([2.0, 4.0]), 0.4: np.array([1.5, 2.7]),
-              0.8: np.array([1.0, 2.0])}
+    scores = {
+        0.1: np.array([1.0, 3.0]),
+        0.2: np.array([2.0, 4.0]),
+        0.4: np.array([1.5, 2.7]),
+        0.8: np.array([1.0, 2.0]),
+    }
     # The best mean is 3 with a standard error of 1.
     assert choose(scores) == 0.4
     assert choose({0.1: np.array([2.0]), 0.2: np.array([1.0])}) == 0.1
@@ -234,11 +246,14 @@ def test_contenders_span_the_same_range():
     assert all(len(contender.step_sizes) == 1 for contender in ABLATIONS.values())
 
 
-@pytest.mark.parametrize("arguments, complaint", [
-    (["--methods", "gperr"], "unknown method 'gperr'"),
-    (["--noises", "0"], "--noises is 0"),
-    (["--comfyui"], "--target"),
-])
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        (["--methods", "gperr"], "unknown method 'gperr'"),
+        (["--noises", "0"], "--noises is 0"),
+        (["--comfyui"], "--target"),
+    ],
+)
 def test_what_cannot_be_meant_is_refused(arguments, complaint, tmp_path):
     with pytest.raises(SystemExit, match=complaint):
         methods.main([*arguments, "--out", str(tmp_path / "report.md"), "--results", str(tmp_path)])
@@ -250,20 +265,34 @@ def test_from_the_command_line_to_the_document(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.comparison.findings.RESAMPLES", 20)
     monkeypatch.setattr("benchmarks.comparison.findings.SOUND_PICTURES", 8)
     out = tmp_path / "report.md"
-    arguments = ["--quick", "--methods", "none", "gper", "--no-ablations", "--out", str(out), "--results",
-                 str(tmp_path / "results")]
+    arguments = [
+        "--quick",
+        "--methods",
+        "none",
+        "gper",
+        "--no-ablations",
+        "--out",
+        str(out),
+        "--results",
+        str(tmp_path / "results"),
+    ]
     methods.main(arguments)
     text, figures = out.read_text(), json.loads(out.with_suffix(".json").read_text())
     for part in ("## Goals", "| no protection |", "| GPER |", "## Fronts", "sound pictures"):
         assert part in text
     assert [goal["letter"] for goal in figures["goals"]] == ["a", "b", "c", "d"]
     assert {path.name for path in (tmp_path / "report").iterdir()} == {
-        "results.jpg", "not_stopped.jpg", "over_time.png", "fronts.png"}
+        "results.jpg",
+        "not_stopped.jpg",
+        "over_time.png",
+        "fronts.png",
+    }
     for path in (tmp_path / "report").iterdir():
         assert f"(report/{path.name})" in text
 
-    written = text.replace(" kept when the document is made again -->\n",
-                           " kept when the document is made again -->\n\nBy hand.\n")
+    written = text.replace(
+        " kept when the document is made again -->\n", " kept when the document is made again -->\n\nBy hand.\n"
+    )
     out.write_text(written)
     methods.main(arguments)
     assert "By hand." in out.read_text()

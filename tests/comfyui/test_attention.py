@@ -125,7 +125,17 @@ def node(pack, tiny, flux, vae, monkeypatch):
         latent, sigmas = {"samples": torch.zeros(1, 16, 8, 8)}, torch.tensor([1.0, 0.0])
         with torch.inference_mode():
             return NoiseOptimizer.PREPARE_CLASS_CLONE(None).execute(
-                Noise_RandomNoise(7), tiny.guider(model), sigmas, latent, vae.stock, reward, "", 2, 0.0, 0.0, 0,
+                Noise_RandomNoise(7),
+                tiny.guider(model),
+                sigmas,
+                latent,
+                vae.stock,
+                reward,
+                "",
+                2,
+                0.0,
+                0.0,
+                0,
                 method=method,
             )
 

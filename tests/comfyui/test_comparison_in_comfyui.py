@@ -16,12 +16,17 @@ def test_protocol_and_document(pack, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.comparison.findings.RESAMPLES", 20)
     prompts = ("a red fox", "a barn owl")
     subject = ComfyUISubject(
-        tiny_models.flux(tmp_path).stock, tiny_models.taesd(tmp_path).stock,
+        tiny_models.flux(tmp_path).stock,
+        tiny_models.taesd(tmp_path).stock,
         {prompt: tiny_models.conditioning(seed) for seed, prompt in enumerate(prompts)},
-        PictureStatisticsNode.execute("brightness")[0], {"contrast": PictureStatisticsNode.execute("contrast")[0]},
-        size=64, batch=1)
-    plan = Plan(noises=2, tuning_noises=2, steps=2, tuning_steps=2, long_trials=("none", "gper"), batch=1,
-                timing_rounds=1)
+        PictureStatisticsNode.execute("brightness")[0],
+        {"contrast": PictureStatisticsNode.execute("contrast")[0]},
+        size=64,
+        batch=1,
+    )
+    plan = Plan(
+        noises=2, tuning_noises=2, steps=2, tuning_steps=2, long_trials=("none", "gper"), batch=1, timing_rounds=1
+    )
     methods = {name: CONTENDERS[name] for name in ("none", "gper", "best-of-n")}
     comparison = Comparison(subject, subject, methods, plan, tmp_path / "results")
     out = tmp_path / "report.md"

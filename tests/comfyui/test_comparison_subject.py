@@ -49,8 +49,11 @@ def test_scores_and_errors_are_one_number_a_picture(subject, parts):
     with torch.no_grad():
         images = subject.generate(noise(), list(PROMPTS))
     assert images.shape == (2, 3, 64, 64) and images.min() >= 0 and images.max() <= 1
-    scores = [subject.reward(images, list(PROMPTS)), subject.held_out["contrast"](images, list(PROMPTS)),
-              subject.judges["autoencoder"](images)]
+    scores = [
+        subject.reward(images, list(PROMPTS)),
+        subject.held_out["contrast"](images, list(PROMPTS)),
+        subject.judges["autoencoder"](images),
+    ]
     assert all(score.shape == (2,) and score.device.type == "cpu" and torch.isfinite(score).all() for score in scores)
     assert torch.equal(scores[0], parts["target"].model(images, None).cpu())
 
@@ -59,8 +62,10 @@ def test_every_noise_gets_the_picture_of_its_own_prompt(subject):
     """In any order and company; the other prompt gives another picture."""
     with torch.no_grad():
         mixed = subject.generate(noise(3), [PROMPTS[1], PROMPTS[0], PROMPTS[1]])
-        alone = [subject.generate(noise(3)[i : i + 1], [prompt])[0]
-                 for i, prompt in enumerate([PROMPTS[1], PROMPTS[0], PROMPTS[1]])]
+        alone = [
+            subject.generate(noise(3)[i : i + 1], [prompt])[0]
+            for i, prompt in enumerate([PROMPTS[1], PROMPTS[0], PROMPTS[1]])
+        ]
         other = subject.generate(noise(3)[:1], [PROMPTS[0]])[0]
     assert torch.allclose(mixed, torch.stack(alone), atol=1e-5)
     assert (mixed[0] - other).abs().max() > 1e-3
@@ -81,8 +86,12 @@ def test_the_ascent_is_that_of_the_noise_optimizer(subject_of, parts, steps):
     ours = subject_of(steps=steps)
     climb = partial(ascend, preconditioner=WhiteGaussianProjector(), stopping=Stopping(steps=2))
     prompts = [PROMPTS[0]] * 2
-    record = climb(noise(), lambda x: ours.generate(x, prompts), lambda images: ours.reward(images, prompts),
-                   graph_context=ours.graph_context)
+    record = climb(
+        noise(),
+        lambda x: ours.generate(x, prompts),
+        lambda images: ours.reward(images, prompts),
+        graph_context=ours.graph_context,
+    )
     guider = comfy.samplers.CFGGuider(parts["model"])
     guider.set_conds(parts["conditionings"][PROMPTS[0]], parts["conditionings"][PROMPTS[0]])
     guider.set_cfg(1.0)
@@ -158,8 +167,11 @@ def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):
     from . import tiny_models
 
     for folder in ("diffusion_models", "vae", "text_encoders", "reward_models"):
-        monkeypatch.setitem(folder_paths.folder_names_and_paths, folder,
-                            ([str(tmp_path)], folder_paths.folder_names_and_paths[folder][1]))
+        monkeypatch.setitem(
+            folder_paths.folder_names_and_paths,
+            folder,
+            ([str(tmp_path)], folder_paths.folder_names_and_paths[folder][1]),
+        )
     folder_paths.filename_list_cache.clear()
     tiny_models.flux(tmp_path)
     tiny_models.taesd(tmp_path)
@@ -179,9 +191,21 @@ def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):
     monkeypatch.setattr(comfy.sd, "load_clip", lambda paths, clip_type: Encoder())
     (tmp_path / "prompts.txt").write_text("a red fox\n\na barn owl\n")
     subject = subject_from(
-        "--diffusion-model", "flux.safetensors", "--text-encoders", "encoder.safetensors", "--vae", "taesd.safetensors",
-        "--target", "HPS_v2.1_compressed.pt", "--held-out", "PickScore_v1.safetensors", "--prompts",
-        str(tmp_path / "prompts.txt"), "--size", "64")
+        "--diffusion-model",
+        "flux.safetensors",
+        "--text-encoders",
+        "encoder.safetensors",
+        "--vae",
+        "taesd.safetensors",
+        "--target",
+        "HPS_v2.1_compressed.pt",
+        "--held-out",
+        "PickScore_v1.safetensors",
+        "--prompts",
+        str(tmp_path / "prompts.txt"),
+        "--size",
+        "64",
+    )
     assert tuple(read) == subject.prompts == PROMPTS and len(subject.held_out) == 1
     x = noise(1).requires_grad_(True)
     with subject.graph_context():

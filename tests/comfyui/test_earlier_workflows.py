@@ -9,8 +9,18 @@ FOLDER = Path(__file__).parent / "earlier_workflows"
 KEPT = {
     "GPER_WhiteGaussianProjector": dict(block_size=8, project_gradient=True, project_latent=False),
     "GPER_NoiseOptimizer": dict(
-        prompt="", steps=2, learning_rate=0.05, time_budget=0, preview_every=5, memory="keep", patience=7,
-        target_reward=12.5, seeds_first=0, strength=1, step_rule="as the method"),
+        prompt="",
+        steps=2,
+        learning_rate=0.05,
+        time_budget=0,
+        preview_every=5,
+        memory="keep",
+        patience=7,
+        target_reward=12.5,
+        seeds_first=0,
+        strength=1,
+        step_rule="as the method",
+    ),
 }
 
 
@@ -31,8 +41,11 @@ def without_named_values(workflow):
 
 def values_of(prompt):
     """By type of node, what is no link."""
-    return {node["class_type"]: {name: value for name, value in node["inputs"].items() if not isinstance(value, list)}
-            for node in prompt.values() if node["class_type"] in KEPT}
+    return {
+        node["class_type"]: {name: value for name, value in node["inputs"].items() if not isinstance(value, list)}
+        for node in prompt.values()
+        if node["class_type"] in KEPT
+    }
 
 
 @pytest.mark.parametrize("saved_by", [as_written_now, without_named_values])
@@ -59,10 +72,21 @@ def connect(workflow, type_name, slot_name):
     optimizer["inputs"][place]["link"] = link
     kind = optimizer["inputs"][place]["type"]
     workflow["links"].append([link, node, 0, optimizer["id"], place, kind])
-    workflow["nodes"].append({
-        "id": node, "type": type_name, "pos": [0, 0], "size": [200, 80], "flags": {}, "order": 0, "mode": 0,
-        "inputs": [{"name": "value", "type": kind, "widget": {"name": "value"}, "link": None}],
-        "outputs": [{"name": kind, "type": kind, "links": [link]}], "properties": {}, "widgets_values": [3]})
+    workflow["nodes"].append(
+        {
+            "id": node,
+            "type": type_name,
+            "pos": [0, 0],
+            "size": [200, 80],
+            "flags": {},
+            "order": 0,
+            "mode": 0,
+            "inputs": [{"name": "value", "type": kind, "widget": {"name": "value"}, "link": None}],
+            "outputs": [{"name": kind, "type": kind, "links": [link]}],
+            "properties": {},
+            "widgets_values": [3],
+        }
+    )
 
 
 def test_connected_inputs_stay_connected(frontend):
@@ -76,7 +100,8 @@ def test_connected_inputs_stay_connected(frontend):
     assert prompt[inputs.pop("patience")[0]]["class_type"] == "PrimitiveInt"
     assert "gradient_clip" not in inputs
     assert {name: value for name, value in inputs.items() if not isinstance(value, list)} == {
-        name: value for name, value in KEPT["GPER_NoiseOptimizer"].items() if name != "patience"}
+        name: value for name, value in KEPT["GPER_NoiseOptimizer"].items() if name != "patience"
+    }
     frontend.run()
 
 

@@ -65,5 +65,6 @@ def test_it_is_recognised_in_a_saved_workflow_and_not_part_of_it(page, frontend)
     frontend.load_workflow(saved)
     quick = asdict(EFFORTS["quick"])
     assert {name: value for name, value in shown(page).items() if name != "live_view"} == {
-        name: value for name, value in (before | quick | {"effort": "quick"}).items() if name != "live_view"}
+        name: value for name, value in (before | quick | {"effort": "quick"}).items() if name != "live_view"
+    }
     assert queued(frontend) == quick

@@ -117,6 +117,7 @@ def test_recompute_is_keep_with_guidance_and_two_steps(family):
 
 def test_in_stages_it_is_keep(family, monkeypatch):
     """The generator runs once more for its backward pass, here in two steps and with guidance."""
+
     def gradient(memory):
         seen = []
         optimize(family.guided(2.0), family.noise, family.vae, Ramp(), memory, sigmas=family.two_steps, seen=seen)

@@ -235,7 +235,8 @@ def test_gper_uses_the_projector_that_is_connected(optimize, wires):
     free = WhiteGaussianProjector(project_gradient=False, project_latent=False)
     alone, connected, plain = (
         noise_of(optimize(method, projector=projector), wires)
-        for method, projector in (("GPER", None), ("GPER", free), ("none", None)))
+        for method, projector in (("GPER", None), ("GPER", free), ("none", None))
+    )
     assert torch.equal(connected, plain) and not torch.equal(connected, alone)
 
 
@@ -281,7 +282,8 @@ def test_step_size_and_clip(optimize, method_of, monkeypatch, method, options, c
 @pytest.mark.parametrize("method", ["MPGR", "PRNO", "ReNO"])
 def test_the_penalty_weight_multiplies_the_published_one(method_of, method):
     published, doubled, none = (
-        method_of(method, penalty_weight=weight).recipe.preconditioner for weight in (1.0, 2.0, 0.0))
+        method_of(method, penalty_weight=weight).recipe.preconditioner for weight in (1.0, 2.0, 0.0)
+    )
     noise, gradient = 3 * torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
     once, twice, never = (p.precondition(gradient, noise) - gradient for p in (published, doubled, none))
     assert torch.allclose(twice, 2 * once, atol=1e-4) and once.any() and not never.any()
@@ -311,4 +313,5 @@ def test_the_projector_node_passes_its_widgets_on(pack):
 
     assert WhiteGaussianProjectorNode.execute(16, True, True)[0] == WhiteGaussianProjector()
     assert WhiteGaussianProjectorNode.execute(8, True, False)[0] == WhiteGaussianProjector(
-        block_size=8, project_gradient=True, project_latent=False)
+        block_size=8, project_gradient=True, project_latent=False
+    )

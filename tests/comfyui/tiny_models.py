@@ -47,9 +47,7 @@ def flux(folder: Path, dtype: torch.dtype = torch.float32) -> Pair:
         return Pair(comfy.sd.load_diffusion_model(str(path)), reference)
 
 
-def taesd(
-    folder: Path, channels: int = 16, scale: float = 0.3611, shift: float = 0.1159, smooth: bool = False
-) -> Pair:
+def taesd(folder: Path, channels: int = 16, scale: float = 0.3611, shift: float = 0.1159, smooth: bool = False) -> Pair:
     """scale, shift: of the model's latents, FLUX.1's unless told. smooth: SiLU in place of its ReLUs.
 
     With ReLUs the gradient is no continuous function of the latent: two latents 1e-7 apart, as far as two float32

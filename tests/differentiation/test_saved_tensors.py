@@ -93,9 +93,7 @@ OUT_OF_PLACE = {
     foreach: lambda x: 13 * x**2 + (2 * x + 1) ** 3 + (3 * x + 1) ** 3,
     out_argument: lambda x: (2 * x) ** 2,
     own_output: lambda x: (2 * x).exp(),
-    freed_and_allocated_again: lambda x: sum(
-        (k * x) ** 2 * (k * x).sin() + (k * k * x) ** 2 for k in range(1, 30)
-    ),
+    freed_and_allocated_again: lambda x: sum((k * x) ** 2 * (k * x).sin() + (k * k * x) ** 2 for k in range(1, 30)),
 }
 
 

@@ -36,8 +36,12 @@ def test_autocorrelation_against_loops() -> None:
     along_columns, chance = autocorrelation(neighbour_lines(sample)["columns"])
     assert along_columns.shape == chance.shape == (4,)
     for distance in range(1, 5):
-        products = [centred[c, i, j] * centred[c, i + distance, j]
-                    for c in range(2) for i in range(9 - distance) for j in range(7)]
+        products = [
+            centred[c, i, j] * centred[c, i + distance, j]
+            for c in range(2)
+            for i in range(9 - distance)
+            for j in range(7)
+        ]
         assert chance[distance - 1] == pytest.approx(len(products) ** -0.5)
         expected = sum(products) / len(products) / np.mean(centred**2)
         assert along_columns[distance - 1] == pytest.approx(expected)

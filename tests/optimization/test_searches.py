@@ -69,8 +69,13 @@ def test_no_graph_is_built(search):
 
     weight = torch.ones((), requires_grad=True)
     with torch.enable_grad():
-        search(start_noise(), generate, lambda images: brightness(images) * weight, stopping=Stopping(steps=3),
-               callback=seen.append)
+        search(
+            start_noise(),
+            generate,
+            lambda images: brightness(images) * weight,
+            stopping=Stopping(steps=3),
+            callback=seen.append,
+        )
         search(start_noise(), generate, brightness, stopping=Stopping(steps=1), graph_context=torch.enable_grad)
     assert grad_modes == [False] * 6
     assert not any(step.images.requires_grad or step.rewards.requires_grad for step in seen)
@@ -110,8 +115,11 @@ def test_stops(search, limits, reason):
 @all_searches
 def test_patience_counts_from_the_last_improvement(search):
     noise = start_noise()
-    record = search(noise, reward=lambda images: -(images - as_picture(noise)).abs().mean((1, 2, 3)),
-                    stopping=Stopping(steps=50, patience=3))
+    record = search(
+        noise,
+        reward=lambda images: -(images - as_picture(noise)).abs().mean((1, 2, 3)),
+        stopping=Stopping(steps=50, patience=3),
+    )
     assert record.stop_reason == "no better noise for 3 steps" and record.steps == 3
 
 
@@ -165,8 +173,11 @@ def test_a_reward_that_is_not_finite_is_noted_and_passed_over(search, bad):
 @all_searches
 def test_a_bad_start_does_not_end_the_search(search):
     calls = iter(range(100))
-    record = search(start_noise(), reward=lambda images: brightness(images) * (1 if next(calls) else math.nan),
-                    stopping=Stopping(steps=20))
+    record = search(
+        start_noise(),
+        reward=lambda images: brightness(images) * (1 if next(calls) else math.nan),
+        stopping=Stopping(steps=20),
+    )
     assert record.stop_reason == "all 20 steps done" and (record.best_step > 0).all()
     assert torch.equal(record.best_reward, record.reward_history()[1:].max(0).values)
 
@@ -193,8 +204,13 @@ def test_wrong_inputs_are_named(search):
 
 def test_best_of_seeds_evaluates_the_draws_in_order():
     evaluated = []
-    best_of_seeds(start_noise(), lambda noise: evaluated.append(noise) or as_picture(noise), brightness,
-                  draw=fresh_noise(2), stopping=Stopping(steps=3))
+    best_of_seeds(
+        start_noise(),
+        lambda noise: evaluated.append(noise) or as_picture(noise),
+        brightness,
+        draw=fresh_noise(2),
+        stopping=Stopping(steps=3),
+    )
     assert len(evaluated) == 4
     assert all(torch.equal(x, start_noise(2, seed=1000 + k)) for k, x in enumerate(evaluated) if k)
 
@@ -227,9 +243,13 @@ def test_candidates_lie_at_the_radius_on_the_sphere_of_their_pivot(radius):
 def test_candidates_are_retracted():
     """Everything evaluated after the start is what `retract` returned: here, noise of mean zero."""
     evaluated = []
-    near_search(start_noise(), lambda noise: evaluated.append(noise.clone()) or as_picture(noise),
-                reward=lambda images: images.std((1, 2, 3)),
-                retract=lambda noise: noise - noise.mean((1, 2, 3), keepdim=True), stopping=Stopping(steps=5))
+    near_search(
+        start_noise(),
+        lambda noise: evaluated.append(noise.clone()) or as_picture(noise),
+        reward=lambda images: images.std((1, 2, 3)),
+        retract=lambda noise: noise - noise.mean((1, 2, 3), keepdim=True),
+        stopping=Stopping(steps=5),
+    )
     assert evaluated[0].mean((1, 2, 3)).abs().max() > 0.01
     assert all(noise.mean((1, 2, 3)).abs().max() < 1e-6 for noise in evaluated[1:])
 
@@ -263,8 +283,13 @@ def test_local_search_beats_fresh_seeds_on_a_smooth_reward():
 def test_the_search_does_not_try_its_own_start_again():
     """The start noise is often drawn from the very seed that the search is given."""
     evaluated = []
-    near_search(start_noise(seed=5), lambda noise: evaluated.append(noise.clone()) or as_picture(noise), seed=5,
-                radius=math.sqrt(2), stopping=Stopping(steps=1))
+    near_search(
+        start_noise(seed=5),
+        lambda noise: evaluated.append(noise.clone()) or as_picture(noise),
+        seed=5,
+        radius=math.sqrt(2),
+        stopping=Stopping(steps=1),
+    )
     assert torch.allclose(evaluated[1].flatten(1).norm(dim=1), evaluated[0].flatten(1).norm(dim=1))
     cosine = torch.nn.functional.cosine_similarity(evaluated[0].flatten(1), evaluated[1].flatten(1))
     assert cosine.abs().max() < 1e-5

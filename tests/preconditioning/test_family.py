@@ -21,8 +21,9 @@ def pair(batch: int = 3, dtype: torch.dtype = torch.float32) -> tuple[torch.Tens
 
 
 def test_every_member_is_tested() -> None:
-    members = {value for value in vars(preconditioning).values()
-               if isinstance(value, type) and hasattr(value, "retract")}
+    members = {
+        value for value in vars(preconditioning).values() if isinstance(value, type) and hasattr(value, "retract")
+    }
     assert members == {type(member) for member in MEMBERS.values()}
 
 

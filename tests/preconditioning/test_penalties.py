@@ -37,8 +37,9 @@ def mpgr(x: torch.Tensor, order: torch.Tensor, block_size: int, spectrum_weight:
     moments = x.mean().abs() + ((x**2).mean().abs() ** 0.5 - 1).abs()
     angle = 2 * math.pi / n * (torch.arange(n)[:, None] * torch.arange(n) % n).double()
     full = torch.complex(angle.cos(), -angle.sin()) @ x[order].to(torch.complex128) / math.sqrt(n)
-    magnitudes = torch.cat([torch.hypot(full[:1].real, full[n // 2:n // 2 + 1].real) / math.sqrt(2),
-                            full[1:n // 2].abs()])
+    magnitudes = torch.cat(
+        [torch.hypot(full[:1].real, full[n // 2 : n // 2 + 1].real) / math.sqrt(2), full[1 : n // 2].abs()]
+    )
     blocks = [(block.mean() - math.sqrt(math.pi) / 2).abs() for block in magnitudes.split(block_size)]
     return moments + spectrum_weight * sum(blocks) / len(blocks)
 
@@ -47,7 +48,7 @@ def prno(x: torch.Tensor, permutations: list[torch.Tensor], k: int) -> torch.Ten
     x, total = x.flatten(), 0.0
     m = x.numel() // k
     for order in permutations:
-        z = x[order][:m * k].view(m, k)
+        z = x[order][: m * k].view(m, k)
         m1 = z.mean(0).norm()
         m2 = torch.linalg.matrix_norm(z.T @ z / m - torch.eye(k, dtype=z.dtype), ord=2)
         log_p1 = math.log(2) - m * m1**2 / (2 * k)
@@ -137,10 +138,13 @@ def test_subset_penalty_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -
     torch.testing.assert_close(SubsetPenalty(permutations=7).penalty_gradient(x), whole)
 
 
-@pytest.mark.parametrize(("penalty", "rate", "tolerance"), [
-    (SubsetPenalty(permutations=4), 0.3, 0.2),  # rests once both probabilities are 1
-    (SpectrumPenalty(), 10.0, 0.05),
-])
+@pytest.mark.parametrize(
+    ("penalty", "rate", "tolerance"),
+    [
+        (SubsetPenalty(permutations=4), 0.3, 0.2),  # rests once both probabilities are 1
+        (SpectrumPenalty(), 10.0, 0.05),
+    ],
+)
 def test_penalties_lead_back_to_mean_zero_and_variance_one(penalty, rate: float, tolerance: float) -> None:
     x = noises(2, 16, 16)[1:3]
     for step in range(300):
@@ -161,13 +165,16 @@ def test_permutations_follow_seed_and_noise(penalty_class: type) -> None:
     assert generators[0] != generators[1]
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: SubsetPenalty(subset_size=1), "subset_size must be at least 2"),
-    (lambda: SubsetPenalty(permutations=0), "permutations must be at least 1"),
-    (lambda: SubsetPenalty(subset_size=9).penalty_gradient(torch.ones(1, 8)), "subset_size = 9 elements, got 8"),
-    (lambda: SpectrumPenalty(block_size=1), "block_size"),
-    (lambda: SpectrumPenalty().penalty_gradient(torch.ones(1, 7)), "even number of elements, got 7"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: SubsetPenalty(subset_size=1), "subset_size must be at least 2"),
+        (lambda: SubsetPenalty(permutations=0), "permutations must be at least 1"),
+        (lambda: SubsetPenalty(subset_size=9).penalty_gradient(torch.ones(1, 8)), "subset_size = 9 elements, got 8"),
+        (lambda: SpectrumPenalty(block_size=1), "block_size"),
+        (lambda: SpectrumPenalty().penalty_gradient(torch.ones(1, 7)), "even number of elements, got 7"),
+    ],
+)
 def test_unusable_settings_are_named(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

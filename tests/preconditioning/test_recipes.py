@@ -29,8 +29,9 @@ def test_a_recipe_is_the_published_one(name):
 
 
 def test_default_learning_rates():
-    of_flux, of_sdxl = ([recipe.learning_rate(rate) for recipe in RECIPES.values()]
-                        for rate in (FLUX_LEARNING_RATE, SDXL_LEARNING_RATE))
+    of_flux, of_sdxl = (
+        [recipe.learning_rate(rate) for recipe in RECIPES.values()] for rate in (FLUX_LEARNING_RATE, SDXL_LEARNING_RATE)
+    )
     assert of_flux == [0.02, 50, 0.02, 5, 0.02] and of_sdxl == [0.1, 50, 0.1, 5, 0.1]
 
 
@@ -48,8 +49,9 @@ def test_the_optimizers_are_the_named_ones(name, momentum, nesterov):
     assert (group["momentum"], group["nesterov"]) == (momentum, nesterov)
 
 
-@pytest.mark.parametrize("contender, name", [("none", "none"), ("reno", "ReNO"), ("prno", "PRNO"), ("mpgr", "MPGR"),
-                                             ("gper", "GPER")])
+@pytest.mark.parametrize(
+    "contender, name", [("none", "none"), ("reno", "ReNO"), ("prno", "PRNO"), ("mpgr", "MPGR"), ("gper", "GPER")]
+)
 def test_what_is_measured_is_what_ships(contender, name):
     """An ascent of the benchmark against one made from the recipe, bit for bit."""
     noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))

@@ -14,11 +14,13 @@ pytestmark = pytest.mark.numerical
 def dft_compact_spectrum(x: torch.Tensor) -> torch.Tensor:
     """Row by row from the definition: sums of x_n exp(-2 pi i k n / N) / sqrt(N), real bins packed into y_0."""
     n = x.shape[-1]
-    matrix = torch.tensor([[cmath.exp(-2j * math.pi * k * m / n) / math.sqrt(n) for m in range(n)]
-                           for k in range(n // 2 + 1)], dtype=torch.complex128)
+    matrix = torch.tensor(
+        [[cmath.exp(-2j * math.pi * k * m / n) / math.sqrt(n) for m in range(n)] for k in range(n // 2 + 1)],
+        dtype=torch.complex128,
+    )
     f = x.to(torch.complex128) @ matrix.T
     packed = (f[..., 0] + 1j * f[..., n // 2]) / math.sqrt(2)
-    return torch.cat([packed[..., None], f[..., 1:n // 2]], -1)
+    return torch.cat([packed[..., None], f[..., 1 : n // 2]], -1)
 
 
 @pytest.mark.parametrize("length", [2, 4, 6, 16, 34, 130])

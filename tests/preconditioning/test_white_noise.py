@@ -49,6 +49,7 @@ KINDS = ["noise", "cauchy", "impulse", "constant", "alternating", "stripes", "ra
 
 # An independent slow reference: DFT matrix, plain loops, every support tried.
 
+
 def dft_matrix(length: int) -> torch.Tensor:
     """Real (N, N) isometry A with A x = sqrt(2) (Re y_0, Im y_0, Re y_1, ...), from cosines and sines."""
     n = torch.arange(length, dtype=torch.float64)
@@ -147,8 +148,9 @@ def test_no_member_is_nearer() -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_result_is_in_the_set_and_stays_there(kind: str, shape: tuple[int, ...], dtype: torch.dtype,
-                                              tolerance: float, device: str) -> None:
+def test_result_is_in_the_set_and_stays_there(
+    kind: str, shape: tuple[int, ...], dtype: torch.dtype, tolerance: float, device: str
+) -> None:
     x = make_input(kind, shape, dtype).to(device)
     before = x.clone()
     z = project_white_gaussian(x)
@@ -280,16 +282,19 @@ def test_drawn_members(dtype: torch.dtype) -> None:
     assert in_white_set(z, 8, tolerance=3e-2 if dtype == torch.bfloat16 else 1e-5).all()
 
 
-@pytest.mark.parametrize(("x", "message"), [
-    (torch.zeros(2, 3, 5), "even number of elements, at least 4, got 15 .* 14 or 16 would work"),
-    (torch.zeros(2, 2), "at least 4, got 2 .* 4 or more would work"),
-    (torch.zeros(0, 4, 8, 8), r"at least one sample, got \(0, 4, 8, 8\)"),
-    (torch.zeros(8), r"shape \(batch, \.\.\.\), got \(8,\)"),
-    (torch.zeros(2, 8, dtype=torch.int64), "real floating-point tensor, got torch.int64"),
-    (torch.zeros(2, 8, dtype=torch.complex64), "real floating-point tensor, got torch.complex64"),
-    (torch.tensor([[1.0, 2, 3, 4], [1, math.nan, 3, 4]]), "sample 1 of the batch holds NaN"),
-    (torch.tensor([[math.inf, 2, 3, 4], [1, 2, 3, -math.inf]]), "sample 0, 1 of the batch holds NaN"),
-])
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.zeros(2, 3, 5), "even number of elements, at least 4, got 15 .* 14 or 16 would work"),
+        (torch.zeros(2, 2), "at least 4, got 2 .* 4 or more would work"),
+        (torch.zeros(0, 4, 8, 8), r"at least one sample, got \(0, 4, 8, 8\)"),
+        (torch.zeros(8), r"shape \(batch, \.\.\.\), got \(8,\)"),
+        (torch.zeros(2, 8, dtype=torch.int64), "real floating-point tensor, got torch.int64"),
+        (torch.zeros(2, 8, dtype=torch.complex64), "real floating-point tensor, got torch.complex64"),
+        (torch.tensor([[1.0, 2, 3, 4], [1, math.nan, 3, 4]]), "sample 1 of the batch holds NaN"),
+        (torch.tensor([[math.inf, 2, 3, 4], [1, 2, 3, -math.inf]]), "sample 0, 1 of the batch holds NaN"),
+    ],
+)
 def test_unusable_input_is_named(x: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         project_white_gaussian(x)

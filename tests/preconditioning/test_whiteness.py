@@ -30,8 +30,7 @@ def test_moments_match_plain_sums() -> None:
         assert measured.variance[i].item() == pytest.approx(variance)
         assert measured.excess_kurtosis[i].item() == pytest.approx(kurtosis)
         assert measured.relative_norm[i].item() == pytest.approx(norm / math.sqrt(count))
-        assert measured.cosine_to_start[i].item() == pytest.approx(
-            dot / norm / math.sqrt(sum(s * s for s in origin)))
+        assert measured.cosine_to_start[i].item() == pytest.approx(dot / norm / math.sqrt(sum(s * s for s in origin)))
 
 
 def test_white_noise_reads_as_white() -> None:

@@ -51,9 +51,7 @@ class OriginalImageReward:
             x = self._attend(layer + "attention.", x, x, mask)
             x = self._attend(layer + "crossattention.", x, patches, None)
             hidden = F.gelu(self._linear(layer + "intermediate.dense", x))
-            x = self._norm(
-                layer + "output.LayerNorm", x + self._linear(layer + "output.dense", hidden), 1e-12
-            )
+            x = self._norm(layer + "output.LayerNorm", x + self._linear(layer + "output.dense", hidden), 1e-12)
         return x
 
     def _attend(self, name: str, x: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
@@ -70,9 +68,7 @@ class OriginalImageReward:
         return F.linear(x, self.weights[name + ".weight"], self.weights[name + ".bias"])
 
     def _norm(self, name: str, x: Tensor, epsilon: float) -> Tensor:
-        return F.layer_norm(
-            x, x.shape[-1:], self.weights[name + ".weight"], self.weights[name + ".bias"], epsilon
-        )
+        return F.layer_norm(x, x.shape[-1:], self.weights[name + ".weight"], self.weights[name + ".bias"], epsilon)
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:

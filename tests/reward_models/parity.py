@@ -58,9 +58,7 @@ def clip_normalised(images: Tensor) -> Tensor:
 
 def eval_head(weights: dict[str, Tensor], prefix: str, x: Tensor) -> Tensor:
     """Apply the five linear layers one after the other. (B, D) to (B,)."""
-    indices = sorted(
-        {int(name.removeprefix(prefix).split(".")[0]) for name in weights if name.startswith(prefix)}
-    )
+    indices = sorted({int(name.removeprefix(prefix).split(".")[0]) for name in weights if name.startswith(prefix)})
     for index in indices:
         x = F.linear(x, weights[f"{prefix}{index}.weight"], weights[f"{prefix}{index}.bias"])
     return x[:, 0]

@@ -93,9 +93,7 @@ def huggingface_clip(path: Path, config: dict = CLIP_CONFIG, vision_only: bool =
     """Write a CLIP in Hugging Face layout with its configuration beside it; returns the weights."""
     weights = random_weights(_shapes(lambda: CLIPModel(CLIPConfig(**config))), seed=1)
     if vision_only:
-        weights = {
-            name: tensor for name, tensor in weights.items() if not name.startswith(("text_", "logit_scale"))
-        }
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(("text_", "logit_scale"))}
     _write(path, weights, config)
     return weights
 
@@ -115,9 +113,7 @@ def open_clip_file(path: Path, config: dict = OPEN_CLIP_CONFIG) -> dict[str, Ten
 def wider(config: dict, width: int = 960) -> dict:
     """The same configuration, wider: rounding averages out as in the published sizes."""
     wide = {"vision_config": {"hidden_size": width}, "vision_cfg": {"width": width, "head_width": width // 3}}
-    sections = {
-        name: fields | wide.get(name, {}) for name, fields in config.items() if isinstance(fields, dict)
-    }
+    sections = {name: fields | wide.get(name, {}) for name, fields in config.items() if isinstance(fields, dict)}
     sizes = {name: width for name in ("projection_dim", "embed_dim") if name in config}
     return config | sections | sizes
 
@@ -163,9 +159,7 @@ def vocabulary_words() -> list[str]:
     """WordPiece tokens with bert-base-uncased's special tokens and a few words and pieces."""
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", "a", "red", "house", "sea", "bird", "##s"]
-    words += [letter for letter in letters if letter != "a"] + [
-        f"##{letter}" for letter in letters if letter != "s"
-    ]
+    words += [letter for letter in letters if letter != "a"] + [f"##{letter}" for letter in letters if letter != "s"]
     return words
 
 
@@ -197,9 +191,7 @@ def image_reward(path: Path, width: int = 32, text_width: int = 24) -> dict[str,
             shapes |= _linear(f"{block}{attention}.output.dense", text_width, text_width)
             shapes |= _affine(f"{block}{attention}.output.LayerNorm", text_width)
         shapes |= _linear(block + "intermediate.dense", text_width, mlp)
-        shapes |= _linear(block + "output.dense", mlp, text_width) | _affine(
-            block + "output.LayerNorm", text_width
-        )
+        shapes |= _linear(block + "output.dense", mlp, text_width) | _affine(block + "output.LayerNorm", text_width)
     sizes = (text_width, 16, 12, 8, 4, 1)
     for index, inputs, outputs in zip((0, 2, 4, 6, 7), sizes, sizes[1:], strict=False):
         shapes |= _linear(f"mlp.layers.{index}", inputs, outputs)

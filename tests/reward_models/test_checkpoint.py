@@ -15,9 +15,7 @@ def save_flat(path):
 
 
 def save_nested(path):
-    torch.save(
-        {"state_dict": {f"module.{name}": tensor for name, tensor in WEIGHTS.items()}, "epoch": 3}, path
-    )
+    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in WEIGHTS.items()}, "epoch": 3}, path)
 
 
 def save_legacy(path):
@@ -114,9 +112,7 @@ def test_a_needed_tensor_that_is_absent_is_named(tmp_path):
 @pytest.mark.parametrize("write", [save_flat, save_legacy])
 def test_torch_file_under_a_safetensors_name_is_named_as_such(tmp_path, write):
     write(tmp_path / "weights.safetensors")
-    with pytest.raises(
-        ValueError, match="a torch file under the name of a safetensors file; rename it to .pt"
-    ):
+    with pytest.raises(ValueError, match="a torch file under the name of a safetensors file; rename it to .pt"):
         open_checkpoint(tmp_path / "weights.safetensors")
 
 

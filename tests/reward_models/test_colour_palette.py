@@ -37,8 +37,7 @@ def test_equals_the_sorted_distance_computed_with_numpy():
     for score, image in zip(reward(images).tolist(), images, strict=True):
         colours = srgb_to_lab(image[None])[0].flatten(1).numpy()
         squares = [
-            np.mean((np.sort(direction @ colours) - np.sort(direction @ wanted)) ** 2)
-            for direction in directions
+            np.mean((np.sort(direction @ colours) - np.sort(direction @ wanted)) ** 2) for direction in directions
         ]
         assert score == pytest.approx(-np.sqrt(np.mean(squares)), rel=1e-4)
 
@@ -88,9 +87,7 @@ def test_ascent_reaches_the_palette():
 
 @pytest.mark.parametrize("value", [-0.2, 0.0, 1.0, 1.3])
 def test_gradient_is_finite_at_and_beyond_the_ends(value):
-    reward = ColourPalette(
-        torch.tensor(colorsys.hsv_to_rgb(0.6, 0.8, 0.7)).view(1, 3, 1, 1).expand(1, 3, 8, 8)
-    )
+    reward = ColourPalette(torch.tensor(colorsys.hsv_to_rgb(0.6, 0.8, 0.7)).view(1, 3, 1, 1).expand(1, 3, 8, 8))
     scores, gradient = score_and_gradient(reward, torch.full((1, 3, 8, 8), value))
     assert torch.isfinite(scores).all()
     assert torch.isfinite(gradient).all()

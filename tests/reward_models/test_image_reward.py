@@ -66,9 +66,7 @@ def test_missing_vocabulary_is_named_with_its_place(tmp_path, monkeypatch):
     small.image_reward(tmp_path / "ImageReward.pt")
     (tmp_path / "vocab.txt").unlink()
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
-    with pytest.raises(
-        ValueError, match=f"vocab.txt of google-bert/bert-base-uncased and put it at {tmp_path}"
-    ):
+    with pytest.raises(ValueError, match=f"vocab.txt of google-bert/bert-base-uncased and put it at {tmp_path}"):
         load_reward(tmp_path / "ImageReward.pt")
 
 

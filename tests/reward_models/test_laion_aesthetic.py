@@ -78,9 +78,7 @@ def test_backbone_of_another_width_is_refused(tmp_path):
         load_reward(tmp_path / "head.pth", backbone=tmp_path / "clip.safetensors")
 
 
-@pytest.mark.skipif(
-    not published_head_path().is_file(), reason="the published LAION head is not on this machine"
-)
+@pytest.mark.skipif(not published_head_path().is_file(), reason="the published LAION head is not on this machine")
 def test_published_head_folds_to_its_known_affine_map():
     path = published_head_path()
     head = load_affine_head(open_checkpoint(path), "layers.", (0, 2, 4, 6, 7))
@@ -89,6 +87,4 @@ def test_published_head_folds_to_its_known_affine_map():
     assert float(head.bias) == pytest.approx(5.2366, abs=5e-5)
     embedding = torch.nn.functional.normalize(torch.randn(8, 768, generator=torch.Generator().manual_seed(0)))
     weights = torch.load(path, map_location="cpu", weights_only=True)
-    torch.testing.assert_close(
-        head(embedding), eval_head(weights, "layers.", embedding), rtol=1e-5, atol=1e-5
-    )
+    torch.testing.assert_close(head(embedding), eval_head(weights, "layers.", embedding), rtol=1e-5, atol=1e-5)

@@ -158,8 +158,10 @@ def test_where_nothing_differs_the_typical_range_is_the_unit(scores):
     assert Spread.of(torch.full((2, 1), math.nan), (10.0, 14.0)) == Spread(12.0, 4.0)
 
 
-@pytest.mark.parametrize("mode, weights, needed", [("equal pull", (1, 1), True), ("equal pull", (1, 0), False),
-                                                   ("weighted sum", (1, 1), False)])
+@pytest.mark.parametrize(
+    "mode, weights, needed",
+    [("equal pull", (1, 1), True), ("equal pull", (1, 0), False), ("weighted sum", (1, 1), False)],
+)
 def test_only_an_order_among_several_needs_spreads(mode, weights, needed):
     assert RewardMix(members()[:2], weights, mode).needs_spreads is needed
 

@@ -16,9 +16,7 @@ def test_resize_equals_antialiased_interpolation(size, mode, kernel):
     images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     options = {} if kernel is None else {"kernel": kernel}
     probe = torch.randn(2, 3, 48, 60, generator=torch.Generator().manual_seed(1))
-    ours, gradient = score_and_gradient(
-        lambda x: (resize(x, 48, 60, **options) * probe).sum((1, 2, 3)), images
-    )
+    ours, gradient = score_and_gradient(lambda x: (resize(x, 48, 60, **options) * probe).sum((1, 2, 3)), images)
     expected, expected_gradient = score_and_gradient(
         lambda x: (F.interpolate(x, (48, 60), mode=mode, antialias=True) * probe).sum((1, 2, 3)), images
     )
@@ -43,9 +41,7 @@ def test_resize_keeps_the_size_it_has():
 @pytest.mark.parametrize("size", [(42, 42), (42, 89), (89, 42), (64, 97), (33, 500), (40, 43)])
 def test_crop_equals_torchvision(size):
     images = pictures(1, *size)
-    torch.testing.assert_close(
-        shorter_edge_crop(images, 42), torchvision_like_crop(images, 42), rtol=0, atol=1e-5
-    )
+    torch.testing.assert_close(shorter_edge_crop(images, 42), torchvision_like_crop(images, 42), rtol=0, atol=1e-5)
 
 
 def test_crop_offset_of_an_odd_margin():

@@ -67,9 +67,7 @@ TOLD = (
 def shapes_only(name: str, build) -> Checkpoint:
     with torch.device("meta"):
         state = build().state_dict()
-    return Checkpoint(
-        Path(name), {key: tuple(tensor.shape) for key, tensor in state.items()}, state.__getitem__
-    )
+    return Checkpoint(Path(name), {key: tuple(tensor.shape) for key, tensor in state.items()}, state.__getitem__)
 
 
 @pytest.mark.parametrize("family", HUGGINGFACE)
@@ -80,9 +78,7 @@ def test_huggingface_clip(family, with_text):
     assert family in recognise(checkpoint).description
     built = huggingface_config(checkpoint, {}, with_text)
     vision = built.vision_config if with_text else built
-    pairs = [(vision, published.vision_config)] + (
-        [(built.text_config, published.text_config)] if with_text else []
-    )
+    pairs = [(vision, published.vision_config)] + ([(built.text_config, published.text_config)] if with_text else [])
     for ours, theirs in pairs:
         assert {name: getattr(ours, name) for name in TOLD} == {name: getattr(theirs, name) for name in TOLD}
     assert (vision.image_size, vision.patch_size, vision.projection_dim) == (
@@ -130,9 +126,7 @@ def test_siglip():
         patch_size=14,
     )
     inner = shapes_only("siglip.safetensors", lambda: SiglipVisionModel(published))
-    shapes = {
-        "vision_model." + name.removeprefix("vision_model."): shape for name, shape in inner.shapes.items()
-    }
+    shapes = {"vision_model." + name.removeprefix("vision_model."): shape for name, shape in inner.shapes.items()}
     checkpoint = Checkpoint(inner.path, shapes, inner.read)
     assert recognise(checkpoint).description == "SigLIP"
     built = siglip_config(checkpoint, {})
