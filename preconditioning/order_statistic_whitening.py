@@ -106,8 +106,8 @@ class OrderStatisticWhitener:
 def _tie_breaker(length: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Fixed noise (N,) of the size of rounding errors.
 
-    Without it equal values, such as the zeros of a mask, would keep their order, and the intervals would make them the
-    same rising ramp in every tile.
+    Without it equal values, such as the zeros of silent channels, would keep their order, and the intervals would make
+    them the same rising ramp in every tile.
     """
     noise = torch.randn(length, generator=torch.Generator().manual_seed(0), dtype=dtype)
     return (_TIE_BREAKER_ROUNDINGS * torch.finfo(dtype).eps * noise).to(device)

@@ -171,6 +171,21 @@ def test_what_is_hardly_noise_becomes_finite_noise(name):
     assert abs(lag_one(projected, -1)) < 0.1 and abs(lag_one(projected, -2)) < 0.1
 
 
+@pytest.mark.parametrize("name", ["impulse", "constant", "one channel"])
+def test_zeros_do_not_become_a_pattern(name):
+    """Most coefficients are equal, at zero: what the intervals make of them is noise."""
+    x = torch.zeros(1, 16, 32, 32)
+    if name == "impulse":
+        x[0, 3, 7, 9] = -5
+    elif name == "constant":
+        x += 3
+    else:
+        x[:, 0] = noise(32, 32)
+    white = whiten_order_statistics(x)
+    power = torch.fft.rfft(white.flatten(), norm="ortho").abs().square()[1:]  # without the mean, which a constant has
+    assert abs(lag_one(white, -1)) < 0.05 and float(power.max() / power.mean()) < 40
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_dtypes(dtype):
     x = coloured(1, 4, 16, 16).to(dtype)
