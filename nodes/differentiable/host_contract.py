@@ -80,6 +80,7 @@ PICTURES = (
     HostName(f"{MANAGEMENT}.load_models_gpu", "loading"),
     HostName(f"{MANAGEMENT}.throw_exception_if_processing_interrupted", "cancelling"),
     HostName("comfy.utils.ProgressBar", "the progress bar"),
+    HostName("comfy.utils.reshape_mask", "noise masks in the latent's shape"),
     HostName("comfy.cli_args.LatentPreviewMethod", "the preview"),
     HostName("comfy_execution.utils.get_executing_context", "the live view of the right tab"),
     HostName(

@@ -12,15 +12,18 @@ from batch.collecting import collecting
 from batch.overrides import overridden
 from batch.workflow import load_workflow
 
-from .batch_command import API, ONE_PICTURE, BatchCommand, results
+from .batch_command import API, ONE_PICTURE, BatchCommand, newer_host, results
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
+    pytest.mark.usefixtures(newer_host.__name__),
+]
 PROMPTS = [f"prompt {i}" for i in range(4)]
 STEPS = 20
 
 
 @pytest.fixture(scope="module")
-def finished(comfyui, tmp_path_factory):
+def finished(newer_host, comfyui, tmp_path_factory):
     """The folder of a batch that went through all of it."""
     folder = tmp_path_factory.mktemp("batch")
     prompts, out = folder / "prompts.csv", folder / "out"

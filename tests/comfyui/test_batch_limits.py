@@ -1,7 +1,6 @@
 """A batch with a job that always fails, a server that hangs, Ctrl-C, and a disk that is full."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -9,18 +8,12 @@ import time
 
 import pytest
 
-from tools.comfyui_installs import version_text
+from .batch_command import ONE_PICTURE, BatchCommand, newer_host, results, wait_for
 
-from .batch_command import ONE_PICTURE, BatchCommand, results, wait_for
-
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-NEWER = (0, 33)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def newer_host(comfyui):
-    if tuple(map(int, re.findall(r"\d+", version_text(comfyui))[:2])) < NEWER:
-        pytest.skip("nothing in it depends on the host: runs in newer ones alone")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
+    pytest.mark.usefixtures(newer_host.__name__),
+]
 
 
 def rows(folder, *lines):
