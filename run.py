@@ -6,7 +6,7 @@ Further arguments go on to the demo, to the batch or to pytest.
 
 `batch` runs many prompts and seeds through one workflow, on every GPU: `python run.py batch --help`, docs/batch.md.
 
-`test` runs the unit tests, then tests/comfyui once for every ComfyUI that it finds: those named by
+`test` runs tests/comfyui once for every ComfyUI that it finds, and the unit tests. It looks in those named by
 COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI. As many of
 these runs go side by side as the processor has cores; each has its share of them.
 
@@ -107,8 +107,9 @@ def run_tests(here, arguments):
     frontends = {} if here else {path: prepare_frontend(python, path) for path in installs[:-1]}
 
     # Two ComfyUIs cannot be imported by one process, so each has its own; the closing line adds them up.
-    runs = [("unit tests", ["tests", "--ignore=tests/comfyui"], None)]
-    runs += [(f"ComfyUI {version_text(path)} in {path}", ["tests/comfyui"], path) for path in installs]
+    # The longest first, so that no processor waits for it at the end.
+    runs = [(f"ComfyUI {version_text(path)} in {path}", ["tests/comfyui"], path) for path in reversed(installs)]
+    runs.append(("unit tests", ["tests", "--ignore=tests/comfyui"], None))
     if not installs:
         runs.append(("integration tests", ["tests/comfyui"], None))
 
