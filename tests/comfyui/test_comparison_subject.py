@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-pytestmark = pytest.mark.numerical
-
 PROMPTS = ("a red fox", "a barn owl")
 
 
@@ -71,6 +69,7 @@ def test_every_noise_gets_the_picture_of_its_own_prompt(subject):
     assert (mixed[0] - other).abs().max() > 1e-3
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_ascent_is_that_of_the_noise_optimizer(subject_of, parts, steps):
     """Rewards and best noise of a run, against the same run inside ComfyUI's sampler."""

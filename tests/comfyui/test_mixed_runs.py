@@ -6,8 +6,6 @@ import re
 import pytest
 import torch
 
-pytestmark = pytest.mark.numerical
-
 
 @pytest.fixture(scope="module")
 def world(node_classes):

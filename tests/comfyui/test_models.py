@@ -8,8 +8,6 @@ import torch
 
 from .ascents import Ramp, only_in_stages, optimize, plain, relative
 
-pytestmark = pytest.mark.numerical
-
 FAMILIES = {
     "FLUX.1 schnell": ("tiny_flux", "schnell", "FLUX.1"),
     "FLUX.1 dev": ("tiny_flux", "dev", "FLUX.1"),
@@ -94,6 +92,7 @@ def family(request, load):
     return load(request.param)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("memory", ["keep", "recompute"])
 def test_gradient_is_that_of_diffusers(family, memory):
     seen = []
@@ -105,6 +104,7 @@ def test_gradient_is_that_of_diffusers(family, memory):
     assert relative(seen[0], expected) < 1e-4
 
 
+@pytest.mark.numerical
 def test_recompute_is_keep_with_guidance_and_two_steps(family):
     found = {}
     for memory in ("keep", "recompute"):
@@ -115,6 +115,7 @@ def test_recompute_is_keep_with_guidance_and_two_steps(family):
     assert relative(found["recompute"][0], found["keep"][0]) < 1e-5
 
 
+@pytest.mark.numerical
 def test_in_stages_it_is_keep(family, monkeypatch):
     """The generator runs once more for its backward pass, here in two steps and with guidance."""
 
@@ -128,6 +129,7 @@ def test_in_stages_it_is_keep(family, monkeypatch):
     assert relative(gradient("auto"), expected) < 1e-5
 
 
+@pytest.mark.numerical
 def test_half_of_the_blocks_recomputed_is_keep(family, monkeypatch):
     from gper_pack.nodes.differentiable import backward_plan
 
@@ -171,6 +173,7 @@ def test_every_block_is_recomputed(family):
     assert len(blocks) >= 2
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("start", ["from noise", "from a picture"])
 def test_the_rollout_is_the_stock_euler_sampler(family, start):
     """Bit for bit, where both use the kernels that have a backward."""

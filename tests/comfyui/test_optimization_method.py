@@ -5,8 +5,6 @@ import math
 import pytest
 import torch
 
-pytestmark = pytest.mark.numerical
-
 STEPS = 2
 METHODS = ["GPER", "MPGR", "PRNO", "ReNO", "none", "best of seeds", "local search", "spectral evolution"]
 SEARCHES = METHODS[-3:]
@@ -121,6 +119,7 @@ def test_best_of_seeds_tells_the_seed_that_won(optimize, wires, pack, tmp_path):
     assert optimize("local search", latent_image=one).args[0].history.seeds == []
 
 
+@pytest.mark.numerical
 def test_local_search_stays_on_the_white_gaussian_set(optimize, wires):
     from gper_pack.preconditioning import block_norm_deviations
 
@@ -139,6 +138,7 @@ def test_spectral_evolution_keeps_the_details_of_the_noise(optimize, wires):
     torch.testing.assert_close(moved, moved.mean((-2, -1), keepdim=True).expand_as(moved), rtol=0, atol=1e-5)
 
 
+@pytest.mark.numerical
 def test_steps_that_fall_are_named_and_shorter(optimize, wires):
     """With plain steps a shorter step is less of a way; the first one is the same."""
     start = wires["noise"].generate_noise(wires["latent_image"])
@@ -152,6 +152,7 @@ def test_steps_that_fall_are_named_and_shorter(optimize, wires):
     assert constant.ui["reward_history"][1] == falling.ui["reward_history"][1]
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("sigmas", [[1.0, 0.0], [1.0, 0.6, 0.0]])
 @pytest.mark.parametrize("method", SEARCHES)
 def test_the_stock_nodes_paint_the_picture_that_was_found(optimize, wires, method, sigmas):

@@ -5,8 +5,6 @@ import math
 import pytest
 import torch
 
-pytestmark = pytest.mark.numerical
-
 SEEDS, STEPS = 5, 4
 
 
@@ -31,6 +29,7 @@ def from_seeds(optimize):
     return optimize(seeds_first=SEEDS, steps=STEPS)
 
 
+@pytest.mark.numerical
 def test_the_seeds_are_those_after_the_noise_s_own(from_seeds, wires, tiny, optimize):
     """Each picture goes on from its own best of them, which is RandomNoise of the seed that is told."""
     from gper_pack.nodes.inputs.methods import METHODS
@@ -87,6 +86,7 @@ def test_the_report_tells_what_the_seeds_gave_and_what_the_steps_added(from_seed
     assert told.steps == STEPS and all(0 <= step <= STEPS for step in told.best_steps)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("seeds_first", [0, 1])
 def test_off_is_the_run_of_before(optimize, wires, seeds_first):
     plain = optimize(steps=STEPS)
@@ -96,6 +96,7 @@ def test_off_is_the_run_of_before(optimize, wires, seeds_first):
     assert "seed" not in off.args[2] and "strength" not in off.args[2]
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("seeds_first", [0, SEEDS])
 @pytest.mark.parametrize("method", ["GPER", "PRNO", "ReNO"])
 def test_the_noise_stays_within_the_strength(optimize, wires, method, seeds_first):
