@@ -90,12 +90,12 @@ def test_failures_and_errors_count_as_failed(checkout):
     assert result.returncode == 1
 
 
-def test_one_process_for_each_comfyui_oldest_first(checkout, tmp_path):
+def test_one_process_for_each_comfyui_newest_first(checkout, tmp_path):
     old, new = make_comfyui(tmp_path / "a", "0.33.0"), make_comfyui(tmp_path / "b", "0.4.1")
     result = run(checkout, "test", "--here", COMFYUI_PATH=os.pathsep.join(map(str, [old, new])))
-    *shown, first, second, _, last = result.stdout.splitlines()
-    assert first == f"ComfyUI 0.4.1 in {new}: 1 passed, 0 failed, 0 skipped"
-    assert second == f"ComfyUI 0.33.0 in {old}: 1 passed, 0 failed, 0 skipped"
+    *shown, first, second, _, _, last = result.stdout.splitlines()
+    assert first == f"ComfyUI 0.33.0 in {old}: 1 passed, 0 failed, 0 skipped"
+    assert second == f"ComfyUI 0.4.1 in {new}: 1 passed, 0 failed, 0 skipped"
     assert last == "5 passed, 0 failed, 1 skipped"
     # side by side, but one after the other on the page
     events = [line for line in shown if line.startswith("[run.py]") or " in 0." in line]
