@@ -42,10 +42,10 @@ def test_a_failing_job_a_hanging_server_and_ctrl_c(comfyui, tmp_path):
     assert sorted(results(out)) == ["good"], "the failed ones come last"
     assert (out / "index.html").is_file()
 
-    prompts = rows(tmp_path, "bad,2,16,16,0.01", "good,2", "hangs,60")
+    prompts = rows(tmp_path, "bad,2,16,16,0.01", "good,2")
     with BatchCommand(comfyui, tmp_path / "again", prompts, out, *ONE_PICTURE) as batch:
         assert batch.finish() == 1
-    assert sorted(results(out)) == ["good", "hangs"]
+    assert sorted(results(out)) == ["good"]
     (text,) = (out / "failed").glob("*.txt")
     told = text.read_text()
     assert told.startswith("'bad', seed 7") and "try 3" in told and "what ComfyUI said last:" in told
