@@ -1,51 +1,17 @@
-"""Tests of white noise: each compares a number with what chance gives white noise, and says what is wrong.
-
-A sample of white noise passes all of them but once in `1 / FALSE_ALARM`: the error is shared out evenly among the
-kinds of tests, and within a kind among its comparisons (Bonferroni). Noise on the set of `project_white_gaussian`
-strays less than white noise, so it passes too.
-"""
+"""Tests of white noise: each compares a number with what chance gives white noise, and says what is wrong."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from scipy import stats
 
 from .spectrum import compact_spectrum
-from .whiteness_lags import MIRRORS, likeness, most_alike_planes
+from .whiteness_chance import Finding, deviations_allowed, farthest, level
 
-FALSE_ALARM = 1e-6
-_KINDS = 20
-_FAR = 16  # elements, or a quarter of the side; what repeats farther apart is no pattern of neighbours
 _AREA = 8  # rows and columns of an area whose loudness is looked at
 _FEWEST = 64  # elements for which the approximations of skewness and kurtosis hold that far out
 # The most frequent value of N(0, 1) in bfloat16, the coarsest format of noise, and far more zeros than any has.
 _SHARE_OF_A_VALUE, _SHARE_OF_ZERO = 2e-3, 1e-6
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that noise has and white noise has not.
-
-    Attributes:
-        kind: findings of one kind have one cause.
-        severity: thresholds passed; above 1 is a flaw.
-        text: what it is.
-    """
-
-    kind: str
-    severity: float
-    text: str
-
-
-def level(comparisons: int) -> float:
-    """The error that one of so many comparisons of a kind may make."""
-    return FALSE_ALARM / _KINDS / comparisons
-
-
-def deviations_allowed(comparisons: int) -> float:
-    """Standard deviations that the farthest of so many normal numbers stays within."""
-    return float(stats.norm.isf(level(comparisons) / 2))
 
 
 def value_findings(values: torch.Tensor) -> list[Finding]:
@@ -104,7 +70,7 @@ def area_findings(planes: torch.Tensor, name: str) -> list[Finding]:
     findings = []
     for each, dof, where in ((energy.mean(0, keepdim=True), len(planes) * _AREA**2, ""), (energy, _AREA**2, name)):
         deviations = _chi_square_deviations(each, dof)
-        plane, row, column = _farthest(deviations)
+        plane, row, column = farthest(deviations)
         said = "loud" if each[plane, row, column] > 1 else "quiet"
         of = f" in {where} {plane + 1}" if where else ""
         centre = f"row {(row + 1) * _AREA // 2}, column {(column + 1) * _AREA // 2}"
@@ -115,46 +81,6 @@ def area_findings(planes: torch.Tensor, name: str) -> list[Finding]:
                 f"a {said} area around {centre}{of}: {each[plane, row, column]:.2g} times the power of the rest",
             )
         )
-    return findings
-
-
-def likeness_findings(planes: torch.Tensor, name: str) -> list[Finding]:
-    """Of planes (planes, height, width) of mean 0 and mean square 1: shifted and mirrored, all and each; in pairs."""
-    findings = []
-    allowed = deviations_allowed(len(MIRRORS) * planes.numel())
-    for mirror, axes in MIRRORS.items():
-        correlation, deviations = likeness(planes, axes)
-        place = _farthest(deviations)
-        severity = float(deviations[place].abs()) / allowed
-        if mirror == "shifted":
-            findings.append(_shift_finding(correlation, deviations, place, severity, allowed, name))
-        else:
-            findings.append(
-                Finding("likeness", severity, f"{mirror} it is like itself: correlation {correlation[place]:.2g}")
-            )
-    if len(planes) > 1:
-        first, second, alike = most_alike_planes(planes)
-        pairs = len(planes) * (len(planes) - 1) // 2
-        severity = abs(alike) * math.sqrt(planes[0].numel()) / deviations_allowed(pairs)
-        findings.append(
-            Finding(
-                "likeness",
-                severity,
-                f"{name}s {first + 1} and {second + 1} are "
-                f"{'alike' if alike > 0 else 'opposites'}: correlation {alike:.2g}",
-            )
-        )
-        for i, plane in enumerate(planes):
-            for mirror, axes in MIRRORS.items():
-                correlation, deviations = likeness(plane[None], axes)
-                place = _farthest(deviations)
-                findings.append(
-                    Finding(
-                        "likeness",
-                        float(deviations[place].abs()) / allowed,
-                        f"{name} {i + 1}, {mirror}, is like itself: correlation {correlation[place]:.2g}",
-                    )
-                )
     return findings
 
 
@@ -192,7 +118,7 @@ def _picture_findings(planes: torch.Tensor) -> list[Finding]:
     power = torch.fft.rfft2(planes, norm="ortho").abs().square()[..., 1 : (width + 1) // 2]  # complex bins alone
     findings = []
     for each, dof in ((power.mean(0, keepdim=True), 2 * len(planes)), (power, 2)):
-        plane, row, column = _farthest(each)
+        plane, row, column = farthest(each)
         most = float(each[plane, row, column])
         error = level(power.numel())
         findings.append(
@@ -262,56 +188,6 @@ def _grid_findings(values: torch.Tensor) -> list[Finding]:
         f"rounded: {counts[most] / count:.2g} of the values are exactly {distinct[most]:.3g}",
     )
     return [rounded if rounded.severity > 1 else Finding("grid", zeros / few, f"holes: {zeros:,} values are exactly 0")]
-
-
-def _shift_finding(
-    correlation: torch.Tensor,
-    deviations: torch.Tensor,
-    place: tuple[int, ...],
-    severity: float,
-    allowed: float,
-    name: str,
-) -> Finding:
-    """The strongest likeness of shifted planes, named as the pattern it makes."""
-    strongest = {}
-    for direction, line in (("rows", (0, 0)), ("columns", (0, slice(None), 0))):
-        far = min(_FAR, correlation[line].numel() // 4)
-        if far:
-            distance = int(deviations[line][1 : far + 1].abs().argmax()) + 1
-            if abs(deviations[line][distance]) > allowed:
-                strongest[direction] = float(deviations[line][distance]), distance, float(correlation[line][distance])
-    farthest = max(strongest.values(), key=lambda found: abs(found[0]), default=None)
-    if farthest is None or abs(farthest[0]) < 0.5 * severity * allowed:
-        planes, rows, columns = (
-            i - size if 2 * i > size else i for i, size in zip(place, correlation.shape, strict=True)
-        )
-        if correlation.shape[:2] == (1, 1):
-            by = f"{abs(columns)} elements"
-        else:
-            by = ", ".join(
-                f"{abs(by)} {what if abs(by) != 1 else what[:-1]}"
-                for by, what in ((planes, f"{name}s"), (rows, "rows"), (columns, "columns"))
-                if by
-            )
-        return Finding("likeness", severity, f"repeats itself: correlation {correlation[place]:.2g} after {by}")
-    direction = next(name for name, found in strongest.items() if found is farthest)
-    _, distance, value = farthest
-    both = len(strongest) == 2 and min(abs(found[2]) for found in strongest.values()) > abs(value) / 3
-    where = ""
-    if correlation.shape[:2] == (1, 1):
-        pattern = "neighbours are alike" if value > 0 else "neighbours alternate"
-    elif both:
-        pattern, where = "blurred or coarse pattern" if value > 0 else "alternating pattern", f" along {direction}"
-    elif value > 0:
-        pattern = "horizontal stripes" if direction == "rows" else "vertical stripes"
-    else:
-        pattern = "columns alternate" if direction == "rows" else "rows alternate"
-    return Finding("likeness", severity, f"{pattern}: correlation {value:.2g} at distance {distance}{where}")
-
-
-def _farthest(deviations: torch.Tensor) -> tuple[int, ...]:
-    index = torch.unravel_index(deviations.abs().argmax(), deviations.shape)
-    return tuple(int(i) for i in index)
 
 
 def _standard(values: torch.Tensor) -> torch.Tensor:

@@ -7,10 +7,10 @@ import torch
 from .whiteness_findings import (
     area_findings,
     channel_findings,
-    likeness_findings,
     spectral_findings,
     value_findings,
 )
+from .whiteness_likeness import likeness_findings
 
 WHITE = "looks like white noise"
 _SHOWN = 2
@@ -22,7 +22,7 @@ def describe_whiteness(noise: torch.Tensor) -> str:
 
     Each channel is looked at alone, channels against each other, the sample against itself shifted and mirrored, its
     spectrum, and the distribution of its values. A flaw is named only where chance hardly produces it, see
-    `whiteness_findings.FALSE_ALARM`.
+    `whiteness_chance.FALSE_ALARM`.
 
     Args:
         noise: real, shape (batch, ...), any floating dtype; the last two axes are rows and columns of a picture if
