@@ -267,7 +267,7 @@ class NoiseOptimizer(io.ComfyNode):
             result,
             model=type(guider.model_patcher.model).__name__,
             reward_prompt=text or "",
-            method=method.label,
+            method=method.label(settings),
             step_size=method.step_size(settings),
             seeds=[] if mask is not None else method.seeds(settings, record),  # beside the mask it is another seed's
             start_seeds=result.start_seeds,

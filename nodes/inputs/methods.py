@@ -11,7 +11,7 @@ from ...preconditioning import RECIPES, Recipe, Unconstrained, WhiteGaussianProj
 from ...preconditioning.strength import NO_LIMIT
 from ..differentiable.model_presets import learning_rate_text
 from .searches import EvolutionSearch, LocalSearch, SeedSearch
-from .settings import OWN_LEARNING_RATE, Settings, ignored
+from .settings import OWN_LEARNING_RATE, OWN_STEP_RULE, Settings, ignored
 
 Search = Callable[..., RunRecord]
 Callback = Callable[[Step], str | None]
@@ -22,13 +22,11 @@ class Method(Protocol):
 
     Attributes:
         name: in the node.
-        label: name and settings, for the noise file.
         needs_gradient: whether the run goes backward through model, VAE and reward.
         unused: inputs that were set or connected, but mean nothing to this method.
     """
 
     name: str
-    label: str
     needs_gradient: bool
     unused: tuple[str, ...]
 
@@ -38,6 +36,10 @@ class Method(Protocol):
 
     def step_size(self, settings: Settings) -> float:
         """The learning rate that is used; 0 where there is none."""
+        ...
+
+    def label(self, settings: Settings) -> str:
+        """Name and settings, for the noise file."""
         ...
 
     def text(self, settings: Settings) -> str:
@@ -73,10 +75,10 @@ class GradientMethod:
         # A projector that projects nothing is plain ascent, and must not pass for GPER in a file.
         return "none" if _projects_nothing(self.recipe.preconditioner) else self.recipe.name
 
-    @property
-    def label(self) -> str:
-        settings = _settings(self.recipe.preconditioner)
-        return f"{self.name} ({settings})" if settings else self.name
+    def label(self, settings: Settings) -> str:
+        rule = "" if settings.step_rule == OWN_STEP_RULE else f"{settings.step_rule} steps"
+        details = ", ".join(filter(None, (_settings(self.recipe.preconditioner), rule)))
+        return f"{self.name} ({details})" if details else self.name
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
         recipe = replace(self._stepping(settings), strength=settings.strength)

@@ -25,8 +25,7 @@ class GradientFree:
     unused: tuple[str, ...] = ()
     needs_gradient: bool = False
 
-    @property
-    def label(self) -> str:
+    def label(self, settings: Settings) -> str:
         return self.name
 
     def step_size(self, settings: Settings) -> float:
@@ -80,8 +79,7 @@ class LocalSearch(GradientFree):
     radius: float = RADIUS
     name: str = "local search"
 
-    @property
-    def label(self) -> str:
+    def label(self, settings: Settings) -> str:
         return f"{self.name} (radius {self.radius:g})"
 
     def search(

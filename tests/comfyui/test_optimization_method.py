@@ -213,6 +213,18 @@ def test_what_the_step_rule_replaces_is_named(optimize, options, not_used):
 
 
 @pytest.mark.parametrize(
+    "method, rule, said",
+    [
+        ("GPER", "falling momentum", "GPER (block size 16, gradient and noise projected, falling momentum steps)"),
+        ("none", "falling", "none (falling steps)"),
+        ("best of seeds", "falling", "best of seeds"),
+    ],
+)
+def test_the_file_tells_the_step_rule(optimize, method, rule, said):
+    assert optimize(method, step_rule=rule).args[0].history.method == said
+
+
+@pytest.mark.parametrize(
     "settings, said",
     [
         ({}, "GPER (block size 16, gradient and noise projected)"),
