@@ -16,6 +16,7 @@ from .own_server import ROOT
 from .worker import Worker, WorkerSettings
 
 RESTARTS = -1  # of an actor whose process was ended: the driver counts, and gives it up
+TRIES = 3  # to start Ray
 OBJECT_STORE = 512 * 2**20  # bytes; results pass through, they do not stay
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -36,6 +37,7 @@ def running_workers(
 
     Raises:
         ValueError: there are fewer GPUs than asked for, or no cluster at the address.
+        OSError: Ray does not start here.
     """
     settled = dict(QUIET)
     if not address:
@@ -52,11 +54,26 @@ def running_workers(
             _join(ray, address)
         else:
             os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-            ray.init(num_cpus=count, object_store_memory=OBJECT_STORE, _temp_dir=temporary, **quiet)
+            _start_ray(ray, num_cpus=count, object_store_memory=OBJECT_STORE, _temp_dir=temporary, **quiet)
         yield _actors(ray, settings, gpus, workers, urls)
     finally:
         ray.shutdown()
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _start_ray(ray: Any, **options: Any) -> None:
+    """Ray gives its own processes half a minute, which a machine that is busy with something else may not keep."""
+    for attempt in range(TRIES):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # no narrower class: node.py raises Exception itself
+            ray.shutdown()
+            if attempt == TRIES - 1:
+                raise OSError(
+                    f"Ray does not start ({str(error).splitlines()[0]}): is this machine busy, or out of memory? Wait, "
+                    "and run the same command again"
+                ) from error
 
 
 def _own_folder() -> str:

@@ -110,7 +110,9 @@ class Driver:
 
     def _start(self, seat: Seat) -> None:
         seat.state, seat.since, seat.models = STARTING, time.monotonic(), None
-        self._waiting[seat.actor.start.remote(self.template, self.queue.values())] = seat
+        # While the process of an actor is being restarted Ray refuses calls, but for those that it may try again.
+        start = seat.actor.start.options(max_task_retries=-1)
+        self._waiting[start.remote(self.template, self.queue.values())] = seat
 
     def _hand_out(self, seat: Seat) -> None:
         self.progress.began()

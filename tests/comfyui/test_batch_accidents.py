@@ -1,4 +1,5 @@
-"""A batch through everything that kills: a server, a worker, the driver. Each result is there once, whole, the same."""
+"""A batch through everything that goes wrong: a server, a worker, the driver killed, a server that hangs, a job that
+always fails. Each result is there once, whole, the same."""
 
 import json
 import os
@@ -12,14 +13,16 @@ from batch.collecting import collecting
 from batch.overrides import overridden
 from batch.workflow import load_workflow
 
-from .batch_command import API, ONE_PICTURE, BatchCommand, newer_host, results
+from .batch_command import API, ONE_PICTURE, BatchCommand, newer_host, processes_of, results
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
     pytest.mark.usefixtures(newer_host.__name__),
 ]
 PROMPTS = [f"prompt {i}" for i in range(4)]
+BAD = "no pixel is left"
 STEPS = 20
+STEP_LIMIT = 20
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +30,11 @@ def finished(newer_host, comfyui, tmp_path_factory):
     """The folder of a batch that went through all of it."""
     folder = tmp_path_factory.mktemp("batch")
     prompts, out = folder / "prompts.csv", folder / "out"
-    lines = [f"{prompt},{100 + i}" for i, prompt in enumerate(PROMPTS)]
-    prompts.write_text("\n".join(["prompt,seed", *lines]))
-    arguments = (prompts, out, *ONE_PICTURE, "--set", f"8.steps={STEPS}", "--workers")
+    lines = [f"{prompt},{100 + i},64,64,4" for i, prompt in enumerate(PROMPTS)]
+    # A picture of no pixel fails in the middle of the run.
+    prompts.write_text("\n".join(["prompt,seed,3.width,3.height,12.scale_by", *lines, f"{BAD},104,16,16,0.01"]))
+    limits = ("--set", f"8.steps={STEPS}", "--step-limit", STEP_LIMIT)
+    arguments = (prompts, out, *ONE_PICTURE, *limits, "--workers")
     with BatchCommand(comfyui, folder / "first", *arguments, 1) as batch:
         batch.wait_for(batch.running, "a run")
         os.kill(batch.servers()[batch.running()[0]], signal.SIGKILL)
@@ -44,8 +49,12 @@ def finished(newer_host, comfyui, tmp_path_factory):
     assert len(before) < len(PROMPTS)
     times = {key: (out / "jobs" / key / "result.json").stat().st_mtime_ns for key in before}
     with BatchCommand(comfyui, folder / "second", *arguments, 2) as batch:
-        assert batch.finish() == 0, batch.text
-    assert f"{len(PROMPTS)} jobs, {len(before)} are done already" in batch.text
+        (base, *_) = batch.wait_for(batch.running, "a run")
+        os.kill(batch.servers()[base], signal.SIGSTOP)
+        batch.wait_for(lambda: f"ServerHangs: no progress for {STEP_LIMIT} s" in batch.text, "the hang is seen")
+        assert batch.finish() == 1, batch.text
+    assert f"{len(PROMPTS) + 1} jobs, {len(before)} are done already" in batch.text
+    assert base not in processes_of(folder), "the server that hung is gone"
     assert {key: (out / "jobs" / key / "result.json").stat().st_mtime_ns for key in before} == times
     assert not list(folder.glob("*/comfyui-batch-*")), "no folder is left"
     return out
@@ -54,7 +63,6 @@ def finished(newer_host, comfyui, tmp_path_factory):
 def test_every_result_is_there_once_and_whole(finished):
     records = results(finished)
     assert sorted(records) == PROMPTS
-    assert not list((finished / "failed").iterdir())
     for record in records.values():
         (picture,) = record["pictures"]
         assert picture["scores"]["demo taste"] > picture["start_scores"]["demo taste"] > 0
@@ -62,6 +70,13 @@ def test_every_result_is_there_once_and_whole(finished):
         history = json.loads((finished / "jobs" / record["key"] / "history.json").read_text())["8"]
         assert len(history["rewards"]) == len(history["curves"]["history"]) == STEPS + 1
         assert max(row[0] for row in history["rewards"]) == picture["scores"]["demo taste"]
+
+
+def test_a_job_that_always_fails_is_set_aside(finished):
+    (text,) = (finished / "failed").glob("*.txt")
+    told = text.read_text()
+    assert told.startswith(f"'{BAD}', seed 104") and "try 3" in told and "what ComfyUI said last:" in told
+    assert text.stem in (finished / "index.html").read_text()
 
 
 def test_the_noise_is_that_of_the_bare_workflow(finished, server):
@@ -82,7 +97,7 @@ def contents(file):
 
 def test_the_page_and_the_tables(finished):
     page = (finished / "index.html").read_text(encoding="utf-8")
-    assert "4 pictures, 4 of 4 jobs" in page
+    assert "4 pictures, 4 of 5 jobs" in page
     lines = [json.loads(line) for line in (finished / "results.jsonl").read_text().splitlines()]
     assert [line["prompt"] for line in lines] == PROMPTS
     assert len((finished / "results.csv").read_text().splitlines()) == len(PROMPTS) + 1
