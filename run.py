@@ -17,6 +17,7 @@ UV_TORCH_BACKEND chooses another.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,7 @@ def run_batch(here, arguments):
     python = prepare_environment(merged_requirements(installs), "requirements-batch.txt")
     # This file again, not -m: relative paths are the user's, and a batch.py of theirs must not come first.
     process = subprocess.Popen([python, Path(__file__).resolve(), "batch", "--here", *arguments])
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:
             return process.wait()

@@ -164,6 +164,33 @@ def test_demo_gets_the_arguments_and_gives_its_exit_code(checkout):
     assert result.returncode == 3
 
 
+BATCH = """
+import signal, sys, time
+def main(arguments):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    print(*arguments, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="ends a process without asking it")
+def test_a_batch_is_told_when_the_command_is_to_end(checkout):
+    """Its own interpreter would otherwise go on alone."""
+    (checkout / "batch").mkdir()
+    (checkout / "batch" / "__main__.py").write_text(BATCH)
+    (checkout / "batch" / "request.py").write_text("def read_request(arguments): return None")
+    installed = "import sys, run; run.prepare_environment = lambda *_: sys.executable; sys.exit(run.main())"
+    command = [sys.executable, "-c", installed, "batch", "prompts.txt"]
+    running = subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True)
+    try:
+        assert running.stdout.readline() == "prompts.txt\n"
+        running.terminate()
+        assert running.wait(30) == 130
+        assert running.stdout.read() == "", "nobody holds the pipe any more"
+    finally:
+        running.kill()
+
+
 FAKE_UV = """
 import json, os, sys
 calls = os.environ["CALLS"]
