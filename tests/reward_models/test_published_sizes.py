@@ -88,6 +88,20 @@ def test_huggingface_clip(family, with_text):
     )
 
 
+@pytest.mark.parametrize(
+    "family, name, heads",
+    [
+        ("ViT-L/14", "hp_backbone", {"LAION Aesthetic V2"}),
+        ("ViT-H/14", "hp_backbone", {"HP"}),
+        ("ViT-H/14", "mystery", {"HP"}),
+        ("ViT-H/14", "CLIP-ViT-H-14-laion2B-s32B-b79K", set()),
+    ],
+)
+def test_which_heads_a_clip_may_bear(family, name, heads):
+    info = recognise(shapes_only(f"{name}.bin", lambda: CLIPModel(CLIPConfig(**HUGGINGFACE[family]))))
+    assert set(info.backbone_for) == heads | {"image similarity", "quality words"}
+
+
 @pytest.mark.parametrize("family", OPEN_CLIP)
 def test_open_clip(family):
     published = open_clip.get_model_config(OPEN_CLIP[family])
