@@ -12,6 +12,7 @@ from .noise_variations import NoiseVariations
 from .noises.noise_files import register_folder as register_noises
 from .optimization_method import OptimizationMethod
 from .picture_statistics import PictureStatisticsNode
+from .quality_words import QualityWordsNode
 from .rank_results import RankResults
 from .reference_rewards import ReferencePalette, ReferenceSimilarity
 from .resize_noise import ResizeNoise
@@ -29,6 +30,7 @@ NODES: list[type[io.ComfyNode]] = [
     PictureStatisticsNode,
     ReferencePalette,
     ReferenceSimilarity,
+    QualityWordsNode,
     RewardMixNode,
     RewardRegion,
     ScoreImages,

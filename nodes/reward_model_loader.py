@@ -34,6 +34,9 @@ class RewardModelLoader(io.ComfyNode):
                 "PickScore",
                 "HPSv2",
                 "CLIPScore",
+                "CycleReward",
+                "ICT",
+                "HP",
                 "preference model",
             ],
             inputs=[
@@ -54,15 +57,15 @@ class RewardModelLoader(io.ComfyNode):
                     "backbone",
                     options=backbone_names(),
                     default=NO_BACKBONE,
-                    tooltip="For files that are only a head (the aesthetic predictors): the CLIP or SigLIP model below "
+                    tooltip="For files that are only a head (aesthetic predictors, HP): the CLIP or SigLIP model below "
                     "it, from models/reward_models or models/clip_vision. Others need none.",
                 ),
                 io.Combo.Input(
                     "kind",
                     options=["auto", *KINDS],
                     default="auto",
-                    tooltip="auto reads it from the file, and from its name where the content cannot tell (PickScore "
-                    "and CLIP H/14; HPS v2 and v2.1); the log says what it took.",
+                    tooltip="auto reads it from the file, and from its name where the content cannot tell "
+                    "(PickScore, ICT and CLIP H/14; HPS v2 and v2.1); the log says what it took.",
                     advanced=True,
                 ),
                 io.Boolean.Input(

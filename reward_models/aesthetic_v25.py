@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import torch
 
-from .affine_head import load_affine_head
 from .checkpoint import Checkpoint
 from .head_on_embedding import HeadOnEmbedding
-from .siglip_backbone import load_siglip
+from .siglip_backbone import SiglipBackbone, load_siglip
 
 
 class AestheticV25(HeadOnEmbedding):
@@ -21,13 +20,9 @@ class AestheticV25(HeadOnEmbedding):
     name = "Aesthetic V2.5"
     typical_range = (1.0, 10.0)
     encoder = "google/siglip-so400m-patch14-384 (1152 values)"
+    head_prefix = "scoring_head."
+    head_indices = (0, 2, 4, 6, 8)
 
-    @classmethod
-    def load(cls, head: Checkpoint, backbone: Checkpoint, dtype: torch.dtype) -> AestheticV25:
-        """Assemble from the head's file and a SigLIP.
-
-        Raises:
-            ValueError: they do not belong together.
-        """
-        affine = load_affine_head(head, "scoring_head.", (0, 2, 4, 6, 8))
-        return cls.joined(affine, load_siglip(backbone, dtype), head.path, backbone.path)
+    @staticmethod
+    def load_encoder(checkpoint: Checkpoint, dtype: torch.dtype) -> SiglipBackbone:
+        return load_siglip(checkpoint, dtype)

@@ -1,4 +1,4 @@
-"""The heads of LAION Aesthetic V2, Aesthetic V2.5 and ImageReward: five linear layers without activations.
+"""The heads of LAION Aesthetic V2, Aesthetic V2.5, HP and ImageReward: five linear layers without activations.
 
 In eval mode their dropouts do nothing, so the five layers are one affine map w.x + b; it is folded in float64
 when loaded.
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checkpoint import Checkpoint
+from .linear_layers import read_linear_layers
 
 
 class AffineHead(nn.Module):
@@ -42,32 +43,10 @@ def fold_affine_layers(layers: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor,
 
 
 def load_affine_head(checkpoint: Checkpoint, prefix: str, indices: Sequence[int]) -> AffineHead:
-    """Read `{prefix}{index}.weight` / `.bias` and fold them into float32.
-
-    Args:
-        checkpoint: of the head.
-        prefix: of the layers' names.
-        indices: of the layers, first applied first; there is nothing but dropout between them.
+    """Read the layers `{prefix}{index}`, with nothing but dropout between them, and fold them into float32.
 
     Raises:
-        ValueError: a layer is missing, or the layers do not fit together down to one output.
+        ValueError: as `read_linear_layers`.
     """
-    names = [f"{prefix}{index}.{part}" for index in indices for part in ("weight", "bias")]
-    missing = [name for name in names if name not in checkpoint.shapes]
-    if missing:
-        raise ValueError(f"{checkpoint.path.name} lacks {len(missing)} of the head's tensors, e.g. {missing[0]}.")
-    layers = [
-        (checkpoint.tensor(f"{prefix}{index}.weight"), checkpoint.tensor(f"{prefix}{index}.bias")) for index in indices
-    ]
-    width = layers[0][0].shape[1] if layers[0][0].ndim == 2 else None
-    for index, (weight, bias) in zip(indices, layers, strict=True):
-        if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:
-            raise ValueError(
-                f"{checkpoint.path.name}: layer {prefix}{index} of the head has shape {tuple(weight.shape)} "
-                f"with bias {tuple(bias.shape)}, which does not fit the layer before it ({width} values)."
-            )
-        width = weight.shape[0]
-    if width != 1:
-        raise ValueError(f"{checkpoint.path.name}: the head ends in {width} values; a score is one value.")
-    weight, bias = fold_affine_layers(layers)
+    weight, bias = fold_affine_layers(read_linear_layers(checkpoint, prefix, indices))
     return AffineHead(weight.to(torch.float32), bias.to(torch.float32))

@@ -1,4 +1,4 @@
-"""The WordPiece tokens ImageReward reads, from a `vocab.txt` of bert-base-uncased.
+"""The WordPiece tokens ImageReward and CycleReward read, from a `vocab.txt` of bert-base-uncased.
 
 Built on `tokenizers`, not on `transformers.BertTokenizer`: the latter's arguments changed in transformers 5,
 where the old ones silently give a vocabulary of five tokens.
@@ -11,17 +11,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-MAX_TOKENS = 35
-# ImageReward appends [DEC] and [ENC] to the vocabulary; neither occurs in its input.
+# BLIP appends [DEC] and [ENC] to the vocabulary; neither occurs in the input of its rewards.
 _APPENDED_TOKENS = 2
 _HUB_NAMES = ("bert-base-uncased", "google-bert/bert-base-uncased")
 
 
 class BertTokens:
-    """Callable: B prompts to token ids and mask, both (B, 35) int64: [CLS] ... [SEP] [PAD] ..."""
+    """Callable: B prompts to token ids and mask, both (B, length) int64: [CLS] ... [SEP] [PAD] ...
 
-    def __init__(self, vocabulary: Path, embedding_rows: int):
-        # tokenizers comes with transformers; imported here with the only reward that needs it.
+    Args:
+        vocabulary: `vocab.txt`.
+        embedding_rows: of the checkpoint's token table.
+        length: to which prompts are cut and padded.
+
+    Raises:
+        ValueError: it is not the vocabulary of the checkpoint.
+    """
+
+    def __init__(self, vocabulary: Path, embedding_rows: int, length: int):
+        # tokenizers comes with transformers; imported here with the only rewards that need it.
         from tokenizers import BertWordPieceTokenizer
 
         with open(vocabulary, encoding="utf-8") as lines:
@@ -34,8 +42,8 @@ class BertTokens:
                 "bert-base-uncased."
             )
         self._tokenizer = BertWordPieceTokenizer({word: index for index, word in enumerate(words)}, lowercase=True)
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding(length=MAX_TOKENS, pad_id=words.index("[PAD]"))
+        self._tokenizer.enable_truncation(length)
+        self._tokenizer.enable_padding(length=length, pad_id=words.index("[PAD]"))
 
     def __call__(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
         encodings = self._tokenizer.encode_batch(prompts)
@@ -45,8 +53,12 @@ class BertTokens:
         )
 
 
-def find_vocabulary(checkpoint_path: Path) -> Path:
+def find_vocabulary(checkpoint_path: Path, reward: str) -> Path:
     """`vocab.txt` beside the checkpoint, else in the Hugging Face cache of this machine (never the network).
+
+    Args:
+        checkpoint_path: of the reward.
+        reward: its name, for the message.
 
     Raises:
         ValueError: neither exists; says where to put the file.
@@ -61,6 +73,6 @@ def find_vocabulary(checkpoint_path: Path) -> Path:
         if isinstance(cached, str):
             return Path(cached)
     raise ValueError(
-        "ImageReward reads prompts with the vocabulary of bert-base-uncased, which is not on this machine. "
+        f"{reward} reads prompts with the vocabulary of bert-base-uncased, which is not on this machine. "
         f"Download vocab.txt of google-bert/bert-base-uncased and put it at {beside}."
     )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .base import at_least_float32
 from .checkpoint import Checkpoint
 from .constants import upload
-from .preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
+from .preprocess import clip_pixels
 from .prompt_cache import PromptCache
 
 # By vision width, names of trainings with the same sizes but the other activation than OpenAI's ViT-L/14
@@ -53,6 +53,10 @@ class ClipBackbone(nn.Module):
         """The transformer layers of the vision tower."""
         raise NotImplementedError
 
+    def drop_text(self) -> None:
+        """Free the text tower, for a score whose prompts are embedded once and for all."""
+        raise NotImplementedError
+
     @property
     def logit_scale(self) -> Tensor:
         """Scalar: logarithm of the factor the model was trained to multiply cosines with."""
@@ -63,14 +67,25 @@ class ClipBackbone(nn.Module):
         """Of the weights, which prompts and pixels are computed in."""
         return next(self.parameters()).dtype
 
-    def prepare(self, images: Tensor) -> Tensor:
-        """The published preprocessing of CLIP: shorter edge to `image_size`, centre crop, normalise."""
-        return normalise(shorter_edge_crop(images, self.image_size), CLIP_MEAN, CLIP_STD)
+    def prepare(self, images: Tensor, round_offset: bool = True) -> Tensor:
+        """The published preprocessing of CLIP: shorter edge to `image_size`, centre crop, normalise.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            round_offset: False for what was made with the transformers image processor, see `shorter_edge_crop`.
+
+        Returns:
+            (B, 3, image_size, image_size).
+        """
+        return clip_pixels(images, self.image_size, round_offset)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """(B, 3, image_size, image_size) normalised pixels to (B, D) of any length, at least float32."""
+        return at_least_float32(self.project_image(pixels.to(self.weight_dtype)))
 
     def embed_pixels(self, pixels: Tensor) -> Tensor:
         """(B, 3, image_size, image_size) normalised pixels to (B, D), unit length, at least float32."""
-        features = self.project_image(pixels.to(self.weight_dtype))
-        return F.normalize(at_least_float32(features), dim=-1)
+        return F.normalize(self.features(pixels), dim=-1)
 
     def embed_images(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] to (B, D), unit length."""

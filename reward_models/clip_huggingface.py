@@ -51,6 +51,10 @@ class HuggingFaceClip(ClipBackbone):
     def layers(self) -> list[nn.Module]:
         return list(self.clip.vision_model.encoder.layers)
 
+    def drop_text(self) -> None:
+        del self.clip.text_model, self.clip.text_projection
+        self.context_length = 0
+
     @property
     def logit_scale(self) -> Tensor:
         return self.clip.logit_scale

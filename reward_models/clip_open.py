@@ -65,6 +65,10 @@ class OpenClip(ClipBackbone):
     def layers(self) -> list[nn.Module]:
         return list(self.visual.transformer.resblocks)
 
+    def drop_text(self) -> None:
+        self.clip = self.visual
+        self.context_length = 0
+
     @property
     def logit_scale(self) -> Tensor:
         return self.clip.logit_scale

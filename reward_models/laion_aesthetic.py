@@ -7,11 +7,6 @@ scale.
 
 from __future__ import annotations
 
-import torch
-
-from .affine_head import load_affine_head
-from .checkpoint import Checkpoint
-from .clip_loading import load_clip
 from .head_on_embedding import HeadOnEmbedding
 
 
@@ -21,13 +16,3 @@ class LaionAesthetic(HeadOnEmbedding):
     name = "LAION Aesthetic V2"
     typical_range = (1.0, 10.0)
     encoder = "OpenAI's CLIP ViT-L/14 (768 values)"
-
-    @classmethod
-    def load(cls, head: Checkpoint, backbone: Checkpoint, dtype: torch.dtype) -> LaionAesthetic:
-        """Assemble from the head's file and a CLIP ViT-L/14.
-
-        Raises:
-            ValueError: they do not belong together.
-        """
-        affine = load_affine_head(head, "layers.", (0, 2, 4, 6, 7))
-        return cls.joined(affine, load_clip(backbone, dtype, with_text=False), head.path, backbone.path)

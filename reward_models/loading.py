@@ -10,11 +10,14 @@ import torch
 from . import recognise as kinds
 from .aesthetic_v25 import AestheticV25
 from .base import RewardModel, check_dtype
-from .checkpoint import open_checkpoint
+from .checkpoint import Checkpoint, open_checkpoint
 from .clip_backbone import ClipBackbone
 from .clip_loading import load_clip
 from .clip_score import ClipScore
+from .cycle_reward import CycleReward
+from .high_preference import HighPreference
 from .hps import HumanPreferenceScore, HumanPreferenceScore21
+from .image_contained_text import ImageContainedText
 from .image_reward import ImageReward
 from .laion_aesthetic import LaionAesthetic
 from .pickscore import PickScore
@@ -29,12 +32,19 @@ _ONE_FILE = {
     kinds.HPS_V2: HumanPreferenceScore,
     kinds.HPS_V21: HumanPreferenceScore21,
     kinds.IMAGE_REWARD: ImageReward,
+    kinds.CYCLE_REWARD: CycleReward,
+    kinds.ICT: ImageContainedText,
     kinds.CLIP_SCORE: ClipScore,
 }
-_HEAD_AND_BACKBONE = {kinds.LAION_AESTHETIC: LaionAesthetic, kinds.AESTHETIC_V25: AestheticV25}
+_HEAD_AND_BACKBONE = {
+    kinds.LAION_AESTHETIC: LaionAesthetic,
+    kinds.AESTHETIC_V25: AestheticV25,
+    kinds.HP: HighPreference,
+}
 _BACKBONE_FILES = {
     kinds.LAION_AESTHETIC: "CLIP ViT-L/14 (model.safetensors of openai/clip-vit-large-patch14)",
     kinds.AESTHETIC_V25: "SigLIP (model.safetensors of google/siglip-so400m-patch14-384)",
+    kinds.HP: "the CLIP published with it (hp_backbone/pytorch_model.bin of 8y/HP, renamed to hp_backbone.bin)",
 }
 KINDS = (*_HEAD_AND_BACKBONE, *_ONE_FILE)
 
@@ -86,13 +96,30 @@ def load_image_encoder(path: str | Path) -> ClipBackbone | SiglipBackbone:
         ValueError: the file is unreadable, or holds no CLIP or SigLIP.
     """
     with torch.inference_mode(False), torch.no_grad():
-        checkpoint = open_checkpoint(path)
-        info = recognise(checkpoint)
-        if kinds.IMAGE_SIMILARITY not in info.backbone_for:
-            raise ValueError(f"{info.path.name} is {info.description}; an image encoder (CLIP or SigLIP) is needed.")
+        checkpoint, info = _encoder(path, kinds.IMAGE_SIMILARITY, "an image encoder (CLIP or SigLIP)")
         if kinds.AESTHETIC_V25 in info.backbone_for:
             return load_siglip(checkpoint, torch.float32)
         return load_clip(checkpoint, torch.float32, with_text=False)
+
+
+def load_whole_clip(path: str | Path) -> ClipBackbone:
+    """Load a CLIP with both its encoders, for `QualityWords`: float32, on the CPU.
+
+    Raises:
+        ValueError: the file is unreadable, or holds no CLIP with both encoders.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        checkpoint, _ = _encoder(path, kinds.QUALITY_WORDS, "a CLIP with its encoders of images and of words")
+        return load_clip(checkpoint, torch.float32)
+
+
+def _encoder(path: str | Path, purpose: str, needed: str) -> tuple[Checkpoint, RewardFileInfo]:
+    """Open a file that has to serve one of the purposes in `backbone_for`; `needed`: what does, in words."""
+    checkpoint = open_checkpoint(path)
+    info = recognise(checkpoint)
+    if purpose not in info.backbone_for:
+        raise ValueError(f"{info.path.name} is {info.description}; {needed} is needed.")
+    return checkpoint, info
 
 
 def _load(path, kind: str, backbone, dtype: torch.dtype) -> RewardModel:

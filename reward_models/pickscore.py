@@ -11,7 +11,6 @@ from torch import Tensor
 
 from .base import at_least_float32
 from .clip_score import ClipScore
-from .preprocess import CLIP_MEAN, CLIP_STD, normalise, shorter_edge_crop
 
 
 class PickScore(ClipScore):
@@ -22,8 +21,7 @@ class PickScore(ClipScore):
 
     def prepare(self, images: Tensor) -> Tensor:
         # Trained with the transformers image processor, which rounds the crop's offset down.
-        crop = shorter_edge_crop(images, self.backbone.image_size, round_offset=False)
-        return normalise(crop, CLIP_MEAN, CLIP_STD)
+        return self.backbone.prepare(images, round_offset=False)
 
     def score(self, images: Tensor, prompts: list[str] | None) -> Tensor:
         return at_least_float32(self.backbone.logit_scale).exp() * super().score(images, prompts)

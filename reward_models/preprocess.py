@@ -91,6 +91,19 @@ def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
     return (images - constant(mean, images)[:, None, None]) / constant(std, images)[:, None, None]
 
 
+def clip_pixels(images: Tensor, size: int, round_offset: bool = True) -> Tensor:
+    """What CLIP and BLIP read: `shorter_edge_crop`, with CLIP's mean and standard deviation.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        size, round_offset: as in `shorter_edge_crop`.
+
+    Returns:
+        (B, 3, size, size).
+    """
+    return normalise(shorter_edge_crop(images, size, round_offset), CLIP_MEAN, CLIP_STD)
+
+
 @lru_cache(maxsize=16)
 def _resampling_matrix(
     length: int, new_length: int, kernel: Callable[[Tensor], Tensor], device: torch.device, dtype: torch.dtype

@@ -16,16 +16,23 @@ PICKSCORE = "PickScore"
 HPS_V2 = "HPS v2"
 HPS_V21 = "HPS v2.1"
 IMAGE_REWARD = "ImageReward"
+CYCLE_REWARD = "CycleReward"
+ICT = "ICT"
+HP = "HP"
 CLIP_SCORE = "CLIPScore"
 IMAGE_SIMILARITY = "image similarity"
+QUALITY_WORDS = "quality words"
 
 _NAME_HINTS = (
     (r"pick[ ._-]?score", PICKSCORE),
     (r"(?<![a-z])hps[ ._-]?v?2[._]1", HPS_V21),
     (r"(?<![a-z])hps", HPS_V2),
+    (r"(?<![a-z])hp(?![a-z])", HP),
+    (r"(?<![a-z])ict(?![a-z])", ICT),
     (r"clip|(?<![a-z])vit(?![a-z])", CLIP_SCORE),
 )
-_LAION_INDICES = ("0", "2", "4", "6", "7")
+_HEAD_INDICES = ("0", "2", "4", "6", "7")  # of LAION Aesthetic V2 and of HP
+_HP_WIDTH = 1024  # of the embeddings that HP's head reads; LAION's reads 768
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,18 @@ def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
     """
     path, shapes = checkpoint.path, checkpoint.shapes
     if "blip.visual_encoder.cls_token" in shapes and "mlp.layers.0.weight" in shapes:
-        return RewardFileInfo(path, "ImageReward", (IMAGE_REWARD,), IMAGE_REWARD)
+        # Of the same names but for the last: CycleReward has activations between the layers, which are counted.
+        kind = CYCLE_REWARD if "mlp.layers.8.weight" in shapes else IMAGE_REWARD
+        return RewardFileInfo(path, kind, (kind,), kind)
     if "scoring_head.0.weight" in shapes:
         return RewardFileInfo(path, "Aesthetic V2.5 head", (AESTHETIC_V25,), AESTHETIC_V25, needs_backbone=True)
     if "layers.0.weight" in shapes:
-        return _recognise_laion(path, shapes)
+        return _recognise_affine_head(path, shapes)
+    if "visual.attnpool.positional_embedding" in shapes:
+        raise ValueError(
+            f"{path.name} is a CLIP whose image encoder is a ResNet, which is not supported; use CLIP ViT-L/14 or "
+            "ViT-H/14."
+        )
     if "visual.conv1.weight" in shapes:
         return _recognise_clip(
             checkpoint,
@@ -80,7 +94,7 @@ def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
     raise ValueError(f"{path.name} belongs to no supported reward model. {_explain_unknown(shapes)}")
 
 
-def _recognise_laion(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> RewardFileInfo:
+def _recognise_affine_head(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> RewardFileInfo:
     indices = {match[1] for name in shapes if (match := re.fullmatch(r"layers\.(\d+)\.weight", name))}
     if indices == {"0", "3", "6", "9", "11"}:
         raise ValueError(
@@ -88,27 +102,30 @@ def _recognise_laion(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Rewar
             "activations, so its scores are not the published ones; use sac+logos+ava1-l14-linearMSE or "
             "ava+logos-l14-linearMSE."
         )
-    expected = {f"layers.{index}.{part}" for index in _LAION_INDICES for part in ("weight", "bias")}
+    expected = {f"layers.{index}.{part}" for index in _HEAD_INDICES for part in ("weight", "bias")}
     if set(shapes) != expected:
         raise ValueError(
             f"{path.name} resembles a LAION aesthetic head, but its layers are not 0, 2, 4, 6 and 7 alone. "
             "Use sac+logos+ava1-l14-linearMSE.pth."
         )
-    return RewardFileInfo(path, "LAION Aesthetic V2 head", (LAION_AESTHETIC,), LAION_AESTHETIC, needs_backbone=True)
+    kind = HP if shapes["layers.0.weight"][1:] == (_HP_WIDTH,) else LAION_AESTHETIC
+    return RewardFileInfo(path, f"{kind} head", (kind,), kind, needs_backbone=True)
 
 
 def _recognise_clip(checkpoint: Checkpoint, layout: str, width: int, projection: int, has_text: bool) -> RewardFileInfo:
     family = {(1024, 768): "ViT-L/14", (1280, 1024): "ViT-H/14"}.get((width, projection), f"of width {width}")
     description = f"CLIP {family}, {layout}" + ("" if has_text else ", image encoder alone")
-    # LAION's head reads the embedding of ViT-L/14; of sizes not published, the widths decide when loading.
-    backbone_for = (IMAGE_SIMILARITY,) if family == "ViT-H/14" else (LAION_AESTHETIC, IMAGE_SIMILARITY)
-    if not has_text:
-        return RewardFileInfo(checkpoint.path, description, (), None, backbone_for=backbone_for)
-    if family == "ViT-L/14":
-        return RewardFileInfo(checkpoint.path, description, (CLIP_SCORE,), CLIP_SCORE, backbone_for=backbone_for)
-    # The tensors of these four differ in values only.
-    kinds = (PICKSCORE, HPS_V2, HPS_V21, CLIP_SCORE)
-    return RewardFileInfo(checkpoint.path, description, kinds, _named_kind(checkpoint.path), backbone_for=backbone_for)
+    # LAION's head reads the embedding of ViT-L/14, HP's that of its own ViT-H/14; of sizes not published, the widths
+    # decide when loading.
+    may_be_l, may_be_h = family != "ViT-H/14", family != "ViT-L/14"
+    # The tensors of these five, and of the encoder that was fine-tuned with HP's head, differ in values only.
+    kinds = (PICKSCORE, HPS_V2, HPS_V21, ICT, CLIP_SCORE) if may_be_h else (CLIP_SCORE,)
+    kind = _named_kind(checkpoint.path) if may_be_h else CLIP_SCORE
+    below = {LAION_AESTHETIC: may_be_l, HP: may_be_h and kind in (HP, None), QUALITY_WORDS: has_text}
+    backbone_for = (*(purpose for purpose, fits in below.items() if fits), IMAGE_SIMILARITY)
+    if not has_text or kind == HP:
+        kinds, kind = (), None
+    return RewardFileInfo(checkpoint.path, description, kinds, kind, backbone_for=backbone_for)
 
 
 def _named_kind(path: Path) -> str | None:

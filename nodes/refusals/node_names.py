@@ -19,6 +19,7 @@ NODES = {
     "Reward Model Loader": (*_WEIGHTS, HostName(f"{MANAGEMENT}.should_use_bf16", "dtype = auto")),
     "Reference Palette": _WEIGHTS,
     "Reference Similarity": _WEIGHTS,
+    "Quality Words": _WEIGHTS,
     "Score Images": _SCORING,
     "Rank Results": _SCORING,
     "Demo World": (

@@ -144,6 +144,7 @@ def test_nothing_else_is_read(secrets, node_classes, tmp_path, name):
     name = str(tmp_path / "secret") if name == "ABSOLUTE" else name
     load, reward = node_classes["GPER_LoadNoise"], node_classes["GPER_RewardModelLoader"]
     encoder, picture = node_classes["GPER_ReferenceSimilarity"], torch.zeros(1, 32, 32, 3)
+    words = node_classes["GPER_QualityWords"]
     for use, message in (
         (lambda: load.execute(name), "put it there, or choose another"),
         (lambda: load.fingerprint_inputs(name), "put it there, or choose another"),
@@ -154,6 +155,8 @@ def test_nothing_else_is_read(secrets, node_classes, tmp_path, name):
         (lambda: backbone_path(f"../{name}"), "choose one from the list"),
         (lambda: encoder.execute(picture, f"reward_models/{name}"), "put the file back"),
         (lambda: encoder.execute(picture, name), "choose one from the list"),
+        (lambda: words.execute(f"reward_models/{name}"), "put the file back"),
+        (lambda: words.fingerprint_inputs(name, "", ""), "choose one from the list"),
     ):
         with pytest.raises((FileNotFoundError, ValueError), match=message) as error:
             use()

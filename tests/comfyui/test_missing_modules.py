@@ -13,7 +13,7 @@ from .in_process import collect_node_classes
 from .removed_names import PackLoadedAnew, remove_module
 
 OPTIMIZER, SCORING = {"Noise Optimizer"}, {"Score Images", "Rank Results"}
-REWARDS = {"Reward Model Loader", "Reference Palette", "Reference Similarity", "Demo World"}
+REWARDS = {"Reward Model Loader", "Reference Palette", "Reference Similarity", "Quality Words", "Demo World"}
 NEEDED_BY = {
     "comfy.sd": {*OPTIMIZER, "Demo World"},
     "comfy.utils": {*OPTIMIZER, "Demo World"},
@@ -66,6 +66,7 @@ def uses(tiny, flux, vaes, reward_file):
         "Reward Model Loader": lambda node, reward: node.execute(file, "float32"),
         "Reference Palette": lambda node, reward: node.execute(image),
         "Reference Similarity": lambda node, reward: node.execute(image, f"reward_models/{file}"),
+        "Quality Words": lambda node, reward: node.execute(f"reward_models/{file}"),
         "Demo World": lambda node, reward: node.execute("day"),
         "Save Noise": lambda node, reward: node.validate_inputs("x"),
         "Picture Statistics": lambda node, reward: node.execute("brightness"),

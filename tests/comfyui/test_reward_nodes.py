@@ -20,6 +20,10 @@ def models(server, tmp_path_factory):
     small.laion_head(folder / "laion_head.pth", small.OPEN_CLIP_CONFIG["embed_dim"])
     small.hps_file(folder / "HPS_v2.1_compressed.pt")
     small.image_reward(folder / "ImageReward.pt")
+    small.cycle_reward(folder / "CycleReward-Combo.pth")
+    small.huggingface_clip(folder / "ICT.safetensors")
+    small.huggingface_clip(folder / "hp_backbone.safetensors", small.HP_CLIP_CONFIG)
+    small.laion_head(folder / "hp_scorer.pth", 1024)
     small.aesthetic_v25_head(folder / "v25_head.pth")
     small.siglip(folder / "siglip.safetensors")
     (folder / "half.safetensors").write_bytes((folder / "clip.safetensors").read_bytes()[:5000])
@@ -34,6 +38,9 @@ REWARDS = {
     "laion": dict(file="laion_head.pth", backbone="reward_models/clip_for_head.pt"),
     "hps": dict(file="HPS_v2.1_compressed.pt"),
     "image_reward": dict(file="ImageReward.pt"),
+    "cycle": dict(file="CycleReward-Combo.pth"),
+    "ict": dict(file="ICT.safetensors"),
+    "hp": dict(file="hp_scorer.pth", backbone="reward_models/hp_backbone.safetensors"),
     "v25": dict(file="v25_head.pth", backbone="reward_models/siglip.safetensors"),
 }
 
@@ -98,11 +105,14 @@ def test_every_kind_in_one_workflow(server, models):
     prompt["similar"] = node(
         "GPER_ReferenceSimilarity", reference=["decode", 0], encoder="reward_models/siglip.safetensors"
     )
+    prompt["words"] = node(
+        "GPER_QualityWords", clip="reward_models/clip.safetensors", wanted="Warm photo.", unwanted="Cold photo."
+    )
     prompt["palette"]["inputs"]["reference"] = ["one", 0]
     prompt["one"] = node("ImageFromBatch", image=["decode", 0], batch_index=0, length=1)
     prompt["sharp"] = node("GPER_PictureStatistics", statistic="sharpness", goal="more", target=0.5)
     chain = ["world", 3]
-    names = [*REWARDS, "palette", "similar", "sharp"]
+    names = [*REWARDS, "palette", "similar", "words", "sharp"]
     for i, name in enumerate(names):
         weight = 0.0 if name == "hps" else 1.0
         prompt[f"mix{i}"] = mix(chain, [name, 0], weight)
@@ -111,7 +121,8 @@ def test_every_kind_in_one_workflow(server, models):
     prompt["score"] = node("GPER_ScoreImages", images=["decode", 0], reward=chain, prompt="a house", keep=1)
     report = shown(server, prompt, ["optimize", 2])
     assert "all 2 steps done" in report
-    for name in ("PickScore", "HPS", "ImageReward", "demo taste", "colour palette", "image similarity", "sharpness"):
+    own = ("demo taste", "colour palette", "image similarity", "words: Warm photo", "sharpness")
+    for name in ("PickScore", "HPS", "ImageReward", "CycleReward", "ICT", "HP ", *own):
         assert name in report, report
     assert len(re.findall("[▁▂▃▄▅▆▇█]{3}", report)) == len(names) + 1
 

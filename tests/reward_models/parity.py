@@ -56,9 +56,25 @@ def clip_normalised(images: Tensor) -> Tensor:
     return tv.normalize(images, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
+def processor_like_crop(images: Tensor, size: int) -> Tensor:
+    """CLIPImageProcessor's sizes and crop, on tensors."""
+    height, width = images.shape[-2:]
+    short, long = sorted((height, width))
+    scaled = int(size * long / short)
+    target = (size, scaled) if height <= width else (scaled, size)
+    images = F.interpolate(images, target, mode="bicubic", antialias=True)
+    top, left = (target[0] - size) // 2, (target[1] - size) // 2
+    return images[..., top : top + size, left : left + size]
+
+
+def head_layers(weights: dict[str, Tensor], prefix: str) -> list[tuple[Tensor, Tensor]]:
+    """Weight and bias of the layers named `{prefix}{index}`, by rising index."""
+    indices = sorted({int(name.removeprefix(prefix).split(".")[0]) for name in weights if name.startswith(prefix)})
+    return [(weights[f"{prefix}{index}.weight"], weights[f"{prefix}{index}.bias"]) for index in indices]
+
+
 def eval_head(weights: dict[str, Tensor], prefix: str, x: Tensor) -> Tensor:
     """Apply the five linear layers one after the other. (B, D) to (B,)."""
-    indices = sorted({int(name.removeprefix(prefix).split(".")[0]) for name in weights if name.startswith(prefix)})
-    for index in indices:
-        x = F.linear(x, weights[f"{prefix}{index}.weight"], weights[f"{prefix}{index}.bias"])
+    for weight, bias in head_layers(weights, prefix):
+        x = F.linear(x, weight, bias)
     return x[:, 0]

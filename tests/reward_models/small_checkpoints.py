@@ -33,6 +33,7 @@ CLIP_CONFIG = {
         "hidden_act": "gelu",
     },
 }
+HP_CLIP_CONFIG = CLIP_CONFIG | {"projection_dim": 1024}
 OPEN_CLIP_CONFIG = {
     "embed_dim": 24,
     "vision_cfg": {"layers": 2, "width": 48, "head_width": 16, "patch_size": 14, "image_size": 42},
@@ -57,7 +58,7 @@ SIGLIP_CONFIG = {
         "vocab_size": 20,
     },
 }
-IMAGE_REWARD_CONFIG = {
+BLIP_CONFIG = {
     "vision_config": {"num_attention_heads": 4},
     "text_config": {"num_attention_heads": 3},
 }
@@ -145,6 +146,13 @@ def head(path: Path, prefix: str, indices: tuple[int, ...], width: int) -> dict[
     return weights
 
 
+def hp(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Write HP in the folders it is published in; returns the weights of head and image encoder."""
+    encoder = huggingface_clip(folder / "hp_backbone" / "pytorch_model.bin", HP_CLIP_CONFIG)
+    (folder / "hp_scorer").mkdir()
+    return head(folder / "hp_scorer" / "mlp_pytorch_model.bin", "layers.", (0, 2, 4, 6, 7), 1024), encoder
+
+
 def laion_head(path: Path, width: int = 24) -> dict[str, Tensor]:
     """Write a LAION Aesthetic V2 head."""
     return head(path, "layers.", (0, 2, 4, 6, 7), width)
@@ -165,6 +173,17 @@ def vocabulary_words() -> list[str]:
 
 def image_reward(path: Path, width: int = 32, text_width: int = 24) -> dict[str, Tensor]:
     """Write an ImageReward with its vocabulary beside it; returns the weights."""
+    return _blip_reward(path, width, text_width, (0, 2, 4, 6, 7), positions=40)
+
+
+def cycle_reward(path: Path, width: int = 32, text_width: int = 24) -> dict[str, Tensor]:
+    """Write a CycleReward with its vocabulary beside it; returns the weights."""
+    return _blip_reward(path, width, text_width, (0, 2, 4, 6, 8), positions=130)
+
+
+def _blip_reward(
+    path: Path, width: int, text_width: int, head_indices: tuple[int, ...], positions: int
+) -> dict[str, Tensor]:
     mlp, rows = 48, len(vocabulary_words()) + 2
     vision, text = "blip.visual_encoder.", "blip.text_encoder."
     shapes: dict[str, tuple[int, ...]] = {
@@ -175,7 +194,7 @@ def image_reward(path: Path, width: int = 32, text_width: int = 24) -> dict[str,
         **_affine(vision + "norm", width),
         **_affine(text + "embeddings.LayerNorm", text_width),
         text + "embeddings.word_embeddings.weight": (rows, text_width),
-        text + "embeddings.position_embeddings.weight": (40, text_width),
+        text + "embeddings.position_embeddings.weight": (positions, text_width),
         "blip.vision_proj.weight": (8, width),
         "blip.text_proj.weight": (8, text_width),
     }
@@ -193,11 +212,11 @@ def image_reward(path: Path, width: int = 32, text_width: int = 24) -> dict[str,
         shapes |= _linear(block + "intermediate.dense", text_width, mlp)
         shapes |= _linear(block + "output.dense", mlp, text_width) | _affine(block + "output.LayerNorm", text_width)
     sizes = (text_width, 16, 12, 8, 4, 1)
-    for index, inputs, outputs in zip((0, 2, 4, 6, 7), sizes, sizes[1:], strict=False):
+    for index, inputs, outputs in zip(head_indices, sizes, sizes[1:], strict=False):
         shapes |= _linear(f"mlp.layers.{index}", inputs, outputs)
     weights = random_weights(shapes, seed=5)
-    weights[text + "embeddings.position_ids"] = torch.arange(40)[None]
-    _write(path, weights, IMAGE_REWARD_CONFIG)
+    weights[text + "embeddings.position_ids"] = torch.arange(positions)[None]
+    _write(path, weights, BLIP_CONFIG)
     path.with_name("vocab.txt").write_text("\n".join(vocabulary_words()) + "\n", encoding="utf-8")
     return weights
 

@@ -17,21 +17,11 @@ from tests.reward_models.parity import (
     assert_parity,
     clip_normalised,
     pictures,
+    processor_like_crop,
     torchvision_like_crop,
 )
 
 pytestmark = pytest.mark.numerical
-
-
-def processor_like_crop(images, size):
-    """CLIPImageProcessor's sizes and crop, on tensors."""
-    height, width = images.shape[-2:]
-    short, long = sorted((height, width))
-    scaled = int(size * long / short)
-    target = (size, scaled) if height <= width else (scaled, size)
-    images = F.interpolate(images, target, mode="bicubic", antialias=True)
-    top, left = (target[0] - size) // 2, (target[1] - size) // 2
-    return images[..., top : top + size, left : left + size]
 
 
 def hps_like_pad(images, size):
@@ -91,12 +81,14 @@ def test_clip_score_matches_open_clip(tmp_path, size):
 
 
 @pytest.mark.parametrize("size", [*SIZES, (42, 89)])
-def test_pickscore_matches_its_formula(tmp_path, size):
-    weights = small.huggingface_clip(tmp_path / "PickScore_v1.safetensors")
-    scale = weights["logit_scale"].exp()
+@pytest.mark.parametrize("file, name", [("PickScore_v1.safetensors", "PickScore"), ("ICT/pytorch_model.bin", "ICT")])
+def test_pickscore_and_ict_match_their_formulas(tmp_path, size, file, name):
+    """The same cosine of a crop by the transformers image processor; PickScore's is scaled."""
+    weights = small.huggingface_clip(tmp_path / file)
+    scale = weights["logit_scale"].exp() if name == "PickScore" else 1.0
     reference = cosine_reference(huggingface_reference(weights), processor_like_crop, scale)
-    reward = load_reward(tmp_path / "PickScore_v1.safetensors")
-    assert reward.name == "PickScore"
+    reward = load_reward(tmp_path / file)
+    assert reward.name == name
     assert_parity(reward, reference, pictures(2, *size), PROMPTS)
 
 

@@ -5,7 +5,7 @@ from safetensors.torch import save_file
 from reward_models import load_reward
 from reward_models.bert_tokens import BertTokens
 from tests.reward_models import small_checkpoints as small
-from tests.reward_models.image_reward_original import OriginalImageReward
+from tests.reward_models.blip_originals import OriginalImageReward
 from tests.reward_models.parity import SIZES, assert_parity, pictures
 
 pytestmark = pytest.mark.numerical
@@ -46,7 +46,7 @@ def test_the_score_depends_on_the_prompt(tmp_path):
 
 def test_tokens_are_cut_and_padded_to_35(tmp_path):
     small.image_reward(tmp_path / "ImageReward.pt")
-    tokenize = BertTokens(tmp_path / "vocab.txt", len(VOCABULARY) + 2)
+    tokenize = BertTokens(tmp_path / "vocab.txt", len(VOCABULARY) + 2, 35)
     ids, mask = tokenize(["sea " * 60, PROMPTS[1]])
     assert ids.shape == mask.shape == (2, 35)
     assert ids[0].tolist() == [2, *[VOCABULARY.index("sea")] * 33, 3]
@@ -58,7 +58,7 @@ def test_vocabulary_lines_end_at_newlines_only(tmp_path):
     # Tokens may contain what Python counts as line boundaries.
     words = ["[PAD]", "x\u2028y", "\x85z", "a\x0cb", "c\x1cd", *VOCABULARY[1:]]
     (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
-    ids, _ = BertTokens(tmp_path / "vocab.txt", len(words) + 2)(["sea"])
+    ids, _ = BertTokens(tmp_path / "vocab.txt", len(words) + 2, 35)(["sea"])
     assert ids[0, :3].tolist() == [words.index(word) for word in ("[CLS]", "sea", "[SEP]")]
 
 

@@ -23,8 +23,11 @@ pytestmark = pytest.mark.numerical
         ("hps_v2_1", "HPS v2.1"),
         ("CLIP-ViT-H-14-laion2B-s32B-b79K", "CLIPScore"),
         ("CLIP-ViT-H-14-laion2B-s32B-b79K/open_clip_pytorch_model", "CLIPScore"),
+        ("ICT/pytorch_model", "ICT"),
+        ("ict-fp32", "ICT"),
         ("mystery", None),
         ("chips", None),
+        ("picture", None),
         ("PickScore_v1/mystery", None),
     ],
 )
@@ -33,11 +36,11 @@ def test_file_name_decides_where_the_tensors_are_alike(tmp_path, caplog, name, k
     small.huggingface_clip(path)
     info = inspect_reward_file(path)
     assert info.kind == kind
-    assert set(info.kinds) == {"PickScore", "HPS v2", "HPS v2.1", "CLIPScore"}
+    assert set(info.kinds) == {"PickScore", "HPS v2", "HPS v2.1", "ICT", "CLIPScore"}
     assert not info.needs_backbone
     caplog.set_level(logging.INFO)
     if kind is None:
-        with pytest.raises(ValueError, match="can be PickScore, HPS v2, HPS v2.1, CLIPScore.*Choose the kind"):
+        with pytest.raises(ValueError, match="can be PickScore, HPS v2, HPS v2.1, ICT, CLIPScore.*Choose the kind"):
             load_reward(path)
     else:
         assert load_reward(path).name == kind
@@ -120,6 +123,10 @@ def test_relu_head_is_refused_with_the_reason(tmp_path):
         (["text_model.encoder.layers.0.mlp.fc1.weight"], "text encoder alone"),
         (["model.diffusion_model.input_blocks.0.0.weight"], "image generator"),
         (["conv.weight", "conv.bias"], "first tensors are: conv.bias, conv.weight"),
+        (
+            ["visual.conv1.weight", "visual.attnpool.positional_embedding"],
+            "encoder is a ResNet, .* not supported",
+        ),
         (["layers.0.weight", "layers.9.weight"], "layers are not 0, 2, 4, 6 and 7 alone"),
     ],
 )

@@ -31,6 +31,18 @@ def write_image_reward(folder, wide=False):
     return {"path": folder / "ImageReward.pt"}
 
 
+def write_cycle_reward(folder, wide=False):
+    small.cycle_reward(folder / "CycleReward-Combo.pth", *((192, 192) if wide else ()))
+    return {"path": folder / "CycleReward-Combo.pth"}
+
+
+def write_hp(folder, wide=False):
+    config = clip_config(wide) | {"projection_dim": 1024}
+    small.huggingface_clip(folder / "hp_backbone.bin", config)
+    small.head(folder / "head.pth", "layers.", (0, 2, 4, 6, 7), 1024)
+    return {"path": folder / "head.pth", "backbone": folder / "hp_backbone.bin"}
+
+
 def write_laion(folder, wide=False):
     config = open_clip_config(wide)
     small.open_clip_file(folder / "clip.pt", config)
@@ -58,7 +70,16 @@ def skip_unless_float64_prompts(write):
         pytest.skip("transformers 4 cannot encode prompts in float64")
 
 
-WRITERS = [write_clip, write_pickscore, write_hps, write_image_reward, write_laion, write_aesthetic_v25]
+WRITERS = [
+    write_clip,
+    write_pickscore,
+    write_hps,
+    write_image_reward,
+    write_cycle_reward,
+    write_hp,
+    write_laion,
+    write_aesthetic_v25,
+]
 every_reward = pytest.mark.parametrize("write", WRITERS)
 
 

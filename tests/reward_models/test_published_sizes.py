@@ -14,10 +14,10 @@ from transformers import (
     SiglipVisionModel,
 )
 
+from reward_models.blip_reward import blip_configs
 from reward_models.checkpoint import Checkpoint
 from reward_models.clip_huggingface import huggingface_config
 from reward_models.clip_open import open_clip_config
-from reward_models.image_reward import blip_configs
 from reward_models.recognise import recognise
 from reward_models.siglip_backbone import siglip_config
 
@@ -88,6 +88,20 @@ def test_huggingface_clip(family, with_text):
     )
 
 
+@pytest.mark.parametrize(
+    "family, name, heads",
+    [
+        ("ViT-L/14", "hp_backbone", {"LAION Aesthetic V2"}),
+        ("ViT-H/14", "hp_backbone", {"HP"}),
+        ("ViT-H/14", "mystery", {"HP"}),
+        ("ViT-H/14", "CLIP-ViT-H-14-laion2B-s32B-b79K", set()),
+    ],
+)
+def test_which_heads_a_clip_may_bear(family, name, heads):
+    info = recognise(shapes_only(f"{name}.bin", lambda: CLIPModel(CLIPConfig(**HUGGINGFACE[family]))))
+    assert set(info.backbone_for) == heads | {"image similarity", "quality words"}
+
+
 @pytest.mark.parametrize("family", OPEN_CLIP)
 def test_open_clip(family):
     published = open_clip.get_model_config(OPEN_CLIP[family])
@@ -134,7 +148,8 @@ def test_siglip():
         assert getattr(built, name) == getattr(published, name)
 
 
-def test_image_reward():
+@pytest.mark.parametrize("last_layer, kind", [(7, "ImageReward"), (8, "CycleReward")])
+def test_blip_rewards(last_layer, kind):
     prefix = "blip.text_encoder."
     shapes = {
         "blip.visual_encoder.cls_token": (1, 1, 1024),
@@ -147,9 +162,10 @@ def test_image_reward():
         prefix + "encoder.layer.0.intermediate.dense.weight": (3072, 768),
         prefix + "encoder.layer.11.output.dense.bias": (768,),
         "mlp.layers.0.weight": (1024, 768),
+        f"mlp.layers.{last_layer}.weight": (1, 16),
     }
-    checkpoint = Checkpoint(Path("ImageReward.pt"), shapes, shapes.__getitem__)
-    assert recognise(checkpoint).kind == "ImageReward"
+    checkpoint = Checkpoint(Path("reward.pt"), shapes, shapes.__getitem__)
+    assert recognise(checkpoint).kind == kind
     vision, text = blip_configs(checkpoint, {})
     assert (vision.num_attention_heads, vision.num_hidden_layers, vision.layer_norm_eps) == (16, 24, 1e-6)
     assert (vision.image_size, vision.hidden_act) == (224, "gelu")

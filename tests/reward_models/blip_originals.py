@@ -1,4 +1,4 @@
-"""ImageReward's forward pass in plain torch functions on the published key names: a second implementation.
+"""ImageReward and CycleReward in plain torch functions on the published key names: a second implementation.
 
 A timm vision transformer and a BERT encoder with cross-attention (BLIP, arXiv 2201.12086), written from the
 layer descriptions; it shares no code with transformers' BLIP modules.
@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.reward_models.parity import clip_normalised, eval_head, torchvision_like_crop
+from tests.reward_models.parity import clip_normalised, eval_head, head_layers, torchvision_like_crop
 
 
-class OriginalImageReward:
-    """Callable (images, token ids, mask) to (B,) scores, from a state dict and the two head counts."""
+class OriginalBlip:
+    """The two encoders, from a state dict and their head counts."""
 
     def __init__(self, weights: dict[str, Tensor], vision_heads: int, text_heads: int, image_size: int):
         self.weights = weights
@@ -22,10 +22,9 @@ class OriginalImageReward:
         self.text_heads = text_heads
         self.image_size = image_size
 
-    def __call__(self, images: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+    def first_state(self, images: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
         pixels = clip_normalised(torchvision_like_crop(images, self.image_size))
-        state = self.encode_text(tokens, mask, self.encode_image(pixels))[:, 0]
-        return (eval_head(self.weights, "mlp.layers.", state) - 0.16717362830052426) / 1.0333394966054072
+        return self.encode_text(tokens, mask, self.encode_image(pixels))[:, 0]
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         prefix = "blip.visual_encoder."
@@ -69,6 +68,26 @@ class OriginalImageReward:
 
     def _norm(self, name: str, x: Tensor, epsilon: float) -> Tensor:
         return F.layer_norm(x, x.shape[-1:], self.weights[name + ".weight"], self.weights[name + ".bias"], epsilon)
+
+
+class OriginalImageReward(OriginalBlip):
+    """Callable (images, token ids, mask) to (B,) scores."""
+
+    def __call__(self, images: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        raw = eval_head(self.weights, "mlp.layers.", self.first_state(images, tokens, mask))
+        return (raw - 0.16717362830052426) / 1.0333394966054072
+
+
+class OriginalCycleReward(OriginalBlip):
+    """Callable (images, token ids, mask) to (B,) scores."""
+
+    def __call__(self, images: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        x = self.first_state(images, tokens, mask)
+        *hidden, last = head_layers(self.weights, "mlp.layers.")
+        for weight, bias in hidden:
+            x = x @ weight.T + bias
+            x = x * (1 + torch.erf(x / 2**0.5)) / 2  # the exact GELU
+        return (x @ last[0].T + last[1])[:, 0]
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
