@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from tools.ports import free_port
 
 from .comfy_client import ComfyClient, ServerGone
 from .keeper import NOW
@@ -175,10 +176,3 @@ def custom_nodes(comfyui: Path) -> list[Path]:
 def _is(path: Path, mine: str) -> bool:
     project = path / "pyproject.toml"
     return project.is_file() and mine in project.read_text(encoding="utf-8", errors="replace").splitlines()
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -5,157 +5,115 @@
 overhead: the demo workflow with one step, queued on one server over HTTP and waited for, then through a batch with one
 worker, which fetches and keeps its files too: median seconds per job, without the first one, which loads the models.
 The jobs are short, so that their own spread does not hide the difference. workers: jobs a minute with one worker and
-with two, of one thread each. thousand: as many jobs of a picture of one colour; memory of the driver over time, and the
-seconds that the same command takes when all is there. Other work on the machine spoils the numbers, most of all those
-of `workers`.
+with two, of one thread each. thousand: as many jobs of a picture of one colour; memory of the command over time, and
+the seconds that it takes when all is there. Other work on the machine spoils the numbers, most of all those of
+`workers`.
 """
 
-from __future__ import annotations
-
+import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from batch.cluster import running_workers
-from batch.driver import Driver
-from batch.job_queue import JobQueue
-from batch.jobs import Job
+import psutil
+
 from batch.overrides import overridden
 from batch.own_server import OwnServer
-from batch.progress import Progress
-from batch.report import GrowingPage, write_report
-from batch.request import Request, read_request
-from batch.results import SETTINGS, Results
-from batch.worker import WorkerSettings
-from tools.comfyui_installs import newest_comfyui, version_text
+from batch.request import read_request
+from batch.results import JOBS
+from tools.comfyui_installs import newest_comfyui
 
 from .shared import command_line, write_json
 
-DEMO = Path(__file__).parent.parent / "workflows" / "api" / "demo.json"
+ROOT = Path(__file__).parent.parent
 ONE_COLOUR = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}},
     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "colour"}},
 }
-PARTS = ("overhead", "workers", "thousand")
 LONG_JOB = 30  # seconds
 SAMPLED_EVERY = 100  # jobs, between two looks at the memory
 
 
-class Clock(Progress):
-    """Remembers when each job was done, and the memory of this process now and then."""
-
-    def __init__(self, total: int) -> None:
-        super().__init__(total, 0)
-        self.times: list[float] = []
-        self.memory: list[float] = []
-
-    def add(self, record: dict[str, Any]) -> None:
-        super().add(record)
-        self.times.append(time.perf_counter())
-        if len(self.times) % SAMPLED_EVERY == 0:
-            self.memory.append(memory_of_this_process())
-
-
-def memory_of_this_process() -> float:
-    """Resident, in MiB."""
-    import psutil
-
-    return psutil.Process().memory_info().rss / 2**20
-
-
-def demo_request(folder: Path, jobs: int, steps: int) -> Request:
+def demo(folder: Path, jobs: int, steps: int) -> list[str]:
+    """The command's arguments for so many jobs of the demo workflow."""
     (folder / "prompts.txt").write_text("a landscape\n")
-    arguments = [folder / "prompts.txt", "--workflow", DEMO, "--out", folder / "out", "--seeds", jobs]
-    return read_request([*map(str, arguments), "--set", f"8.steps={steps}", "--set", "3.batch_size=1"])
+    return [str(folder / "prompts.txt"), "--workflow", str(ROOT / "workflows" / "api" / "demo.json"), "--out",
+            str(folder / "out"), "--seeds", str(jobs), "--set", f"8.steps={steps}", "--set", "3.batch_size=1"]
 
 
-def colour_request(folder: Path, jobs: int) -> Request:
-    (folder / "colours.json").write_text(json.dumps(ONE_COLOUR))
-    (folder / "prompts.jsonl").write_text("".join(f'{{"1.color": {i}}}\n' for i in range(jobs)))
-    arguments = [folder / "prompts.jsonl", "--workflow", folder / "colours.json", "--out", folder / "out"]
-    return read_request(list(map(str, arguments)))
-
-
-def bare(request: Request, jobs: list[Job]) -> list[float]:
+def bare(arguments: list[str]) -> list[float]:
     """Seconds of each job but the first, queued on one server and waited for, nothing fetched."""
-    server = OwnServer(newest_comfyui(), cpu=True, threads=1)
-    client = server.start()
-    seconds = []
+    request, server = read_request(arguments), OwnServer(newest_comfyui(), cpu=True, threads=1)
+    client, moments = server.start(), []
     try:
-        for job in jobs:
-            began = time.perf_counter()
+        for job in request.jobs({}):
             queued = client.post("/prompt", {"prompt": overridden(request.workflow, job.values)})["prompt_id"]
             while queued not in client.get(f"/history/{queued}"):
                 time.sleep(0.01)
-            seconds.append(time.perf_counter() - began)
+            moments.append(time.perf_counter())
     finally:
         server.stop()
-    return seconds[1:]
+    return [after - before for before, after in pairwise(moments)]
 
 
-def batch(request: Request, jobs: list[Job], workers: int) -> Clock:
-    """Run the jobs through workers of one thread each; when each was done."""
-    comfyui = newest_comfyui()
-    results = Results(request.options.out)
-    results.prepare()
-    rows = [row.label for row in request.rows]
-    settings = {"workflow": "x.json", "keep": 1, "top": 20, "rows": rows}
-    settings["jobs"] = [[job.key, job.row, job.seed] for job in jobs]
-    results.write_text(results.folder / SETTINGS, json.dumps(settings))
-    worker = WorkerSettings(comfyui, None, True, 1, 900, version_text(comfyui))
-    clock, page = Clock(len(jobs)), GrowingPage(results, settings)
-    with running_workers(worker, "all", workers, None, None) as actors:
-        Driver(request.workflow, JobQueue(jobs), results, actors, clock, lambda: page(clock.done)).run()
-    write_report(results, settings)
-    return clock
+def batch(arguments: list[str], workers: int) -> tuple[list[float], list[float]]:
+    """Run the command with workers of one thread each: when each job was done, and its resident MiB now and then."""
+    jobs = Path(arguments[arguments.index("--out") + 1]) / JOBS
+    command = psutil.Popen([sys.executable, "-m", "batch", *arguments, "--workers", str(workers)], cwd=ROOT,
+                           env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    memory: list[float] = []
+    while command.poll() is None:
+        if jobs.is_dir() and len(list(jobs.iterdir())) >= SAMPLED_EVERY * (len(memory) + 1):
+            memory.append(command.memory_info().rss / 2**20)
+        time.sleep(0.2)
+    if command.returncode:
+        raise RuntimeError(f"the batch ended with code {command.returncode}")
+    return sorted(place.stat().st_mtime for place in jobs.iterdir()), memory
 
 
-def overhead(folder: Path, jobs: int) -> dict[str, float]:
-    request = demo_request(folder, jobs, steps=1)
-    planned = request.jobs({})
-    alone = statistics.median(bare(request, planned))
-    times = batch(request, planned, 1).times
-    through = statistics.median([after - before for before, after in zip(times, times[1:], strict=False)])
-    share = (through - alone) / LONG_JOB
-    return {"bare_seconds": alone, "batch_seconds": through, "overhead_seconds": through - alone, "of_30_s": share}
+def overhead(folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    arguments = demo(folder, options.short, steps=1)
+    alone = statistics.median(bare(arguments))
+    times, _ = batch(arguments, 1)
+    through = statistics.median(after - before for before, after in pairwise(times))
+    return {"bare_seconds": alone, "batch_seconds": through, "overhead_seconds": through - alone,
+            "of_30_s": (through - alone) / LONG_JOB}
 
 
-def workers(folder: Path, jobs: int, steps: int) -> dict[str, float]:
+def workers(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """From the first job of the last worker that began, so that no start counts."""
-    minutes = {}
+    per_minute = {}
     for count in (1, 2):
-        place = folder / str(count)
-        place.mkdir()
-        request = demo_request(place, jobs * count, steps)
-        times = batch(request, request.jobs({}), count).times
-        minutes[count] = 60 * (len(times) - 2 * count) / (times[-count] - times[count - 1])
-    return {"one_worker": minutes[1], "two_workers": minutes[2], "times": minutes[2] / minutes[1]}
+        (folder / str(count)).mkdir()
+        times, _ = batch(demo(folder / str(count), options.jobs * count, options.steps), count)
+        per_minute[count] = 60 * (len(times) - 2 * count) / (times[-count] - times[count - 1])
+    return {"one_worker": per_minute[1], "two_workers": per_minute[2], "times": per_minute[2] / per_minute[1]}
 
 
-def thousand(folder: Path, jobs: int) -> dict[str, Any]:
-    request = colour_request(folder, jobs)
+def thousand(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    (folder / "colours.json").write_text(json.dumps(ONE_COLOUR))
+    (folder / "colours.jsonl").write_text("".join(f'{{"1.color": {colour}}}\n' for colour in range(options.tiny)))
+    arguments = [str(folder / "colours.jsonl"), "--workflow", str(folder / "colours.json"), "--out",
+                 str(folder / "out")]
     began = time.perf_counter()
-    clock = batch(request, request.jobs({}), 1)
-    seconds = time.perf_counter() - began
-    began = time.perf_counter()
-    results = Results(request.options.out)
-    left = [job for job in request.jobs({}) if job.key not in results.done()]
-    write_report(results, json.loads((results.folder / SETTINGS).read_text()))
-    assert not left and len(results.done()) == jobs
-    return {
-        "seconds": seconds,
-        "seconds_per_job": (clock.times[-1] - clock.times[0]) / (jobs - 1),
-        "driver_mib": clock.memory,
-        "seconds_to_resume": time.perf_counter() - began,
-    }
+    times, memory = batch(arguments, 1)
+    ended = time.perf_counter()
+    assert batch(arguments, 1)[0] == times and len(times) == options.tiny
+    return {"seconds": ended - began, "seconds_per_job": (times[-1] - times[0]) / (options.tiny - 1),
+            "driver_mib": memory, "seconds_to_resume": time.perf_counter() - ended}
 
 
-def main() -> int:
+PARTS = {part.__name__: part for part in (overhead, workers, thousand)}
+
+
+def main() -> None:
     parser = command_line("batch", __doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(PARTS)}; all by default")
     parser.add_argument("--short", type=int, default=40, help="jobs of `overhead`")
@@ -165,21 +123,13 @@ def main() -> int:
     options = parser.parse_args()
     if set(options.parts) - set(PARTS):
         parser.error(f"the parts are {', '.join(PARTS)}")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     measured = {}
     for part in options.parts or PARTS:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            if part == "overhead":
-                measured[part] = overhead(folder, options.short)
-            elif part == "workers":
-                measured[part] = workers(folder, options.jobs, options.steps)
-            else:
-                measured[part] = thousand(folder, options.tiny)
+        with tempfile.TemporaryDirectory() as folder:
+            measured[part] = PARTS[part](Path(folder), options)
         print(part, json.dumps(measured[part], indent=1), flush=True)
     write_json(options.json, measured)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from . import comfyui_host
+from tools import comfyui_in_process, random_models
+
 from .flux_scale import geometry as flux
 from .memory_tables import CARDS, SIDES, card_table
 from .shared import GIB, command_line, write_json
@@ -49,7 +50,7 @@ def full_vae():
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vae.safetensors"
-        flux.save(flux.autoencoder(CPU, torch.bfloat16), path)
+        random_models.save(random_models.autoencoder(CPU, torch.bfloat16), path)
         vae = comfy.sd.VAE(sd=load_file(path))
     vae.vae_dtype = torch.bfloat16
     vae.first_stage_model.to(torch.bfloat16)
@@ -59,12 +60,12 @@ def full_vae():
 def on_card(model, vae, reward, side: int, gib: int) -> dict:
     """What the plan chooses, the GiB it reckons with, and how many of the weights do not fit beside them."""
     import comfy.model_management as management
+    from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
 
-    backward_plan = comfyui_host.pack_module("nodes.differentiable.backward_plan")
     free = (gib - 1) * GIB
     management.get_free_memory = lambda *_, **__: free
     shape = (1, flux.LATENT_CHANNELS, side // 8, side // 8)
-    plan = backward_plan.BackwardPlan("auto", model, vae, [reward], [], shape, {"positive": [{}]}, 1)
+    plan = BackwardPlan("auto", model, vae, [reward], [], shape, {"positive": [{}]}, 1)
     weights = sum(part.model_size() for part in (model, vae.patcher, reward))
     needed = plan.memory_required + management.extra_reserved_memory()
     return {
@@ -80,7 +81,7 @@ def main() -> None:
     parser = command_line("cards", __doc__)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    comfyui_host.start_for(parser)
+    comfyui_in_process.start_for(parser)
     import comfy.model_management as management
 
     management.pytorch_attention_flash_attention = lambda: True  # as on a graphics card

@@ -10,15 +10,16 @@ reward.
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import torch
 
 from differentiation import frozen_convolutions, recompute, saved_before_mutation
+from tools import comfyui_in_process
+from tools.live_memory import LiveMemory
 
-from . import comfyui_host
 from .flux_scale.geometry import GEOMETRIES, LATENT_CHANNELS
-from .live_memory import LiveMemory
 from .memory_tables import SIDES, estimate_table
 from .shared import GIB, command_line, write_json
 
@@ -68,23 +69,22 @@ def block_stack(width: int, tokens: int, double: int, single: int, recomputed: b
     return counted(run, torch.randn(1, tokens - text, width), context) / (4 * tokens * width)
 
 
-def transformer(recomputed: bool, scale: int) -> np.ndarray:
+def transformer(scale: int, recomputed: bool) -> np.ndarray:
     """Kept and working memory of the whole FLUX.1, in elements per token and channel."""
     base, one_double, one_single = (
         block_stack(256 * scale, 128 * scale, *blocks, recomputed) for blocks in ((1, 1), (2, 1), (1, 2)))
     return base + (FLUX.double_blocks - 1) * (one_double - base) + (FLUX.single_blocks - 1) * (one_single - base)
 
 
-def decoder(recomputed: bool, scale: int) -> np.ndarray:
+def decoder(scale: int, recomputed: bool) -> np.ndarray:
     """Kept and working memory of the KL decoder, in elements per pixel."""
     from comfy.ldm.modules.diffusionmodules.model import AttnBlock, Decoder, ResnetBlock
 
     model = Decoder(ch=128, out_ch=3, ch_mult=(1, 2, 4, 4), num_res_blocks=2, attn_resolutions=[], in_channels=3,
                     resolution=256, z_channels=LATENT_CHANNELS)
-    if recomputed:
-        for module in model.modules():
-            if isinstance(module, ResnetBlock | AttnBlock):
-                module.forward = recompute(module.forward, changes_inputs=False)
+    for module in model.modules() if recomputed else ():
+        if isinstance(module, ResnetBlock | AttnBlock):
+            module.forward = recompute(module.forward, changes_inputs=False)
     return per_pixel(model, scale)
 
 
@@ -98,6 +98,15 @@ def per_pixel(model: torch.nn.Module, scale: int) -> np.ndarray:
     side = 8 * scale
     with frozen_convolutions(frozen(model)):
         return counted(lambda z: model(z * 1), torch.randn(1, LATENT_CHANNELS, side, side)) / (4 * (8 * side) ** 2)
+
+
+MEASURES = {
+    "transformer, keep": partial(transformer, recomputed=False),
+    "transformer, recompute": partial(transformer, recomputed=True),
+    "VAE, keep": partial(decoder, recomputed=False),
+    "VAE, recompute": partial(decoder, recomputed=True),
+    "TAESD": tiny_decoder,
+}
 
 
 def gib(picture: int, units: dict[str, np.ndarray]) -> dict:
@@ -115,19 +124,12 @@ def gib(picture: int, units: dict[str, np.ndarray]) -> dict:
 def main() -> None:
     parser = command_line("memory_estimate", __doc__)
     options = parser.parse_args()
-    comfyui_host.start_for(parser)
+    comfyui_in_process.start_for(parser)
     import comfy.model_management
 
     comfy.model_management.in_training = True
-    measures = {
-        "transformer, keep": lambda scale: transformer(False, scale),
-        "transformer, recompute": lambda scale: transformer(True, scale),
-        "VAE, keep": lambda scale: decoder(False, scale),
-        "VAE, recompute": lambda scale: decoder(True, scale),
-        "TAESD": tiny_decoder,
-    }
     units = {}
-    for name, measure in measures.items():
+    for name, measure in MEASURES.items():
         small, units[name] = measure(1), measure(2)
         assert abs(units[name].sum() / small.sum() - 1) < 0.1, f"{name} does not scale as assumed: {small}"
     rows = [gib(side, units) for side in SIDES]

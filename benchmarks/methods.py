@@ -23,40 +23,43 @@ import torch
 from .comparison.contenders import ABLATIONS, CONTENDERS, EXTENDED
 from .comparison.protocol import Comparison, Plan
 from .comparison.report import write_report
+from .shared import DOCS, command_line
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[1]
+RESULTS = DOCS.parent / "benchmark_results"
 PLAN = Plan(noises=64, tuning_noises=8, steps=100, tuning_steps=200, long_trials=("none", "mpgr", "gper"))
 QUICK = Plan(noises=4, tuning_noises=2, steps=6, tuning_steps=12, long_trials=("none", "gper"), batch=4,
              timing_rounds=1)
+SIZES = {
+    "noises": "start noises of the comparison",
+    "tuning_noises": "others, to choose step sizes on",
+    "steps": "the budget, in steps of unprotected ascent",
+    "tuning_steps": "of trials that are left running",
+    "batch": "noises at once; 1 in ComfyUI",
+}
 
 
 def parser() -> argparse.ArgumentParser:
-    arguments = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__,
-                                        formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = command_line("methods", __doc__, json=False)
     add = arguments.add_argument
     add("--methods", nargs="+", metavar="NAME", help=f"of {', '.join(CONTENDERS)}; without "
         "those that end in -seeds or -near by default")
     add("--quick", action="store_true", help="a few noises and steps")
-    add("--noises", type=int, help=f"start noises of the comparison ({PLAN.noises})")
-    add("--tuning-noises", type=int, help=f"others, to choose step sizes on ({PLAN.tuning_noises})")
-    add("--steps", type=int, help=f"the budget, in steps of unprotected ascent ({PLAN.steps})")
-    add("--tuning-steps", type=int, help=f"of trials that are left running ({PLAN.tuning_steps})")
-    add("--batch", type=int, help=f"noises at once ({PLAN.batch}; 1 in ComfyUI)")
+    for name, words in SIZES.items():
+        add(f"--{name.replace('_', '-')}", type=int, help=f"{words} ({getattr(PLAN, name)})")
     add("--no-ablations", action="store_true")
     add("--out", type=Path, help="the document (docs/benchmarks.md; with --quick benchmark_results/quick.md)")
-    add("--results", type=Path, default=ROOT / "benchmark_results", help="folder of the runs")
+    add("--results", type=Path, default=RESULTS, help="folder of the runs")
     add("--threads", type=int, default=1, help="of the CPU (1)")
     add("--decoder-dtype", choices=("float32", "bfloat16"), default="float32",
         help="of the demo world's decoder while optimizing (float32); judged in float32 always")
     add = arguments.add_argument_group("a model in ComfyUI, by the names of its files there").add_argument
     add("--comfyui", action="store_true", help="compare on it; COMFYUI_PATH names the ComfyUI")
-    add("--checkpoint")
-    add("--diffusion-model")
+    for name in ("--checkpoint", "--diffusion-model", "--vae"):
+        add(name)
     add("--text-encoders", nargs="+", default=[], metavar="FILE")
     add("--clip-type", default="flux")
-    add("--vae")
     add("--target", metavar="FILE[,BACKBONE]", help="the reward to climb")
     add("--held-out", nargs="+", default=[], metavar="FILE[,BACKBONE]", help="rewards to watch")
     add("--prompts", default="animals", help="animals, compositions, or a file with one on each line")
@@ -67,14 +70,11 @@ def parser() -> argparse.ArgumentParser:
 
 def chosen_plan(options: argparse.Namespace) -> Plan:
     """The plan that the options ask for. ValueError for numbers that cannot be meant."""
-    plan = QUICK if options.quick else PLAN
-    if options.comfyui and options.batch is None:
-        plan = replace(plan, batch=1)
-    wanted = {name: getattr(options, name) for name in ("noises", "tuning_noises", "steps", "tuning_steps", "batch")}
-    plan = replace(plan, **{name: value for name, value in wanted.items() if value is not None})
-    for name in wanted:
-        if getattr(plan, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} is {getattr(plan, name)}: set it to 1 or more")
+    wanted = {name: getattr(options, name) for name in SIZES if getattr(options, name) is not None}
+    for name, value in wanted.items():
+        if value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} is {value}: set it to 1 or more")
+    plan = replace(QUICK if options.quick else PLAN, **({"batch": 1} if options.comfyui else {}) | wanted)
     return replace(plan, tuning_steps=max(plan.steps, plan.tuning_steps))
 
 
@@ -96,11 +96,10 @@ def subjects(options: argparse.Namespace, plan: Plan) -> tuple:
         return climbed, watched, f"demo_world_{options.decoder_dtype}"
     if not options.target or not options.held_out:
         raise ValueError("--comfyui needs --target and at least one --held-out: files in models/reward_models")
-    from . import comfyui_host
+    from tools import comfyui_in_process
 
-    comfyui_host.start()
-    from .comparison.comfyui_files import PROMPTS, ModelFiles, RewardFile
-    from .comparison.comfyui_subject import ComfyUISubject
+    comfyui_in_process.start()
+    from .comparison.comfyui_subject import PROMPTS, ComfyUISubject, ModelFiles, RewardFile
 
     models = ModelFiles(options.checkpoint, options.diffusion_model, tuple(options.text_encoders), options.clip_type,
                         options.vae)
@@ -129,11 +128,10 @@ def main(arguments: list[str] | None = None) -> None:
         logger.info("%s: step size %s", name, comparison.chosen(name))
         comparison.final(name)
     with_ablations = "gper" in contenders and not options.no_ablations
-    if with_ablations:
-        for contender in ABLATIONS.values():
-            comparison.ablation(contender)
+    for contender in ABLATIONS.values() if with_ablations else ():
+        comparison.ablation(contender)
     said = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    out = options.out or ROOT / ("benchmark_results/quick.md" if options.quick else "docs/benchmarks.md")
+    out = options.out or (RESULTS / "quick.md" if options.quick else DOCS / "benchmarks.md")
     out.parent.mkdir(parents=True, exist_ok=True)
     write_report(comparison, out, with_ablations, f"python -m benchmarks.methods {said}".strip())
     logger.info("wrote %s", os.path.relpath(out))

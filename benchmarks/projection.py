@@ -10,23 +10,21 @@ where nearly every block keeps all its bins; `outliers` has Cauchy tails, where 
 reports and decides nothing.
 """
 
-import argparse
-import json
+import itertools
 import math
-import platform
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
 from preconditioning import project_white_gaussian
-from runs.whole_files import write_text_whole
+
+from .shared import command_line, least_milliseconds, machine, write_json
 
 # Samples: latents of the demo world, SD, SDXL or FLUX at 1024 pixels, a small video, and long rows.
 LATENTS = ((16, 8, 8), (4, 64, 64), (16, 128, 128), (4, 4, 64, 64))
 ROWS = ((65_536,), (262_144,), (1_048_576,))
 BATCHES = (1, 8)
+LINE = ("{device:>6} {threads:>7} {input:>8} {sample:>15} {batch:>5} {fft_pair_ms:>11.3f} {projection_ms:>13.3f} "
+        "{ratio:>5.1f}")
 
 
 def fft_pair(x: torch.Tensor) -> torch.Tensor:
@@ -34,60 +32,35 @@ def fft_pair(x: torch.Tensor) -> torch.Tensor:
     return torch.fft.irfft(torch.fft.rfft(flat, norm="ortho"), n=flat.shape[1], norm="ortho")
 
 
-def milliseconds(
-    call: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, clock: Callable[[], float]
-) -> float:
-    if x.is_cuda:
-        torch.cuda.synchronize()
-    start = clock()
-    call(x)
-    if x.is_cuda:
-        torch.cuda.synchronize()
-    return 1e3 * (clock() - start)
-
-
-def compare(x: torch.Tensor, repeats: int, clock: Callable[[], float]) -> tuple[float, float]:
-    """Least milliseconds of the FFT pair and of the projection, timed in turn after two rounds of warm-up."""
-    timings = [tuple(milliseconds(call, x, clock) for call in (fft_pair, project_white_gaussian))
-               for _ in range(repeats + 2)]
-    pairs, projections = zip(*timings[2:], strict=True)
-    return min(pairs), min(projections)
+def noise_and_outliers(shape: tuple[int, ...], seed: int) -> dict[str, torch.Tensor]:
+    """Both of that shape, the second with Cauchy tails."""
+    generator = torch.Generator().manual_seed(seed)
+    noise, divisors = (torch.randn(shape, generator=generator) for _ in range(2))
+    return {"noise": noise, "outliers": noise / divisors.abs().clamp_min(1e-6)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line("projection", __doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="CPU threads, one table each")
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--json", type=Path, help="also write the table to this file")
     options = parser.parse_args()
 
     places = [("cpu", threads) for threads in options.threads]
-    if torch.cuda.is_available():
-        places.append(("cuda", options.threads[-1]))
+    places += [("cuda", options.threads[-1])] * torch.cuda.is_available()
     rows = []
-    print(f"{'device':>6} {'threads':>7} {'input':>8} {'sample':>15} {'batch':>5} "
-          f"{'fft pair ms':>11} {'projection ms':>13} {'ratio':>5}")
-    for device, threads in places:
+    print(" device threads    input          sample batch fft pair ms projection ms ratio")
+    for (device, threads), shape, batch in itertools.product(places, LATENTS + ROWS, BATCHES):
         torch.set_num_threads(threads)
-        clock = time.process_time if (device, threads) == ("cpu", 1) else time.perf_counter
-        for shape in (*LATENTS, *ROWS):
-            for batch in BATCHES:
-                generator = torch.Generator().manual_seed(math.prod(shape) + batch)
-                noise = torch.randn(batch, *shape, generator=generator)
-                outliers = noise / torch.randn(batch, *shape, generator=generator).abs().clamp_min(1e-6)
-                sample = " x ".join(map(str, shape))
-                for name, x in (("noise", noise), ("outliers", outliers)):
-                    pair, time_taken = compare(x.to(device), options.repeats, clock)
-                    rows.append({"device": device, "threads": threads, "input": name, "sample": sample,
-                                 "batch": batch, "dtype": "float32", "clock": clock.__name__,
-                                 "fft_pair_ms": pair, "projection_ms": time_taken, "ratio": time_taken / pair})
-                    print(f"{device:>6} {threads:>7} {name:>8} {sample:>15} "
-                          f"{batch:>5} {pair:>11.3f} {time_taken:>13.3f} {time_taken / pair:>5.1f}", flush=True)
-    if options.json:
-        machine = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
-        if torch.cuda.is_available():
-            machine["gpu"] = torch.cuda.get_device_name()
-        write_text_whole(options.json, json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
+        for name, x in noise_and_outliers((batch, *shape), math.prod(shape) + batch).items():
+            x = x.to(device)
+            pair, projection = least_milliseconds(
+                [lambda: fft_pair(x), lambda: project_white_gaussian(x)], options.repeats, x.device)  # noqa: B023
+            rows.append({"device": device, "threads": threads, "input": name, "sample": " x ".join(map(str, shape)),
+                         "batch": batch, "dtype": "float32",
+                         "clock": "process_time" if (device, threads) == ("cpu", 1) else "perf_counter",
+                         "fft_pair_ms": pair, "projection_ms": projection, "ratio": projection / pair})
+            print(LINE.format(**rows[-1]), flush=True)
+    write_json(options.json, {"machine": machine(), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -35,10 +35,6 @@ def unscaled(reward: RewardModel, scores: torch.Tensor) -> torch.Tensor:
     return scores / reward.backbone.logit_scale.detach().float().exp()
 
 
-def as_is(reward: RewardModel, scores: torch.Tensor) -> torch.Tensor:
-    return scores
-
-
 @dataclass(frozen=True)
 class Published:
     """Scores of the four pictures. `tolerance`: 8-bit rounding in the original resize and printed digits."""
@@ -49,7 +45,7 @@ class Published:
     source: str
     marks: str = ""  # part of the file's name or description that tells variants of a kind apart
     square_only: bool = False  # published with padding where the reward crops
-    convention: Callable[[RewardModel, torch.Tensor], torch.Tensor] = as_is
+    convention: Callable[[RewardModel, torch.Tensor], torch.Tensor] = lambda reward, scores: scores
 
 
 PUBLISHED = (
@@ -69,9 +65,11 @@ FOLDED = (
 
 
 def main() -> int:
+    comfyui = Path(os.environ.get("COMFYUI_PATH", "~/ComfyUI").split(os.pathsep)[0]).expanduser()
     parser = command_line("published_scores", __doc__)
     parser.add_argument("--images", type=Path, help="folder with 1.webp ... 4.webp")
-    parser.add_argument("--models", type=Path, nargs="+", default=default_folders(), metavar="FOLDER")
+    parser.add_argument("--models", type=Path, nargs="+", metavar="FOLDER",
+                        default=[comfyui / "models" / name for name in ("reward_models", "clip_vision")])
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
 
@@ -90,11 +88,6 @@ def main() -> int:
     results = [row["result"].split(":")[0] for row in rows]
     print(", ".join(f"{results.count(result)} {result}" for result in ("equal", "DIFFERENT", "not checked")))
     return int("DIFFERENT" in results)
-
-
-def default_folders() -> list[Path]:
-    comfyui = Path(os.environ.get("COMFYUI_PATH", "~/ComfyUI").split(os.pathsep)[0]).expanduser()
-    return [comfyui / "models" / "reward_models", comfyui / "models" / "clip_vision"]
 
 
 def weight_files(folders: list[Path]) -> list[RewardFileInfo]:
@@ -117,20 +110,18 @@ def read_pictures(folder: Path | None) -> dict[str, torch.Tensor]:
 
 def check_head(files: list[RewardFileInfo], kind: str, marks: str, prefix: str, indices: tuple[int, ...],
                folded: tuple[float, ...]) -> dict:
-    info = find(files, kind, marks)
-    if info is None:
-        here, result = [None, None], f"not checked: no file of the {kind} head"
-    else:
+    info, here = find(files, kind, marks), None
+    if info is not None:
         head = load_affine_head(open_checkpoint(info.path), prefix, indices)
         here = [float(head.weight.double().norm()), float(head.bias)]
-        result = verdict(folded, here, 1e-3)
-    return row(f"{kind} head", ["|weight|", "bias"], folded, here, result, "folded from the published file")
+    expected = Published(f"{kind} head", folded, 1e-3, "folded from the published file")
+    return row_of(expected, ("|weight|", "bias"), here, f"no file of the {kind} head")
 
 
 def check_scores(files: list[RewardFileInfo], pictures: dict[str, torch.Tensor], published: list[Published],
                  device: str) -> list[dict]:
     """Rows of one model, which is loaded once for all its sources."""
-    first = published[0]
+    first, here, missing = published[0], None, ""
     info = find(files, first.kind, first.marks)
     needs_backbone = info is not None and info.needs_backbone
     backbone = next((file for file in files if first.kind in file.backbone_for), None) if needs_backbone else None
@@ -140,17 +131,14 @@ def check_scores(files: list[RewardFileInfo], pictures: dict[str, torch.Tensor],
         missing = f"no image encoder for {first.kind}"
     elif len(pictures) < len(PICTURES):
         missing = "pictures are absent (--images)"
-    elif first.square_only and any(p.shape[-1] != p.shape[-2] for p in pictures.values()):
+    elif first.square_only and any(picture.shape[-1] != picture.shape[-2] for picture in pictures.values()):
         missing = "published with padding, and a picture is not square"
     else:
         reward = load_reward(info.path, first.kind, backbone and backbone.path).to(device)
         with torch.no_grad():
             scores = torch.cat([reward(pictures[name].to(device), PROMPT) for name in PICTURES])
             here = first.convention(reward, scores).tolist()
-        return [row(each.kind, PICTURES, each.values, here, verdict(each.values, here, each.tolerance), each.source)
-                for each in published]
-    return [row(each.kind, PICTURES, each.values, [None] * len(PICTURES), f"not checked: {missing}", each.source)
-            for each in published]
+    return [row_of(each, PICTURES, here, missing) for each in published]
 
 
 def find(files: list[RewardFileInfo], kind: str, marks: str) -> RewardFileInfo | None:
@@ -158,15 +146,16 @@ def find(files: list[RewardFileInfo], kind: str, marks: str) -> RewardFileInfo |
     return next((file for file in fitting if marks in file.path.name or marks in file.description), None)
 
 
-def verdict(published: tuple[float, ...], here: list[float], tolerance: float) -> str:
-    difference = max(abs(expected - got) for expected, got in zip(published, here, strict=True))
-    word = "equal" if difference <= tolerance else "DIFFERENT"
-    return f"{word}: by at most {difference:.2g}, allowed {tolerance:.2g}"
-
-
-def row(kind, inputs, published, here, result, source) -> dict:
-    return {"kind": kind, "inputs": list(inputs), "published": list(published), "here": list(here), "result": result,
-            "source": source}
+def row_of(published: Published, inputs: tuple[str, ...], here: list[float] | None, missing: str) -> dict:
+    """here: what came out, None for what was not checked because something is `missing`."""
+    if here is None:
+        here, result = [None] * len(inputs), f"not checked: {missing}"
+    else:
+        difference = max(abs(expected - got) for expected, got in zip(published.values, here, strict=True))
+        word = "equal" if difference <= published.tolerance else "DIFFERENT"
+        result = f"{word}: by at most {difference:.2g}, allowed {published.tolerance:.2g}"
+    return {"kind": published.kind, "inputs": list(inputs), "published": list(published.values), "here": here,
+            "result": result, "source": published.source}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What the benchmarks do alike: command lines, a clock, JSON, and tables in Markdown."""
+"""What the benchmarks do alike: command lines, clocks, JSON, and pages with tables in Markdown."""
 
 import argparse
 import json
+import platform
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -11,13 +13,15 @@ import torch
 from runs.whole_files import write_text_whole
 
 GIB = 2**30
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-def command_line(module: str, document: str) -> argparse.ArgumentParser:
-    """A parser with --json. module: below `benchmarks`. document: its docstring, shown by --help."""
+def command_line(module: str, document: str, json: bool = True) -> argparse.ArgumentParser:
+    """A parser. module: below `benchmarks`. document: its docstring, shown by --help. json: whether it has --json."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{module}", description=document,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
+    if json:
+        parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
     return parser
 
 
@@ -25,6 +29,12 @@ def write_json(path: Path | None, value: object) -> None:
     """Nothing without a path."""
     if path is not None:
         write_text_whole(path, json.dumps(value, indent=1) + "\n")
+
+
+def machine() -> dict[str, str]:
+    """What the numbers were measured on."""
+    found = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
+    return found | ({"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {})
 
 
 def now(device: torch.device) -> float:
@@ -36,15 +46,38 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def text(value: float | None, form: str, unit: str = "") -> str:
-    """For a cell; empty where there is no value."""
-    return "" if value is None else f"{value:{form}}{unit}"
+def least_milliseconds(calls: Sequence[Callable[[], object]], repeats: int, device: torch.device) -> list[float]:
+    """Of each call, by `now`: they are timed in turn, after two rounds of warm-up."""
+    rounds = []
+    for _ in range(repeats + 2):
+        moments = [now(device)]
+        for call in calls:
+            call()
+            moments.append(now(device))
+        rounds.append([1e3 * (after - before) for before, after in zip(moments, moments[1:], strict=False)])
+    return [min(seconds) for seconds in zip(*rounds[2:], strict=True)]
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """In Markdown."""
-    return "\n".join([_line(head), "|" + "---|" * len(head), *map(_line, rows)])
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(tuple(head)), *lines[1:]])
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def table_of(columns: Mapping[str, str], rows: Iterable[dict]) -> str:
+    """A table of dicts. columns: by head, what a cell holds, such as "{seconds:.2f} s"; see `filled`."""
+    return table(columns, [[filled(form, row) for form in columns.values()] for row in rows])
+
+
+def filled(form: str, row: dict) -> str:
+    """The form with values of the row in its fields; empty where the row has none for one of them, or None."""
+    try:
+        return form.format_map({name: value for name, value in row.items() if value is not None})
+    except KeyError:
+        return ""
+
+
+def template(path: Path) -> dict[str, str]:
+    """The parts of a Markdown file, each with fields to fill in, by their names, which stand above: `<!-- name -->`."""
+    parts = re.split(r"^<!-- (\w+) -->\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -19,11 +19,16 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
-from . import comfyui_host
-from .comfyui_host import pack_module
-from .shared import command_line, now, table, write_json
+from tools import comfyui_in_process
+
+from .shared import command_line, now, table_of, write_json
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+COLUMNS = {
+    "reward": "{reward}", "TAESD minus full": "{mean_difference:+.3g} ± {spread_of_difference:.2g}",
+    "spread of the scores": "{spread_of_scores:.3g}", "rank correlation": "{rank_correlation:.2f}",
+    "cosine of the gradients": "{gradient_cosine:.2f}",
+}
 
 
 def read_pictures(folder: Path, side: int) -> list[Tensor]:
@@ -46,10 +51,13 @@ def load_vae(name: str):
 
 def load_reward(name: str, prompt: str | None):
     """A `RewardHandle` of the pack: of a picture statistic, or of a file in models/reward_models."""
-    from .comparison.comfyui_files import RewardFile
+    from gper_pack.nodes.picture_statistics import PictureStatisticsNode
+    from gper_pack.reward_models.picture_statistics import STATISTICS
 
-    if name in pack_module("reward_models.picture_statistics").STATISTICS:
-        return pack_module("nodes.picture_statistics").PictureStatisticsNode.execute(name)[0]
+    from .comparison.comfyui_subject import RewardFile
+
+    if name in STATISTICS:
+        return PictureStatisticsNode.execute(name)[0]
     handle = RewardFile.parse(name).load()
     if handle.model.needs_prompt and not prompt:
         raise ValueError(f"{name}: needs a --prompt")
@@ -60,63 +68,59 @@ def compare(vaes: dict[str, object], pictures: list[Tensor], rewards: dict[str, 
     """vaes: "full" and "taesd", of ComfyUI. pictures: (1, 3, H, W). rewards: handles of the pack, by name."""
     with torch.no_grad():
         latents = [vaes["full"].encode(picture.movedim(1, -1)) for picture in pictures]
-    rows, seconds = {}, {name: [] for name in vaes}
+    rows, seconds = {}, {side: [] for side in vaes}
     for name, handle in rewards.items():
-        measured = {side: measure(vae, latents, handle, prompt) for side, vae in vaes.items()}
-        scores = {side: [score for score, _, _ in found] for side, found in measured.items()}
-        for side, found in measured.items():
-            seconds[side] += [time for _, _, time in found]
+        scores, gradients = {}, {}
+        for side, vae in vaes.items():
+            # The first one twice: to warm up.
+            found = [measure(vae, latent, handle, prompt) for latent in (latents[0], *latents)][1:]
+            scores[side], gradients[side], taken = map(list, zip(*found, strict=True))
+            seconds[side] += taken
         differences = np.subtract(scores["taesd"], scores["full"])
-        cosines = [torch.cosine_similarity(a.flatten(), b.flatten(), 0).item()
-                   for (_, a, _), (_, b, _) in zip(measured["full"], measured["taesd"], strict=True)]
+        cosines = torch.cosine_similarity(torch.stack(gradients["full"]), torch.stack(gradients["taesd"]))
         rows[name] = {
             "scores": scores,
             "mean_difference": differences.mean(),
             "spread_of_difference": differences.std(ddof=1),
             "spread_of_scores": np.std(scores["full"], ddof=1),
             "rank_correlation": spearmanr(scores["full"], scores["taesd"]).statistic,
-            "gradient_cosine": np.mean(cosines),
+            "gradient_cosine": cosines.mean().item(),
         }
     return {"pictures": len(pictures), "seconds": {side: np.median(times) for side, times in seconds.items()},
             "rewards": rows}
 
 
-def measure(vae, latents: list[Tensor], handle, prompt: str | None) -> list[tuple[float, Tensor, float]]:
-    """For each latent: the score, its gradient, and the seconds of decoding forward and backward."""
+def measure(vae, latent: Tensor, handle, prompt: str | None) -> tuple[float, Tensor, float]:
+    """The score, its gradient as one row, and the seconds of decoding forward and backward."""
     import comfy.model_management as management
+    from gper_pack.differentiation import frozen_convolutions
+    from gper_pack.nodes.differentiable.host_state import gradients_enabled
+    from gper_pack.nodes.differentiable.ordinary_tensors import freeze_as_ordinary
+    from gper_pack.nodes.differentiable.vae_decode import decode
 
-    decode = pack_module("nodes.differentiable.vae_decode").decode
-    gradients_enabled = pack_module("nodes.differentiable.host_state").gradients_enabled
-    frozen_convolutions = pack_module("differentiation").frozen_convolutions
     patchers = [vae.patcher, *handle.patchers]
     management.load_models_gpu(patchers)
     for patcher in patchers:
-        pack_module("nodes.differentiable.ordinary_tensors").freeze_as_ordinary(patcher.model)
-    found = []
-    for latent in [latents[0], *latents]:  # the first one twice: to warm up
-        z = latent.detach().clone().requires_grad_(True)
-        with gradients_enabled(), frozen_convolutions(vae.first_stage_model):
-            moments = [now(vae.device)]
-            picture = decode(vae, z)
-            moments.append(now(vae.device))
-            device = handle.patchers[0].load_device if handle.patchers else picture.device
-            score = handle.model(picture.to(device), prompt).sum()
-            at_picture = torch.autograd.grad(score, picture, retain_graph=True)[0]
-            moments.append(now(vae.device))
-            gradient = torch.autograd.grad(picture, z, at_picture)[0]
-            moments.append(now(vae.device))
-        found.append((score.item(), gradient.float().cpu(), moments[1] - moments[0] + moments[3] - moments[2]))
-    return found[1:]
+        freeze_as_ordinary(patcher.model)
+    z = latent.detach().clone().requires_grad_(True)
+    with gradients_enabled(), frozen_convolutions(vae.first_stage_model):
+        moments = [now(vae.device)]
+        picture = decode(vae, z)
+        moments.append(now(vae.device))
+        device = handle.patchers[0].load_device if handle.patchers else picture.device
+        score = handle.model(picture.to(device), prompt).sum()
+        at_picture = torch.autograd.grad(score, picture, retain_graph=True)[0]
+        moments.append(now(vae.device))
+        gradient = torch.autograd.grad(picture, z, at_picture)[0]
+        moments.append(now(vae.device))
+    return score.item(), gradient.float().cpu().flatten(), moments[1] - moments[0] + moments[3] - moments[2]
 
 
 def report(found: dict) -> str:
-    seconds = found["seconds"]
-    head = ("reward", "TAESD minus full", "spread of the scores", "rank correlation", "cosine of the gradients")
-    rows = [[name, f"{row['mean_difference']:+.3g} ± {row['spread_of_difference']:.2g}",
-             f"{row['spread_of_scores']:.3g}", f"{row['rank_correlation']:.2f}", f"{row['gradient_cosine']:.2f}"]
-            for name, row in found["rewards"].items()]
-    return (f"{found['pictures']} pictures; decoding, forward and backward: full VAE {seconds['full']:.3g} s, TAESD "
-            f"{seconds['taesd']:.3g} s, {seconds['full'] / seconds['taesd']:.1f} times as fast.\n\n{table(head, rows)}")
+    full, tiny = found["seconds"]["full"], found["seconds"]["taesd"]
+    return (f"{found['pictures']} pictures; decoding, forward and backward: full VAE {full:.3g} s, TAESD {tiny:.3g} s, "
+            f"{full / tiny:.1f} times as fast.\n\n"
+            + table_of(COLUMNS, [{"reward": name, **row} for name, row in found["rewards"].items()]))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         pictures = read_pictures(options.pictures, options.side)
-        comfyui_host.start()
+        comfyui_in_process.start()
         with torch.inference_mode():  # as nodes do
             vaes = {"full": load_vae(options.vae), "taesd": load_vae(options.taesd)}
             rewards = {name: load_reward(name, options.prompt) for name in options.rewards}

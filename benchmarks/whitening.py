@@ -9,8 +9,7 @@ Times are the least of the repeats, in milliseconds of one CPU core.
 
 import argparse
 import math
-import platform
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,27 +28,27 @@ from preconditioning.tile_intervals import clip_values
 from preconditioning.whiteness_verdict import WHITE
 from runs.whole_files import write_text_whole
 
-from .projection import milliseconds
-from .shared import table, write_json
-from .whiteness_measures import BANDS, band_ratio, centre_to_edge, lag_one
+from .projection import noise_and_outliers
+from .shared import DOCS, command_line, least_milliseconds, machine, table, table_of, write_json
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "noisetilt.md"
+PAGE = DOCS / "noisetilt.md"
 SHAPE = (16, 64, 64)
+BANDS = 8
 LATER = 5  # passes over the values
 TIMED = ((16, 64, 64), (4, 128, 128), (16, 96, 96), (16, 128, 128))
 
 INTERVALS, PROJECTION, BOTH = OrderStatisticWhitener(project=False), WhiteGaussianProjector(), OrderStatisticWhitener()
-WAYS = {
-    "as it is": (),
-    "intervals": (INTERVALS,),
-    "projection": (PROJECTION,),
-    "both": (BOTH,),
-    "both, twice": (BOTH, BOTH),
-}
+WHITENERS = {"intervals": INTERVALS, "projection": PROJECTION, "both": BOTH}
+WAYS = {"as it is": (), **{name: (each,) for name, each in WHITENERS.items()}, "both, twice": (BOTH, BOTH)}
 EXPONENTS = {"white": 0, "1/f^0.5": 0.5, "1/f": 1, "1/f^1.5": 1.5, "1/f^2": 2}
 GRADIENTS = {name: (exponent, False) for name, exponent in EXPONENTS.items()} | {
     "white, in the middle": (0, True),
     "1/f, in the middle": (1, True),
+}
+QUALITY = {
+    "gradient": "{gradient}", "whitened by": "{way}", "cosine to the gradient": "{cosine:.3f}",
+    "lag-1 correlation": "{lag_one:.3f}", "bands, most to least": "{band_ratio:,.2f}",
+    "centre to edge": "{centre_to_edge:,.2f}", "largest value": "{largest:.1f}", "looks white": "{white} of {seeds}",
 }
 
 
@@ -67,26 +66,56 @@ def gradient(name: str, seed: int) -> Tensor:
     return x.contiguous()
 
 
-def whitened(x: Tensor, way: str) -> Tensor:
-    for each in WAYS[way]:
-        x = each.precondition(x, x)
-    return x
+# Three numbers for what the eye sees in noise that is not white. All take (1, channels, rows, columns).
+
+
+def lag_one(x: Tensor) -> float:
+    """Correlation of neighbours, the mean of rows and columns; each channel about its mean. White: 0."""
+    x = x - x.mean((-2, -1), keepdim=True)
+    beside, below = (x[..., 1:] * x[..., :-1]).mean(), (x[..., 1:, :] * x[..., :-1, :]).mean()
+    return float((beside + below) / 2 / x.square().mean())
+
+
+def band_ratio(x: Tensor) -> float:
+    """Power of the strongest over that of the weakest of `BANDS` equally wide rings of the cosine transform. White: 1.
+
+    Corners, beyond the highest frequency of a row, are left out.
+    """
+    power = cosine_transform(x).square().mean((0, 1))
+    rows, columns = (torch.arange(side) / side for side in power.shape)
+    ring = (torch.hypot(rows[:, None], columns) * BANDS).long()
+    means = torch.stack([power[ring == band].mean() for band in range(BANDS)])
+    return float(means.max() / means.min())
+
+
+def centre_to_edge(x: Tensor) -> float:
+    """Power of the middle quarter of each side over that of the outer eighths. White: 1."""
+    power = x.square().mean((0, 1))
+    height, width = power.shape
+    middle = power[3 * height // 8 : 5 * height // 8, 3 * width // 8 : 5 * width // 8]
+    edge = torch.ones_like(power, dtype=torch.bool)
+    edge[height // 8 : height - height // 8, width // 8 : width - width // 8] = False
+    return float(middle.mean() / power[edge].mean())
 
 
 def measured(name: str, way: str, seeds: range) -> dict:
     found, verdicts = [], []
     for seed in seeds:
-        x = gradient(name, seed)
-        white = whitened(x, way)
-        rms = white.square().mean().sqrt()
-        cosine = measure_whiteness(white, x).cosine_to_start
-        found.append([float(cosine), lag_one(white), band_ratio(white), centre_to_edge(white),
-                      float(white.abs().max() / rms)])  # fmt: skip
+        x = white = gradient(name, seed)
+        for each in WAYS[way]:
+            white = each.precondition(white, white)
+        found.append({
+            "cosine": float(measure_whiteness(white, x).cosine_to_start),
+            "lag_one": lag_one(white),
+            "band_ratio": band_ratio(white),
+            "centre_to_edge": centre_to_edge(white),
+            "largest": float(white.abs().max() / white.square().mean().sqrt()),
+        })
         verdicts.append(describe_whiteness(white))
-    median = torch.tensor(found, dtype=torch.float64).median(0).values.tolist()
-    fields = ("cosine", "lag_one", "band_ratio", "centre_to_edge", "largest")
-    return {"gradient": name, "way": way, **dict(zip(fields, median, strict=True)), "seeds": len(seeds),
-            "white": verdicts.count(WHITE), "first_verdict": verdicts[0]}  # fmt: skip
+    medians = {field: float(torch.tensor([one[field] for one in found], dtype=torch.float64).median())
+               for field in found[0]}
+    return {"gradient": name, "way": way, **medians, "seeds": len(seeds), "white": verdicts.count(WHITE),
+            "first_verdict": verdicts[0]}
 
 
 def membership(name: str, domain: str) -> dict:
@@ -106,28 +135,11 @@ def membership(name: str, domain: str) -> dict:
 
 
 def timed(shape: tuple[int, ...], repeats: int) -> dict:
-    x = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
-    outliers = x / torch.randn(1, *shape, generator=torch.Generator().manual_seed(1)).abs().clamp_min(1e-6)
     row = {"sample": " x ".join(map(str, shape)), "elements": math.prod(shape)}
-    ways = {"intervals": INTERVALS, "projection": PROJECTION, "both": BOTH}
-    for kind, each in (("noise", x), ("outliers", outliers)):
-        times = {way: [] for way in ways}
-        for _ in range(repeats + 2):
-            for way, whitener in ways.items():
-                call = lambda y, whitener=whitener: whitener.precondition(y, y)  # noqa: E731
-                times[way].append(milliseconds(call, each, time.process_time))
-        row |= {f"{way}, {kind}": min(taken[2:]) for way, taken in times.items()}
+    for kind, x in noise_and_outliers((1, *shape), 0).items():
+        times = least_milliseconds([partial(each.precondition, x, x) for each in WHITENERS.values()], repeats, x.device)
+        row |= {f"{way}, {kind}": least for way, least in zip(WHITENERS, times, strict=True)}
     return row
-
-
-def quality_table(rows: list[dict]) -> str:
-    head = ("gradient", "whitened by", "cosine to the gradient", "lag-1 correlation", "bands, most to least",
-            "centre to edge", "largest value", "looks white")  # fmt: skip
-    return table(head, [
-        (row["gradient"], row["way"], f"{row['cosine']:.3f}", f"{row['lag_one']:.3f}", f"{row['band_ratio']:,.2f}",
-         f"{row['centre_to_edge']:,.2f}", f"{row['largest']:.1f}", f"{row['white']} of {row['seeds']}")
-        for row in rows
-    ])  # fmt: skip
 
 
 def membership_table(rows: list[dict]) -> str:
@@ -138,19 +150,17 @@ def membership_table(rows: list[dict]) -> str:
          *(f"{row[f'share {count}']:.2%}, by {row[f'largest {count}']:.2f}" if row[f"share {count}"] else "none"
            for count in counts))
         for row in rows
-    ])  # fmt: skip
+    ])
 
 
 def cost_table(rows: list[dict]) -> str:
-    columns = [column for column in rows[0] if "," in column]
-    return table(("sample", "elements", *columns), [
-        (row["sample"], f"{row['elements']:,}", *(f"{row[column]:.1f} ms" for column in columns)) for row in rows
-    ])  # fmt: skip
+    times = {name: f"{{{name}:.1f}} ms" for name in rows[0] if "," in name}
+    return table_of({"sample": "{sample}", "elements": "{elements:,}", **times}, rows)
 
 
 def page_with(page: str, numbers: dict) -> str:
     """The page with these tables in the places of those that it holds."""
-    tables = {"membership": membership_table, "quality": quality_table, "cost": cost_table}
+    tables = {"membership": membership_table, "quality": partial(table_of, QUALITY), "cost": cost_table}
     for name, drawn in ((name, draw(numbers[name])) for name, draw in tables.items()):
         begin, end = f"<!-- {name}: made by python -m benchmarks.whitening -->", f"<!-- end of {name} -->"
         before, rest = page.split(begin)
@@ -159,12 +169,11 @@ def page_with(page: str, numbers: dict) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    arguments = argparse.ArgumentParser(prog="python -m benchmarks.whitening", description=__doc__,
-                                        formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    arguments = command_line("whitening", __doc__, json=False)
     arguments.add_argument("--seeds", type=int, default=5, help="gradients of each kind (5)")
     arguments.add_argument("--repeats", type=int, default=15, help="of each timing (15)")
     arguments.add_argument("--page", type=Path, default=PAGE, help="the page with the tables (docs/noisetilt.md); its "
-                           "numbers go beside it")  # fmt: skip
+                           "numbers go beside it")
     return arguments
 
 
@@ -172,13 +181,13 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     torch.set_num_threads(1)
     numbers = {
-        "machine": {"processor": platform.processor() or platform.machine(), "torch": torch.__version__},
+        "machine": machine(),
         "bands": BANDS,
         "cost": [timed(shape, options.repeats) for shape in TIMED],
         "membership": [membership(name, domain) for name in GRADIENTS for domain in ("frequency", "space")],
         "quality": [measured(name, way, range(options.seeds)) for name in GRADIENTS for way in WAYS],
     }
-    print(quality_table(numbers["quality"]), cost_table(numbers["cost"]), sep="\n\n")
+    print(table_of(QUALITY, numbers["quality"]), cost_table(numbers["cost"]), sep="\n\n")
     write_json(options.page.with_suffix(".json"), numbers)
     write_text_whole(options.page, page_with(options.page.read_text(encoding="utf-8"), numbers))
 

@@ -34,7 +34,8 @@ def resize_white_noise(
             changed.
         height, width: of the result, in elements, at least 1.
         generator: source of the fresh coefficients, drawn on its device.
-        block_size: of the set.
+        block_size: of the set. A member for blocks that make up whole ones of this size is one for this size too; of
+            all others the result is white, and no member.
 
     Returns:
         new tensor (batch, ..., height, width) of the dtype and device of `noise`. Of the same size: a copy.

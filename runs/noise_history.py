@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from .run_result import RunResult
 from .scores_in_words import finite_or_none, number, seed_text
 
+NO_LIMIT = 1.0  # as in preconditioning/strength.py, which is out of reach where `runs` is imported by itself
+
 
 @dataclass(frozen=True)
 class NoiseHistory:
@@ -43,7 +45,7 @@ class NoiseHistory:
     seeds: list[int | None] = field(default_factory=list)
     start_seeds: list[int | None] = field(default_factory=list)
     start_scores: list[float | None] = field(default_factory=list)
-    strength: float = 1.0
+    strength: float = NO_LIMIT
 
     @classmethod
     def of_run(cls, result: RunResult, **known: str | float | list[int]) -> NoiseHistory:
@@ -107,7 +109,7 @@ class NoiseHistory:
         if self.start_seeds:
             scores = ", ".join(map(number, self.start_scores))
             lines.append(f"started from seed: {_listed(self.start_seeds)} ({self.reward}: {scores})")
-        if self.strength != 1:
+        if self.strength != NO_LIMIT:
             lines.append(f"strength: {self.strength:g}")
         lines += [f"{name}: {', '.join(map(number, scores))}" for name, scores in self.scores.items()]
         if self.seeds:

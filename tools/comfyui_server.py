@@ -16,7 +16,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ import websocket
 from PIL import Image
 
 from .archive import build_archive
+from .ports import free_port
 
 START_SECONDS = 300
 END_EVENTS = ("execution_success", "execution_error", "execution_interrupted")
@@ -260,10 +260,3 @@ def raise_failure(entry: dict[str, Any]) -> None:
     for kind, details in entry["status"]["messages"]:
         if kind in ("execution_error", "execution_interrupted"):
             raise PromptFailed(kind, details)
-
-
-def free_port() -> int:
-    """Return a TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

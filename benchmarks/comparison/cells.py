@@ -1,27 +1,32 @@
 """Runs that are kept: one method, one step size, one batch of noises, as a safetensors file of its own.
 
-A cell holds the best noise at some steps and every reward, nothing that a judge said: judging is repeatable and
-cheap, an ascent is neither. A stopped comparison goes on at the first cell that has no file.
+A cell holds the best noise at some steps and every reward. What judges say of it lies in a file beside it: judging is
+repeatable and cheap, an ascent is neither. A stopped comparison goes on at the first cell that has no file.
 """
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from optimization import Step
+from preconditioning import measure_whiteness
 
 from .contenders import Contender, Task
-from .subject import Subject
+from .demo_subject import Subject
 
 logger = logging.getLogger(__name__)
 
 TUNING_SEED, FINAL_SEED = 100_000, 200_000  # of the first noise; noise i has the seed + i
+WHITENESS = ("relative_norm", "mean", "excess_kurtosis", "one_norm_deviation", "energy_deviation",
+             "spectral_flatness", "cosine_to_start")
+BATCH = 16  # of what is judged
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class Cell:
         return f"{self.contender}_{size}_seed{self.first_seed}x{self.count}_{self.steps}.safetensors"
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        return tuple(range(self.first_seed, self.first_seed + self.count))
+    def seeds(self) -> range:
+        return range(self.first_seed, self.first_seed + self.count)
 
 
 @dataclass(frozen=True)
@@ -71,43 +76,80 @@ def noises(subject: Subject, seeds: Iterable[int]) -> tuple[Tensor, list[str]]:
     return torch.stack(drawn), [subject.prompts[seed % len(subject.prompts)] for seed in seeds]
 
 
+def task_of(subject: Subject, seeds: Iterable[int]) -> tuple[Task, list[str]]:
+    """What a contender is to do on the noises of these seeds, and their prompts."""
+    noise, prompts = noises(subject, seeds)
+    return Task(noise, partial(subject.generate, prompts=prompts), partial(subject.reward, prompts=prompts),
+                tuple(seeds), subject.graph_context), prompts
+
+
 def run_cell(cell: Cell, contender: Contender, subject: Subject, folder: Path) -> Trajectory:
     """Read the cell's file, or run it and write one."""
     path = folder / cell.file_name
-    if path.exists():
-        return _read(path)
-    noise, prompts = noises(subject, cell.seeds)
-    last = contender.seeds + cell.steps
-    wanted, kept = set(marks(last)), {}
+    if not path.exists():
+        task, prompts = task_of(subject, cell.seeds)
+        last = contender.seeds + cell.steps
+        wanted, kept = set(marks(last)), {}
 
-    def keep(step: Step) -> None:
-        if step.index in wanted:
-            kept[step.index] = step.record.best_noise.cpu()
+        def keep(step: Step) -> None:
+            if step.index in wanted:
+                kept[step.index] = step.record.best_noise.cpu()
 
-    task = Task(noise, lambda x: subject.generate(x, prompts), lambda images: subject.reward(images, prompts),
-                cell.seeds, subject.graph_context)
-    record = contender.run(task, cell.step_size, cell.steps, keep)
-    for incident in record.incidents:
-        logger.warning("%s: step %d, noise %d: %s", cell.file_name, incident.step, incident.sample, incident.what)
-    # A run that ended early stands still from there on.
-    rewards = record.reward_history()
-    rewards = torch.cat([rewards, rewards[-1:].expand(last + 1 - len(rewards), -1)])
-    best = torch.stack([kept.get(step, record.best_noise.cpu()) for step in marks(last)])
-    write_tensors(path, {"noise": best, "rewards": rewards, "steps": torch.tensor(marks(last))},
-                  {"prompts": "\n".join(prompts)})
-    return _read(path)
+        record = contender.run(task, cell.step_size, cell.steps, keep)
+        for incident in record.incidents:
+            logger.warning("%s: step %d, noise %d: %s", cell.file_name, incident.step, incident.sample, incident.what)
+        # A run that ended early stands still from there on.
+        rewards = record.reward_history()
+        rewards = torch.cat([rewards, rewards[-1:].expand(last + 1 - len(rewards), -1)])
+        best = torch.stack([kept.get(step, record.best_noise.cpu()) for step in marks(last)])
+        write_tensors(path, {"noise": best, "rewards": rewards, "steps": torch.tensor(marks(last))},
+                      {"prompts": "\n".join(prompts)})
+    with safe_open(path, "pt") as file:
+        return Trajectory(tuple(file.get_tensor("steps").tolist()), file.get_tensor("noise"),
+                          file.get_tensor("rewards"), tuple(file.metadata()["prompts"].split("\n")))
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """All of the file or nothing of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
-    partial.rename(path)
+    partial_file = path.with_suffix(".partial")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial_file, metadata)
+    partial_file.rename(path)
 
 
-def _read(path: Path) -> Trajectory:
-    with safe_open(path, "pt") as file:
-        prompts = tuple(file.metadata()["prompts"].split("\n"))
-        return Trajectory(tuple(file.get_tensor("steps").tolist()), file.get_tensor("noise"),
-                          file.get_tensor("rewards"), prompts)
+def judged_cell(cell: Cell, trajectory: Trajectory, subject: Subject, folder: Path) -> dict[str, Tensor]:
+    """Read the cell's judgement, or pass it and write it down."""
+    path = folder / cell.file_name
+    if not path.exists():
+        write_tensors(path, judge(trajectory, subject))
+    values = load_file(path)
+    values.pop("steps", None)  # of files from before: the trajectory's
+    return values
+
+
+def judge(trajectory: Trajectory, subject: Subject) -> dict[str, Tensor]:
+    """(K, B) by name, see `scores`, and the fields of `Whiteness`: of the noise of every kept step."""
+    prompts, rows, before = list(trajectory.prompts), [], None
+    for noise in trajectory.noise:
+        if before is None or not torch.equal(noise, before):  # else it is as it was judged
+            found = scores(subject, pictures(subject, noise, prompts), prompts)
+            white = measure_whiteness(noise, trajectory.noise[0])
+            found |= {name: getattr(white, name) for name in WHITENESS}
+        before = noise
+        rows.append(found)
+    return {name: torch.stack([row[name].float().cpu() for row in rows]) for name in rows[0]}
+
+
+@torch.no_grad()
+def scores(subject: Subject, images: Tensor, prompts: list[str]) -> dict[str, Tensor]:
+    """(B,) of every reward and judge: "target", "held out: ...", "judge: ..."."""
+    found = {"target": subject.reward(images, prompts)}
+    found |= {f"held out: {name}": score(images, prompts) for name, score in subject.held_out.items()}
+    return found | {f"judge: {name}": judge(images) for name, judge in subject.judges.items()}
+
+
+@torch.no_grad()
+def pictures(subject: Subject, noise: Tensor, prompts: list[str]) -> Tensor:
+    """(B, 3, H, W) of noise (B, C, H, W), a few at a time."""
+    chunks = [subject.generate(noise[i:i + BATCH], prompts[i:i + BATCH]) for i in range(0, len(noise), BATCH)]
+    return torch.cat(chunks)

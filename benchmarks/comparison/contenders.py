@@ -8,7 +8,7 @@ a reward and a clip), the range is laid so that the largest value moves the nois
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -29,6 +29,14 @@ from preconditioning.recipes import SEARCH_RETRACTION
 SEED_STRIDE = 1_000_003
 SEEDS = 16  # tried first
 STRENGTH = 0.2  # of those that stay near their start: a cosine of 0.95
+Callback = Callable[[Step], str | None]
+
+
+def doublings(first: float, count: int = 5) -> tuple[float, ...]:
+    return tuple(first * 2**k for k in range(count))
+
+
+ADAM_SIZES = doublings(0.0125)
 
 
 @dataclass(frozen=True)
@@ -44,29 +52,10 @@ class Task:
     seeds: tuple[int, ...]
     graph_context: Callable[[], AbstractContextManager]
 
-
-Callback = Callable[[Step], str | None]
-
-
-@dataclass(frozen=True)
-class Contender:
-    """name: on the command line and in files. label: in tables and pictures. optimizer: in words. step_sizes: the
-    trial values; a single None where there is nothing to choose. run: (task, step size, steps, callback) -> record;
-    a search counts evaluations as steps. needs_gradient: False for the searches. seeds: evaluated before the first
-    step, in addition to the steps. timed_as: the contender whose steps take as long; its own name by default."""
-
-    name: str
-    label: str
-    optimizer: str
-    step_sizes: tuple[float | None, ...]
-    run: Callable[[Task, Any, int, Callback], RunRecord]
-    needs_gradient: bool = True
-    seeds: int = 0
-    timed_as: str = ""
-
-
-def doublings(first: float, count: int = 5) -> tuple[float, ...]:
-    return tuple(first * 2**k for k in range(count))
+    def run(self, method: Callable[..., RunRecord], steps: int, callback: Callback, **settings: Any) -> RunRecord:
+        """method: `ascend` or a search, with its own settings."""
+        return method(self.noise, self.generate, self.reward, stopping=Stopping(steps=steps), callback=callback,
+                      graph_context=self.graph_context, **settings)
 
 
 def further_seeds(noise: Tensor, seeds: tuple[int, ...]) -> Callable[[int], Tensor]:
@@ -79,48 +68,61 @@ def further_seeds(noise: Tensor, seeds: tuple[int, ...]) -> Callable[[int], Tens
     return draw
 
 
-def _best_of_seeds(task: Task, step_size: None, steps: int, callback: Callback) -> RunRecord:
-    return best_of_seeds(task.noise, task.generate, task.reward, draw=further_seeds(task.noise, task.seeds),
-                         stopping=Stopping(steps=steps), callback=callback, graph_context=task.graph_context)
+@dataclass(frozen=True)
+class Ascent:
+    """name: on the command line and in files. label: in tables and pictures. step_sizes: the trial values. seeds:
+    evaluated before the first step, in addition to the steps. timed_as: the contender whose steps take as long; its own
+    name by default."""
+
+    name: str
+    label: str
+    recipe: Recipe
+    step_sizes: tuple[float, ...] = ADAM_SIZES
+    seeds: int = 0
+    timed_as: str = ""
+    needs_gradient: ClassVar[bool] = True
+
+    @property
+    def optimizer(self) -> str:
+        """In words."""
+        return self.recipe.optimizer + ("" if self.recipe.clip is None else f", clip {self.recipe.clip:g}")
+
+    def run(self, task: Task, step_size: float, steps: int, callback: Callback) -> RunRecord:
+        first = SeedsFirst(self.seeds, further_seeds(task.noise, task.seeds)) if self.seeds else None
+        return task.run(ascend, steps, callback, **self.recipe.arguments(step_size), seeds_first=first)
 
 
-def _local_search(task: Task, step_size: float, steps: int, callback: Callback) -> RunRecord:
-    return local_search(task.noise, task.generate, task.reward, retract=SEARCH_RETRACTION,
-                        radius=step_size, seed=task.seeds[0], stopping=Stopping(steps=steps), callback=callback,
-                        graph_context=task.graph_context)
+@dataclass(frozen=True)
+class Search:
+    """As `Ascent`, but its steps are evaluations. settings: (task, step size) -> those of the method. step_sizes: a
+    single None where there is nothing to choose."""
+
+    name: str
+    label: str
+    method: Callable[..., RunRecord]
+    settings: Callable[[Task, float | None], dict[str, Any]]
+    step_sizes: tuple[float | None, ...] = (None,)
+    needs_gradient: ClassVar[bool] = False
+    optimizer: ClassVar[str] = "none"
+    seeds: ClassVar[int] = 0
+    timed_as: ClassVar[str] = ""
+
+    def run(self, task: Task, step_size: float | None, steps: int, callback: Callback) -> RunRecord:
+        return task.run(self.method, steps, callback, **self.settings(task, step_size))
 
 
-def _spectral_evolution(task: Task, step_size: None, steps: int, callback: Callback) -> RunRecord:
-    return spectral_evolution_search(task.noise, task.generate, task.reward, band=HaarBand(), seed=task.seeds[0],
-                                     stopping=Stopping(steps=steps), callback=callback,
-                                     graph_context=task.graph_context)
+Contender = Ascent | Search
 
 
-ADAM_SIZES = doublings(0.0125)
-GPER = RECIPES["GPER"]
-
-
-def _ascent(name: str, label: str, recipe: Recipe, step_sizes: tuple[float, ...] = ADAM_SIZES,
-            seeds: int = 0, timed_as: str = "") -> Contender:
-    words = recipe.optimizer if recipe.clip is None else f"{recipe.optimizer}, clip {recipe.clip:g}"
-
-    def run(task: Task, step_size: float, steps: int, callback: Callback) -> RunRecord:
-        first = SeedsFirst(seeds, further_seeds(task.noise, task.seeds)) if seeds else None
-        return ascend(task.noise, task.generate, task.reward, **recipe.arguments(step_size),
-                      stopping=Stopping(steps=steps), callback=callback, graph_context=task.graph_context,
-                      seeds_first=first)
-
-    return Contender(name, label, words, step_sizes, run, seeds=seeds, timed_as=timed_as)
-
-
-def _kept_and_led(name: str, label: str, recipe: Recipe, step_sizes: tuple[float, ...]) -> list[Contender]:
+def _kept_and_led(method: Ascent) -> list[Ascent]:
     """A method with seeds first, near its start, and both."""
-    near = replace(recipe, strength=STRENGTH)
+    first, near = f"{SEEDS} seeds first", f"strength {STRENGTH:g}"
+    led = replace(method, timed_as=method.name)
+    recipe = replace(method.recipe, strength=STRENGTH)
     return [
-        _ascent(f"{name}-seeds", f"{label}, {SEEDS} seeds first", recipe, step_sizes, SEEDS, name),
-        _ascent(f"{name}-near", f"{label}, strength {STRENGTH:g}", near, step_sizes, 0, name),
-        _ascent(f"{name}-seeds-near", f"{label}, {SEEDS} seeds first, strength {STRENGTH:g}", near, step_sizes, SEEDS,
-                name),
+        replace(led, name=f"{led.name}-seeds", label=f"{led.label}, {first}", seeds=SEEDS),
+        replace(led, name=f"{led.name}-near", label=f"{led.label}, {near}", recipe=recipe),
+        replace(led, name=f"{led.name}-seeds-near", label=f"{led.label}, {first}, {near}", recipe=recipe, seeds=SEEDS),
     ]
 
 
@@ -129,44 +131,45 @@ def _projected(**settings: Any) -> Recipe:
     return replace(GPER, preconditioner=WhiteGaussianProjector(**settings))
 
 
-def _ablation(name: str, label: str, recipe: Recipe, step_size: float = 0.05) -> Contender:
-    return _ascent(name, label, recipe, (step_size,))
-
-
 BASELINES = ("none", "reno", "prno", "mpgr")
 REFERENCE, VARIANT = "gper", "gper-block4"  # the paper's method, and ours
 SEED_SEARCH = "best-of-n"  # its steps cost what a seed costs that is tried first
 
+GPER = RECIPES["GPER"]
 MOMENTUM = GPER.stepping("falling momentum")
 _ASCENTS = (
-    ("none", "no protection", RECIPES["none"], ADAM_SIZES),
-    ("reno", "ReNO", RECIPES["ReNO"], doublings(0.3125)),
-    ("prno", "PRNO", RECIPES["PRNO"], ADAM_SIZES),
-    ("mpgr", "MPGR", RECIPES["MPGR"], doublings(3.125)),
-    (REFERENCE, "GPER", GPER, ADAM_SIZES),
-    ("gper-momentum", "GPER, falling momentum steps", MOMENTUM, ADAM_SIZES),
+    Ascent("none", "no protection", RECIPES["none"]),
+    Ascent("reno", "ReNO", RECIPES["ReNO"], doublings(0.3125)),
+    Ascent("prno", "PRNO", RECIPES["PRNO"]),
+    Ascent("mpgr", "MPGR", RECIPES["MPGR"], doublings(3.125)),
+    Ascent(REFERENCE, "GPER", GPER),
+    Ascent("gper-momentum", "GPER, falling momentum steps", MOMENTUM),
 )
 
 # Beyond the published methods: compared when they are named.
-EXTENDED = {contender.name: contender for method in _ASCENTS for contender in _kept_and_led(*method)}
+EXTENDED = {contender.name: contender for method in _ASCENTS for contender in _kept_and_led(method)}
 
-CONTENDERS = {contender.name: contender for contender in (
-    *(_ascent(*method) for method in _ASCENTS),
-    _ascent("gper-large", "GPER, step size 0.2", GPER, ADAM_SIZES[-1:]),
-    _ascent(VARIANT, "GPER, blocks of 4", _projected(block_size=4)),
-    _ascent("gper-gradient", "GPER, gradient only", _projected(project_latent=False)),
-    _ascent("gper-latent", "GPER, latent only", _projected(project_gradient=False)),
-    Contender(SEED_SEARCH, "best of n", "none", (None,), _best_of_seeds, needs_gradient=False),
-    Contender("local-search", "local search", "none", doublings(0.05), _local_search, needs_gradient=False),
-    Contender("spectral-evolution", "spectral evolution", "none", (None,), _spectral_evolution, needs_gradient=False),
+CONTENDERS: dict[str, Contender] = {contender.name: contender for contender in (
+    *_ASCENTS,
+    Ascent("gper-large", "GPER, step size 0.2", GPER, ADAM_SIZES[-1:]),
+    Ascent(VARIANT, "GPER, blocks of 4", _projected(block_size=4)),
+    Ascent("gper-gradient", "GPER, gradient only", _projected(project_latent=False)),
+    Ascent("gper-latent", "GPER, latent only", _projected(project_gradient=False)),
+    Search(SEED_SEARCH, "best of n", best_of_seeds,
+           lambda task, size: {"draw": further_seeds(task.noise, task.seeds)}),
+    Search("local-search", "local search", local_search,
+           lambda task, size: {"retract": SEARCH_RETRACTION, "radius": size, "seed": task.seeds[0]}, doublings(0.05)),
+    Search("spectral-evolution", "spectral evolution", spectral_evolution_search,
+           lambda task, size: {"band": HaarBand(), "seed": task.seeds[0]}),
 )} | EXTENDED
 
 # Of the paper's method, at one step size, on the tuning noises. A projected gradient has the norm sqrt(N): without a
 # clip, and with 1 / (1 - 0.9) for momentum, plain and Nesterov steps are as long as Adam's.
 ABLATIONS = {contender.name: contender for contender in (
-    *(_ablation(f"block-{size}", f"block size {size}", _projected(block_size=size)) for size in (4, 8, 16, 64, 256)),
-    _ablation("plain", "plain steps", replace(GPER, optimizer="SGD", clip=None)),
-    _ablation("nesterov", "Nesterov steps", replace(GPER, optimizer="Nesterov", clip=None), 0.005),
-    _ablation("gradient", "gradient only", _projected(project_latent=False)),
-    _ablation("latent", "latent only", _projected(project_gradient=False)),
+    *(Ascent(f"block-{size}", f"block size {size}", _projected(block_size=size), (0.05,))
+      for size in (4, 8, 16, 64, 256)),
+    Ascent("plain", "plain steps", replace(GPER, optimizer="SGD", clip=None), (0.05,)),
+    Ascent("nesterov", "Nesterov steps", replace(GPER, optimizer="Nesterov", clip=None), (0.005,)),
+    Ascent("gradient", "gradient only", _projected(project_latent=False), (0.05,)),
+    Ascent("latent", "latent only", _projected(project_gradient=False), (0.05,)),
 )}

@@ -1,6 +1,8 @@
-"""The demo world as a subject: its target, two held-out rewards, two judges of realism."""
+"""What methods are compared on, and the demo world as such: its target, two held-out rewards, two judges of realism."""
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +15,36 @@ from .scene_reader import SceneReader
 
 DECODER_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SOUND_SEED = 80  # no stage of the demo world's training has it
+
+
+class Subject(Protocol):
+    """A generator, the reward that is climbed, and those who watch.
+
+    name: for titles and file names. latent_shape: (C, H, W) of one noise. prompts: noise i gets prompt
+    i modulo their number. held_out: scores by name, larger is better. judges: realism errors by name, per
+    picture, smaller is better. Pictures are (B, 3, H, W) in [0, 1], scores and errors (B,).
+    """
+
+    name: str
+    latent_shape: tuple[int, ...]
+    prompts: Sequence[str]
+    held_out: dict[str, Callable[[Tensor, list[str]], Tensor]]
+    judges: dict[str, Callable[[Tensor], Tensor]]
+
+    def generate(self, noise: Tensor, prompts: list[str]) -> Tensor:
+        """Pictures of noises (B, C, H, W) as the methods see them; differentiable unless under no_grad."""
+
+    def reward(self, images: Tensor, prompts: list[str]) -> Tensor:
+        """The target."""
+
+    def feature_distance(self, images: Tensor) -> float | None:
+        """Frechet distance of the pictures' features to those of true pictures; None where no such are known."""
+
+    def sound_pictures(self, count: int) -> Tensor | None:
+        """Pictures as good for the target as they can be without any optimized noise; None where none are known."""
+
+    def graph_context(self) -> AbstractContextManager:
+        """What a forward and its backward run in."""
 
 
 class DemoSubject:

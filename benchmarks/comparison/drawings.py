@@ -13,40 +13,22 @@ from figures.canvas import BLACK, BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, 
 
 # Colour and dash of each method, the same in every picture.
 STYLES = {
-    "none": (BLACK, "-"),
-    "reno": (ORANGE, "-"),
-    "prno": (PURPLE, "-"),
-    "mpgr": (SKY, "-"),
-    "gper": (BLUE, "-"),
-    "gper-large": (BLUE, "--"),
-    "gper-block4": (GREEN, "-"),
-    "gper-gradient": (INK, "--"),
-    "gper-latent": (INK, ":"),
-    "best-of-n": (VERMILLION, "--"),
-    "local-search": (VERMILLION, "-"),
+    "none": (BLACK, "-"), "reno": (ORANGE, "-"), "prno": (PURPLE, "-"), "mpgr": (SKY, "-"), "gper": (BLUE, "-"),
+    "gper-large": (BLUE, "--"), "gper-block4": (GREEN, "-"), "gper-gradient": (INK, "--"), "gper-latent": (INK, ":"),
+    "best-of-n": (VERMILLION, "--"), "local-search": (VERMILLION, "-"),
 }
 SOUND = "#e6f2e6"
 COLUMNS = 2
 
 
 @dataclass(frozen=True)
-class Line:
-    """name: of the method, for colour and dash. label: in the legend."""
-
-    name: str
-    label: str
-    xs: Sequence[float]
-    ys: Sequence[float]
-
-
-@dataclass(frozen=True)
 class Panel:
-    """One plot. dots: at the points of the lines. sound: y below which pictures are sound. mark: where sound pictures
-    are. window: (least x, most y) of what is shown."""
+    """One plot. lines: by the method's name, its label, xs and ys. dots: at the points of the lines. sound: y below
+    which pictures are sound. mark: where sound pictures are. window: (least x, most y) of what is shown."""
 
     title: str
     x_label: str
-    lines: Sequence[Line]
+    lines: Mapping[str, tuple[str, Sequence[float], Sequence[float]]]
     log_y: bool = False
     dots: bool = False
     sound: float | None = None
@@ -82,13 +64,13 @@ def _draw(axes, panel: Panel) -> list:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
     drawn = []
-    for line in panel.lines:
-        points = [(x, y) for x, y in zip(line.xs, line.ys, strict=True)
+    for name, (label, xs, ys) in panel.lines.items():
+        points = [(x, y) for x, y in zip(xs, ys, strict=True)
                   if panel.window is None or x >= panel.window[0] and y <= panel.window[1]]
-        colour, dash = STYLES.get(line.name, (INK, ":"))
+        colour, dash = STYLES.get(name, (INK, ":"))
         drawn += axes.plot(*zip(*points, strict=True) if points else ((), ()), color=colour, linestyle=dash,
                            linewidth=2.2, marker="o" if panel.dots else None, markersize=7, markeredgecolor="white",
-                           label=line.label)
+                           label=label)
     if panel.mark:
         drawn += axes.plot(*panel.mark, "+", color=INK, markersize=16, markeredgewidth=2.5, label="sound pictures")
     if panel.sound is not None:

@@ -1,7 +1,6 @@
 """What the runs say: the figures behind the document's tables and goals."""
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -12,9 +11,8 @@ from torch import Tensor
 
 from preconditioning import WhiteGaussianProjector
 
-from ..shared import now
-from . import judging
-from .cells import FINAL_SEED, noises
+from ..shared import least_milliseconds
+from . import cells
 from .contenders import BASELINES, REFERENCE
 from .protocol import DEVICE, Comparison, Curves, held_out_key, kept
 from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss, time_to
@@ -92,37 +90,32 @@ class Findings:
         self.judges = [f"judge: {name}" for name in comparison.watched.judges]
         self.scores = ("target", *self.held_out, *self.judges)
         self.main = held_out_key(comparison.watched)
-        self.sound = self._sound()
-        self.points: Callable[[str], Points] = cache(lambda name: points(comparison, name))
-        self.gaps: Callable[[str], dict[tuple[str, str], FrontGap]] = cache(self._gaps)
-        self.headline: Callable[[str], dict[str, Interval]] = cache(self._headline)
+        found = kept(comparison.folder / "sound_pictures.json", self._sound)
+        self.sound = Sound(**found) if found else None
+        # Found once for each method.
+        self.points = cache(lambda name: points(comparison, name))
+        self.gaps, self.headline = cache(self.gaps), cache(self.headline)
 
-    def _sound(self) -> Sound | None:
+    def _sound(self) -> dict:
         subject = self.comparison.watched
-
-        def measured() -> dict:
-            images = subject.sound_pictures(SOUND_PICTURES)
-            if images is None:
-                return {}
-            prompts = [subject.prompts[i % len(subject.prompts)] for i in range(len(images))]
-            found = {key: value.cpu().numpy() for key, value in judging.scores(subject, images, prompts).items()}
-            return asdict(Sound({key: float(summary(key, value)) for key, value in found.items()},
-                                {key: float(np.quantile(found[key], SOUND_QUANTILE)) for key in self.judges},
-                                len(images)))
-
-        found = kept(self.comparison.folder / "sound_pictures.json", measured)
-        return Sound(**found) if found else None
+        images = subject.sound_pictures(SOUND_PICTURES)
+        if images is None:
+            return {}
+        prompts = [subject.prompts[i % len(subject.prompts)] for i in range(len(images))]
+        found = {key: value.cpu().numpy() for key, value in cells.scores(subject, images, prompts).items()}
+        return asdict(Sound({key: float(summary(key, value)) for key, value in found.items()},
+                            {key: float(np.quantile(found[key], SOUND_QUANTILE)) for key in self.judges}, len(images)))
 
     def pictures(self, noise: Tensor, prompts: tuple[str, ...] | list[str], count: int | None = None) -> Tensor:
         """(B, 3, H, W) of the first `count` noises (B, C, H, W), as those who watch see them."""
-        return judging.pictures(self.comparison.watched, noise[:count], list(prompts[:count]))
+        return cells.pictures(self.comparison.watched, noise[:count], list(prompts[:count]))
 
     def start_noise(self, count: int) -> tuple[Tensor, list[str]]:
         """The first start noises of the comparison."""
-        return noises(self.comparison.watched, range(FINAL_SEED, FINAL_SEED + count))
+        return cells.noises(self.comparison.watched, range(cells.FINAL_SEED, cells.FINAL_SEED + count))
 
-    def _headline(self, name: str) -> dict[str, Interval]:
-        """Of every score at the end of the budget."""
+    def headline(self, name: str) -> dict[str, Interval]:
+        """Every score of a method at the end of the budget."""
         curves = self.comparison.final(name)
         return {key: interval(key, curves.at(key, self.comparison.budget)) for key in curves.values}
 
@@ -130,24 +123,28 @@ class Findings:
         """At the mean error of sound pictures and at their limit; where none are known, at twice the start's error."""
         judge = self.judges[0]
         if self.sound:
-            limits = (self.sound.means[judge], self.sound.limits[judge])
-        else:
-            limits = (2 * float(geometric_mean(self.comparison.final(method).values[judge][0])),)
-        return [self._matched_time(method, judge, limit) for limit in limits]
+            return [self._matched_time(method, judge, found[judge]) for found in (self.sound.means, self.sound.limits)]
+        start = float(geometric_mean(self.comparison.final(method).values[judge][0]))
+        return [self._matched_time(method, judge, 2 * start)]
 
     def _matched_time(self, method: str, judge: str, limit: float) -> MatchedTime:
         """Every method at the step size that suits it best, on the tuning noises, which are resampled jointly."""
 
-        def fastest(name: str, index: np.ndarray, level: float) -> float:
+        def reached(name: str, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            """Of all points: the seconds, whether errors are within the limit, and the targets."""
             of = self.points(name)
-            enough = (of.means(judge, index) <= limit) & (of.means("target", index) >= level)
-            return of.seconds[enough].min(initial=math.inf)
+            return of.seconds, of.means(judge, index) <= limit, of.means("target", index)
+
+        def fastest(name: str, index: np.ndarray, level: float) -> float:
+            seconds, within, targets = reached(name, index)
+            return seconds[within & (targets >= level)].min(initial=math.inf)
 
         def best(index: np.ndarray) -> tuple[str, float]:
-            targets = {name: of.means("target", index)[of.means(judge, index) <= limit].max(initial=-math.inf)
-                       for name in self.baselines for of in [self.points(name)]}
-            name = max(targets, key=targets.__getitem__)
-            return name, targets[name]
+            highest = {}
+            for name in self.baselines:
+                _, within, targets = reached(name, index)
+                highest[name] = targets[within].max(initial=-math.inf)
+            return max(highest.items(), key=lambda found: found[1])
 
         def ratio(index: np.ndarray) -> float:
             name, level = best(index)
@@ -161,7 +158,7 @@ class Findings:
         return MatchedTime(limit, name, float(level), fastest(name, every, level) / self.comparison.budget,
                            bootstrap(ratio, len(every), RESAMPLES)[0])
 
-    def _gaps(self, method: str) -> dict[tuple[str, str], FrontGap]:
+    def gaps(self, method: str) -> dict[tuple[str, str], FrontGap]:
         """By baseline, and by the held-out reward of the tuning and the judges."""
         return {(name, key): front_gap(self.points(method), self.points(name), key)
                 for name in self.baselines for key in (self.main, *self.judges)}
@@ -171,13 +168,28 @@ class Findings:
 
         The least of some repeats, of a batch as large as that of the step's own time.
         """
-        plan, projector, seconds = self.comparison.plan, WhiteGaussianProjector(), []
+        plan, projector = self.comparison.plan, WhiteGaussianProjector()
         noise, _ = self.start_noise(min(plan.batch, plan.noises))
-        for _ in range(repeats):
-            started = now(DEVICE)
-            projector.retract(projector.precondition(noise, noise))
-            seconds.append(now(DEVICE) - started)
-        return min(seconds) / len(noise) / self.comparison.step_seconds[REFERENCE]
+        (milliseconds,) = least_milliseconds(
+            [lambda: projector.retract(projector.precondition(noise, noise))], repeats, DEVICE)
+        return milliseconds / 1e3 / len(noise) / self.comparison.step_seconds[REFERENCE]
+
+
+def short(key: str) -> str:
+    """Of a score, without its kind: "held out: x" -> "x"."""
+    return key.split(": ")[-1]
+
+
+def title(key: str) -> str:
+    """Of a plot of a score."""
+    kinds = {"judge": "realism error", "held out": "held-out reward"}
+    kind = kinds.get(key.split(": ")[0])
+    return f"{kind} ({short(key)})".removesuffix(" (held out)") if kind else key
+
+
+def size_text(size: float | None) -> str:
+    """Of a step size, or of none."""
+    return "-" if size is None else f"{size:g}"
 
 
 def summary(name: str, values: np.ndarray) -> np.ndarray:
@@ -190,7 +202,7 @@ def interval(name: str, values: np.ndarray) -> Interval:
     if not name.startswith("judge: "):
         return bootstrap_mean(values)
     logs = bootstrap_mean(np.log(np.maximum(values, 1e-6)))
-    return Interval(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high))
+    return Interval(*(math.exp(log) for log in (logs.value, logs.low, logs.high)))
 
 
 def median_picture(errors: np.ndarray) -> float:
@@ -229,11 +241,11 @@ def time_ratio(curves: Curves, level: float, budget: float, limit: tuple[str, fl
 def points(comparison: Comparison, name: str) -> Points:
     """Of every step size and kept moment within the budget, its end included."""
     budget, trials = comparison.budget, list(comparison.trials(name).values())
-    within = [curves.seconds < budget for curves in trials]
+    early = [curves.seconds < budget for curves in trials]
     return Points(
-        np.concatenate([[*curves.seconds[early], budget] for curves, early in zip(trials, within, strict=True)]),
-        {key: np.concatenate([[*curves.values[key][early], curves.at(key, budget)]
-                              for curves, early in zip(trials, within, strict=True)]) for key in trials[0].values})
+        np.concatenate([[*curves.seconds[before], budget] for curves, before in zip(trials, early, strict=True)]),
+        {key: np.concatenate([[*curves.values[key][before], curves.at(key, budget)]
+                              for curves, before in zip(trials, early, strict=True)]) for key in trials[0].values})
 
 
 def front_gap(ours: Points, theirs: Points, name: str) -> FrontGap:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,10 @@ import torch
 from torch import Tensor
 
 from ..shared import now, write_json
-from .cells import FINAL_SEED, TUNING_SEED, Cell, noises, run_cell
+from .cells import FINAL_SEED, TUNING_SEED, Cell, judged_cell, run_cell, task_of
 from .contenders import BASELINES, CONTENDERS, REFERENCE, SEED_SEARCH, Contender, Task
-from .judging import judged_cell
+from .demo_subject import Subject
 from .statistics import at_time
-from .subject import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +71,7 @@ class Comparison:
     def __init__(self, climbed: Subject, watched: Subject, contenders: dict[str, Contender], plan: Plan,
                  folder: Path) -> None:
         self.climbed, self.watched, self.contenders, self.plan, self.folder = climbed, watched, contenders, plan, folder
-        self._curves: dict[tuple, Curves] = {}
+        self._run = cache(self._run)
         timings = self._timings()
         self.step_seconds = {name: timings[contender.timed_as or name] for name, contender in contenders.items()}
         self.seed_seconds = timings.get(SEED_SEARCH, 0.0)
@@ -93,11 +92,9 @@ class Comparison:
 
     def trials(self, name: str) -> dict[float | None, Curves]:
         """By step size, on the tuning noises."""
-        wanted = self.plan.tuning_steps if name in self.plan.long_trials else self.plan.steps
+        steps = self.steps(name, self.plan.tuning_steps if name in self.plan.long_trials else self.plan.steps)
         contender = self.contenders[name]
-        return {size: self._run(contender, size, TUNING_SEED, self.plan.tuning_noises, self.steps(name, wanted),
-                                self.step_seconds[name])
-                for size in contender.step_sizes}
+        return {size: self._run(contender, size, TUNING_SEED, steps) for size in contender.step_sizes}
 
     def chosen(self, name: str) -> float | None:
         """The largest step size with no worse a held-out reward at the end of the budget than the best, see `choose`.
@@ -113,13 +110,12 @@ class Comparison:
 
     def final(self, name: str) -> Curves:
         """At the chosen step size, on noises that no choice has seen."""
-        return self._run(self.contenders[name], self.chosen(name), FINAL_SEED, self.plan.noises,
-                         self.steps(name, self.plan.steps), self.step_seconds[name])
+        steps = self.steps(name, self.plan.steps)
+        return self._run(self.contenders[name], self.chosen(name), FINAL_SEED, steps)
 
     def ablation(self, contender: Contender) -> Curves:
         """At its only step size, on the tuning noises; its step counts as long as the paper's."""
-        return self._run(contender, contender.step_sizes[0], TUNING_SEED, self.plan.tuning_noises, self.plan.steps,
-                         self.step_seconds[REFERENCE])
+        return self._run(contender, contender.step_sizes[0], TUNING_SEED, self.plan.steps)
 
     def seconds_by_batch(self) -> dict[int, float]:
         """Seconds of a step of the paper's method for one noise, by how many are optimized at once; kept in a file."""
@@ -132,11 +128,8 @@ class Comparison:
         found = kept(self.folder / "seconds_by_batch.json", measured)
         return {int(batch): seconds for batch, seconds in found.items()}
 
-    def _run(self, contender: Contender, size: float | None, seed: int, count: int, steps: int,
-             step_seconds: float) -> Curves:
-        key = (contender.name, size, seed, count, steps)
-        if key in self._curves:
-            return self._curves[key]
+    def _run(self, contender: Contender, size: float | None, seed: int, steps: int) -> Curves:
+        count = self.plan.noises if seed == FINAL_SEED else self.plan.tuning_noises
         trajectories, judged = [], []
         for start in range(0, count, self.plan.batch):
             cell = Cell(contender.name, size, seed + start, min(self.plan.batch, count - start), steps)
@@ -146,15 +139,14 @@ class Comparison:
             spent = time.process_time() - started
             if spent > 2:
                 logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged[-1]["target"][-1].mean())
-        kept_steps = trajectories[0].steps
         values = {name: torch.cat([part[name] for part in judged], 1).double().numpy() for name in judged[0]}
-        evaluated = np.array(kept_steps)
+        evaluated = np.array(trajectories[0].steps)
+        step_seconds = self.step_seconds.get(contender.name) or self.step_seconds[REFERENCE]
         seconds = (np.minimum(evaluated, contender.seeds) * self.seed_seconds
                    + np.maximum(evaluated - contender.seeds, 0) * step_seconds)
-        self._curves[key] = Curves(kept_steps, seconds, values,
-                                   torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
-                                   tuple(prompt for trajectory in trajectories for prompt in trajectory.prompts))
-        return self._curves[key]
+        return Curves(trajectories[0].steps, seconds, values,
+                      torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
+                      tuple(prompt for trajectory in trajectories for prompt in trajectory.prompts))
 
     def _timings(self) -> dict[str, float]:
         """Seconds of a step by method, kept in a file of the folder."""
@@ -199,21 +191,14 @@ def choose(scores: dict[float, np.ndarray]) -> float:
 
 def seconds_per_step(contenders: Sequence[Contender], subject: Subject, plan: Plan) -> dict[str, float]:
     """Seconds of one step for one noise, by method: the least of some rounds in which the methods take turns."""
-    seeds = tuple(range(TUNING_SEED, TUNING_SEED + min(plan.batch, plan.noises)))
-    noise, prompts = noises(subject, seeds)
-    task = Task(noise, partial(subject.generate, prompts=prompts), partial(subject.reward, prompts=prompts), seeds,
-                subject.graph_context)
+    task, _ = task_of(subject, range(TUNING_SEED, TUNING_SEED + min(plan.batch, plan.noises)))
     rounds = [{contender.name: _step_seconds(contender, task) for contender in contenders}
               for _ in range(plan.timing_rounds)]
-    return {name: min(seconds[name] for seconds in rounds) / len(noise) for name in rounds[0]}
+    return {name: min(seconds[name] for seconds in rounds) / len(task.noise) for name in rounds[0]}
 
 
 def _step_seconds(contender: Contender, task: Task) -> float:
     """From the first evaluation to the second: one whole step, without what comes once."""
     moments: list[float] = []
-
-    def note(step: object) -> None:
-        moments.append(now(DEVICE))
-
-    contender.run(task, contender.step_sizes[0], 2, note)
+    contender.run(task, contender.step_sizes[0], 2, lambda step: moments.append(now(DEVICE)))
     return moments[1] - moments[0]

@@ -1,6 +1,6 @@
 """The document: tables and pictures of a comparison, and in between what was hand-written about an earlier run."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -8,13 +8,13 @@ import torch
 from runs.whole_files import write_text_whole
 
 from ..shared import table, write_json
-from . import long_runs, sections
-from .findings import Findings, summary
-from .goals import Goal, goals
+from .contenders import REFERENCE
+from .findings import Findings, median_picture, short, size_text, summary
 from .protocol import Comparison
-from .words import short, size_text
+from .sections import PARTS, ablations, equal_time, fronts, left_running, not_stopped, over_time
 
 READING = ("<!-- reading: written by hand, kept when the document is made again -->", "<!-- end of reading -->")
+TIME_RATIO, PROJECTION_SHARE, STEP_SIZE_RANGE = 0.3, 0.01, 10.0
 
 
 def write_report(comparison: Comparison, out: Path, with_ablations: bool, command: str) -> None:
@@ -22,38 +22,17 @@ def write_report(comparison: Comparison, out: Path, with_ablations: bool, comman
     findings, folder = Findings(comparison), out.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     met = goals(findings)
-    parts = [_opening(findings, command), _goals(met), _reading(out), sections.equal_time(findings, folder),
-             long_runs.not_stopped(findings, folder), sections.over_time(findings, folder),
-             sections.fronts(findings, folder), long_runs.left_running(findings)]
+    parts = [
+        PARTS["opening"].format(subject=comparison.climbed.name, command=command, plan=comparison.plan,
+                                budget=comparison.budget, prompts=len(comparison.climbed.prompts),
+                                main=short(findings.main)),
+        _goals(met), _reading(out), equal_time(findings, folder), not_stopped(findings, folder),
+        over_time(findings, folder), fronts(findings, folder), left_running(findings),
+    ]
     if with_ablations:
-        parts.append(long_runs.ablations(findings))
+        parts.append(ablations(findings))
     write_text_whole(out, "\n".join(part for part in parts if part))
     write_json(out.with_suffix(".json"), _figures(findings, met))
-
-
-def _opening(findings: Findings, command: str) -> str:
-    comparison, plan = findings.comparison, findings.comparison.plan
-    return f"""# The methods compared: {comparison.climbed.name}
-
-Written by `{command}`; the numbers are those of that run. `benchmarks/comparison/` holds the parts.
-
-- **Budget**: the time of {plan.steps} steps of unprotected ascent, {comparison.budget:.2f} s per noise; a search gets as many
-  evaluations as fit in that time. Time is processor time of one thread where the machine is a CPU. What a step of each
-  method costs was measured with the methods taking turns, and times are steps times that cost.
-- **Noises**: {plan.noises} start noises for the comparison, {plan.tuning_noises} others for the choice of step sizes
-  and the fronts; noise i has its own seed and the prompt i modulo {len(comparison.climbed.prompts)}.
-- **Step sizes**: five for every method, a factor of two apart. By the same rule for all, the largest is taken whose
-  mean reward "{short(findings.main)}" at the end of the budget, on the tuning noises, is within one
-  standard error of the best.
-- **Judged** is the best noise so far, by the target. ± is the wider side of a 95% bootstrap interval over noises.
-  Realism errors are geometric means: their tail is so long that a mean would be that of the worst picture.
-"""  # noqa: E501
-
-
-def _goals(found: list[Goal]) -> str:
-    rows = [(goal.letter, goal.text, "met" if goal.met else "missed", goal.evidence) for goal in found]
-    head = ("", "goal, for GPER as in the paper", "", "measured")
-    return f"## Goals\n\n{table(head, rows)}\n" if found else ""
 
 
 def _reading(out: Path) -> str:
@@ -64,7 +43,7 @@ def _reading(out: Path) -> str:
     return f"{READING[0]}\n\n{text}\n\n{READING[1]}\n" if text else f"{READING[0]}\n{READING[1]}\n"
 
 
-def _figures(findings: Findings, found: list[Goal]) -> dict:
+def _figures(findings: Findings, found: "list[Goal]") -> dict:
     comparison, methods = findings.comparison, {}
     for name in findings.names:
         trials = comparison.trials(name)
@@ -80,3 +59,78 @@ def _figures(findings: Findings, found: list[Goal]) -> dict:
     return {"subject": comparison.climbed.name, "plan": asdict(comparison.plan), "budget_s": comparison.budget,
             "torch": torch.__version__, "goals": [asdict(goal) for goal in found],
             "sound": asdict(findings.sound) if findings.sound else None, "methods": methods}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What GPER was held to, and whether the runs meet it. evidence: one sentence with numbers."""
+
+    letter: str
+    text: str
+    met: bool
+    evidence: str
+
+
+def _goals(found: list[Goal]) -> str:
+    rows = [(goal.letter, goal.text, "met" if goal.met else "missed", goal.evidence) for goal in found]
+    head = ("", "goal, for GPER as in the paper", "", "measured")
+    return PARTS["goals"].format(table=table(head, rows)) if found else ""
+
+
+def goals(findings: Findings) -> list[Goal]:
+    """Those that can be told; none without GPER, a baseline and a judge."""
+    if REFERENCE not in findings.names or not findings.baselines or not findings.judges:
+        return []
+    found = [_time(findings), _overcooking(findings), _fronts(findings), _projection(findings)]
+    return [goal for goal in found if goal is not None]
+
+
+def _time(findings: Findings) -> Goal:
+    matched = findings.matched(REFERENCE)
+    said = [f"with errors up to {each.limit:.2f}, {findings.labels[each.baseline]} gets highest, to "
+            f"{each.target:.2f}; time ratio {each.ratio.with_ends()}" for each in matched]
+    return Goal("a", "at matched realism, the best baseline's target reward in at most 30% of its time, every method "
+                "at its best step size", all(each.ratio.value <= TIME_RATIO for each in matched), "; ".join(said))
+
+
+def _overcooking(findings: Findings) -> Goal | None:
+    if findings.sound is None:
+        return None
+    comparison, limits = findings.comparison, findings.sound.limits
+
+    def inside(name: str) -> list[float | None]:
+        """Step sizes whose median picture is sound to every judge."""
+        return [size for size, curves in comparison.trials(name).items()
+                if all(median_picture(curves.values[judge][-1]) <= limit for judge, limit in limits.items())]
+
+    kept = inside(REFERENCE)
+    others = {name: len(inside(name)) for name in findings.baselines if name in comparison.plan.long_trials}
+    span = max(kept) / min(kept) if kept else 0.0
+    counts = ", ".join(f"{findings.labels[name]} at {count}" for name, count in others.items())
+    sizes = ", ".join(f"{size:g}" for size in kept) or "none"
+    return Goal("b", "after the longest trials, realism inside the interval of optimized but sound pictures, where the "
+                "baselines' is not, over a tenfold range of step sizes",
+                span >= STEP_SIZE_RANGE and not any(others.values()),
+                f"the median picture is inside for both judges at {len(kept)} of {len(comparison.trials(REFERENCE))} "
+                f"step sizes ({sizes}); {counts or 'no baseline was run as long'}")
+
+
+def _fronts(findings: Findings) -> Goal:
+    """Below: the 95% interval of the worst gap lies below zero as a whole."""
+    labels, gaps = findings.labels, findings.gaps(REFERENCE)
+    below = [f"below {labels[baseline]} on {short(name)} ({gap.least.with_ends()} at the worst level)"
+             for (baseline, name), gap in gaps.items() if gap.least.high < 0]
+    beyond = list(dict.fromkeys(labels[baseline] for (baseline, _), gap in gaps.items() if gap.reach.high < 0))
+    worst = min((gap.least for gap in gaps.values()), key=lambda least: least.value)
+    evidence = "; ".join(below) or ("nowhere below, beyond what the noises' scatter allows, at target levels that both "
+                                    f"reach; the worst gap is {worst.with_ends()}")
+    if beyond:
+        evidence += f"; {', '.join(beyond)} can reach higher targets, which is counted apart"
+    return Goal("c", "the front (target against realism, target against an independent held-out judge) is nowhere "
+                "below a baseline's", not below, evidence)
+
+
+def _projection(findings: Findings) -> Goal:
+    share = findings.projection_share()
+    return Goal("d", "projection below 1% of a step", share < PROJECTION_SHARE,
+                f"{100 * share:.2f}% of a step of the demo world, gradient and latent together")

@@ -1,22 +1,34 @@
 """A network that reads the scene off a picture: features for a judge of realism, and a second held-out reward.
 
 It was trained to tell where the sun stands, which houses are lit, how the ridges run and so on, from the
-painter's pictures alone (`train_features.py`): on another task than the rewards and the demo world's own judge,
-and on pictures that none of them saw.
+painter's pictures alone: on another task than the rewards and the demo world's own judge, and on pictures that none of
+them saw. A few minutes on one core:
+
+    python -m benchmarks.comparison.scene_reader [--work-dir DIR] [--out FILE]
 """
 
+import logging
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
+from demo_world.painter import paint
+from demo_world.realism import RealismJudge
 from demo_world.rewards import to_picture_size
-from demo_world.scene import PROMPTS, Scene
+from demo_world.scene import PROMPTS, Scene, plan
+from demo_world.train.stage import Stage, draw_noise, run
+
+from ..shared import command_line
+
+logger = logging.getLogger(__name__)
 
 ASSET = Path(__file__).parent / "assets" / "scene_reader.safetensors"
 FEATURES = 48
+STAGE = Stage("scene-reader", seed=7, steps=3000, batch=64, rate=2e-3)
+SPLIT_SEED, SPLIT_SIZE, HELD_BACK = 70, 9000, 1000  # of the pictures; no stage of the demo world has this seed
 
 # What is read, in this order, and into how many numbers.
 PARTS = {"prompt": 4, "sun": 2, "lit": 4, "house": 4, "cover": 20, "warmth": 1, "light": 1, "contrast": 1,
@@ -96,18 +108,14 @@ class SceneReader(nn.Module):
         self.feature_mean.copy_(features.mean(0))
         self.feature_covariance.copy_(torch.cov(features.T.double()))
 
-    def save(self, path: Path) -> None:
-        """Weights in half precision, statistics as they are."""
-        statistics = dict(self.named_buffers())
-        tensors = {k: v if k in statistics else v.half() for k, v in self.state_dict().items()}
-        save_file({k: v.contiguous() for k, v in tensors.items()}, path)
+    save = RealismJudge.save  # weights in half precision, statistics as they are
 
     @classmethod
     def load(cls, path: Path = ASSET) -> "SceneReader":
         """The network of a file that `save` wrote, in float32, frozen."""
         if not path.exists():
             raise ValueError(f"the scene reader is missing: restore {path} from the repository, or train it with "
-                             "`python -m benchmarks.comparison.train_features`")
+                             "`python -m benchmarks.comparison.scene_reader`")
         reader = cls()
         reader.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         return reader.requires_grad_(False).eval()
@@ -123,3 +131,67 @@ def frechet_distance(mean: torch.Tensor, covariance: torch.Tensor, other_mean: t
     root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ covariance @ root).clamp_min(0).sqrt().sum()
     return float((mean - other_mean).square().sum() + covariance.trace() + other_covariance.trace() - 2 * cross)
+
+
+@torch.no_grad()
+def paint_scenes(seed: int, count: int, batch: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
+    """`count` painter pictures (N, 3, 64, 64) uint8 and their scene parameters (N, 61)."""
+    generator = torch.Generator().manual_seed(seed)
+    images, parameters = [], []
+    for _ in range(0, count, batch):
+        scene = plan(*draw_noise(batch, generator))
+        images.append((paint(scene)[0] * 255).round().to(torch.uint8))
+        parameters.append(scene_parameters(scene))
+    return torch.cat(images), torch.cat(parameters)
+
+
+def train(stage: Stage, images: torch.Tensor, parameters: torch.Tensor, work: Path) -> SceneReader:
+    """A reader trained on these pictures, calibrated on them through the half precision it is stored in."""
+    torch.manual_seed(stage.seed)
+    reader = SceneReader()
+    reader.parameter_mean.copy_(parameters.mean(0))
+    reader.parameter_scale.copy_(parameters.std(0))
+
+    def loss(generator):
+        index = torch.randint(len(images), (stage.batch,), generator=generator)
+        error = (reader(images[index].float() / 255) - parameters[index]) / reader.parameter_scale
+        # Every part counts alike, however many numbers it has: else the light would not be read at all.
+        parts = error.square().mean(0).split(list(PARTS.values()))
+        value = torch.stack([part.mean() for part in parts]).mean()
+        return value, {"mse": value.item()}
+
+    run(stage, {"reader": reader}, loss, work)
+    for network in (reader.convolutions, reader.head):
+        network.half().float()
+    with torch.no_grad():
+        reader.calibrate(torch.cat([reader.features(chunk.float() / 255) for chunk in images.split(200)]))
+    return reader
+
+
+@torch.no_grad()
+def explained(reader: SceneReader, images: torch.Tensor, parameters: torch.Tensor) -> dict[str, float]:
+    """Share of the variance of each part that is read off unseen pictures."""
+    read = torch.cat([reader(chunk.float() / 255) for chunk in images.split(200)])
+    missed = (read - parameters).square().mean(0) / parameters.var(0)
+    return {name: 1 - part.mean().item()
+            for name, part in zip(PARTS, missed.split(list(PARTS.values())), strict=True)}
+
+
+def main() -> None:
+    parser = command_line("comparison.scene_reader", __doc__, json=False)
+    parser.add_argument("--work-dir", type=Path, default=Path("demo_world_training"), help="for checkpoints")
+    parser.add_argument("--out", type=Path, default=ASSET)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    options.work_dir.mkdir(parents=True, exist_ok=True)
+    images, parameters = paint_scenes(SPLIT_SEED, SPLIT_SIZE + HELD_BACK)
+    reader = train(STAGE, images[:SPLIT_SIZE], parameters[:SPLIT_SIZE], options.work_dir)
+    for name, share in explained(reader, images[SPLIT_SIZE:], parameters[SPLIT_SIZE:]).items():
+        logger.info("%s: %.3f of the variance", name, share)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    reader.save(options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Bootstrap intervals, times to a level, and fronts."""
+"""Bootstrap intervals and how they are written, times to a level, and fronts."""
 
 import math
 from collections.abc import Callable
@@ -19,6 +19,18 @@ class Interval:
     value: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        """`1.23 ± 0.10`, the wider side of the interval."""
+        side = max(self.value - self.low, self.high - self.value)
+        if not math.isfinite(self.value):
+            return "never"
+        return f"{self.value:.2f} ± {side:.2f}" if math.isfinite(side) else f"{self.value:.2f} (not always)"
+
+    def with_ends(self) -> str:
+        """`1.23 [1.10, 1.30]`."""
+        return "{} [{}, {}]".format(*("never" if math.isinf(end) else f"{end:.2f}"
+                                      for end in (self.value, self.low, self.high)))
 
 
 def bootstrap(statistic: Callable[[np.ndarray], ArrayLike], count: int, resamples: int = RESAMPLES) -> list[Interval]:

@@ -19,22 +19,23 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderTiny
+from safetensors.torch import save_file
 
-from .. import comfyui_host
+from tools import comfyui_in_process, random_models
+
 from ..shared import command_line
 from . import geometry as flux
-from .measuring import Samples, matmul_peak, memory_cap
+from .measuring import matmul_peak, memory_cap
 from .ours import Ours
 from .peer import Peer
-from .report import Result, table, write
+from .report import NAMES, Result, rows_of, table, write
 
 # Relative L2 between the gradients of the two sides: above it the comparison would mean nothing.
 SAME_GRADIENT = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 CPU = torch.device("cpu")
 ROOM_FOR_THE_FULL_MODEL = 40e9  # bytes
-# Passes through the transformer. The gradient of a frozen weight is not computed: backward costs as much as forward.
-PASSES = {"plain": 1, "projection": 0, "keep": 2, "recompute": 3, "recompute, TAESD": 3, "diffusers, keep": 2,
-          "diffusers, checkpointing": 3}
+PASSES = {"plain": 1, "diffusers, keep": 2, "diffusers, checkpointing": 3}  # ours say what they recomputed
 
 
 def main() -> int:
@@ -60,59 +61,61 @@ def main() -> int:
     peak = matmul_peak(device, dtype, 512 if options.size == "tiny" else 2048 if on_cpu else 8192)
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
-        comfyui_host.start_for(parser, on_cpu=on_cpu, base=Path(folder))
+        comfyui_in_process.start_for(parser, on_cpu=on_cpu, base=Path(folder))
         import comfy.model_management
 
         # On a CPU, ComfyUI's estimates reckon with attention matrices; gradients go through PyTorch's, without.
         comfy.model_management.pytorch_attention_flash_attention = lambda: True
         files = {name: Path(folder) / f"{name}.safetensors" for name in ("transformer", "vae", "taesd")}
-        model = flux.transformer(geometry, device if total > ROOM_FOR_THE_FULL_MODEL else CPU, dtype)
+        model = random_models.flux_transformer(geometry, device if total > ROOM_FOR_THE_FULL_MODEL else CPU, dtype)
         weights = {"parameters": sum(p.numel() for p in model.parameters()), "token_weights": flux.token_weights(model)}
-        flux.save(model, files["transformer"])
-        flux.save(flux.autoencoder(device, dtype), files["vae"])
-        flux.save_tiny_autoencoder(files["taesd"])
+        random_models.save(model, files["transformer"])
+        random_models.save(random_models.autoencoder(device, dtype), files["vae"])
+        with random_models.building(2):
+            tiny = AutoencoderTiny(latent_channels=flux.LATENT_CHANNELS)
+        save_file(random_models.taesd_weights(tiny), files["taesd"])
         del model
         runs = [partial(compare, side, batch, options.rounds) for side in options.side for batch in options.batch]
         runs += [partial(within, cap, side) for cap in options.caps for side in options.side]
         for run in runs:
             results += run(geometry=geometry, files=files, device=device, dtype=dtype, steps=options.steps)
-            write(results, weights, peak, geometry, dtype, device, options.json)
-    print(table(results, weights, peak))
+            rows = rows_of(results, weights["token_weights"], peak)
+            write(rows, weights, peak, geometry, dtype, device, options.json)
+    print(table(rows))
     return 0
 
 
 def compare(side: int, batch: int, rounds: int, *, geometry, files, device, dtype, steps: int) -> list[Result]:
-    """Every variant at one size, in turn; the first round also counts memory."""
+    """Every variant at one size, in turn."""
     inputs, reward = flux.inputs(geometry, side, batch), flux.reward(geometry, device, dtype)
     tokens = batch * ((side // 16) ** 2 + geometry.text_tokens)
-    rows = {name: Result(name, side, batch, tokens, passes, Samples()) for name, passes in PASSES.items()}
-    samples = {name: row.samples for name, row in rows.items()}
+    found = {name: Result(name, side, batch, tokens, PASSES.get(name, 0)) for name in NAMES}
     gradients: dict[str, torch.Tensor] = {}
 
-    def ours() -> list[Callable[[bool], None]]:
+    def ours() -> list[Callable[[], None]]:
         pack = Ours(files["transformer"], reward, inputs)
         vae, taesd = pack.load_vae(files["vae"]), pack.load_vae(files["taesd"])
         gradients["ours"] = pack.gradient(vae, "recompute")
-        return [
-            lambda count: pack.measure_plain(vae, steps, samples["plain"]),
-            lambda count: pack.measure_projection(steps, samples["projection"]),
-            partial(pack.measure, vae, "keep", steps, samples["keep"]),
-            partial(pack.measure, vae, "recompute", steps, samples["recompute"]),
-            partial(pack.measure, taesd, "recompute", steps, samples["recompute, TAESD"]),
-        ]
+        return [partial(pack.measure_plain, vae, steps, found["plain"]),
+                partial(pack.measure_projection, steps, found["projection"]),
+                partial(pack.measure, vae, "keep", steps, found["keep"]),
+                partial(pack.measure, vae, "recompute", steps, found["recompute"]),
+                partial(pack.measure, taesd, "recompute", steps, found["recompute, TAESD"])]
 
-    def peer() -> list[Callable[[bool], None]]:
-        transformer = flux.load(partial(flux.transformer, geometry), files["transformer"], device, dtype)
-        loop = Peer(transformer, flux.load(flux.autoencoder, files["vae"], device, dtype), reward, inputs)
+    def peer() -> list[Callable[[], None]]:
+        make = partial(random_models.flux_transformer, geometry)
+        transformer = random_models.load(make, files["transformer"], device, dtype)
+        vae = random_models.load(random_models.autoencoder, files["vae"], device, dtype)
+        loop = Peer(transformer, vae, reward, inputs)
         gradients["peer"] = loop.gradient().cpu()
-        return [partial(loop.measure, False, steps, samples["diffusers, keep"]),
-                partial(loop.measure, True, steps, samples["diffusers, checkpointing"])]
+        return [partial(loop.measure, False, steps, found["diffusers, keep"]),
+                partial(loop.measure, True, steps, found["diffusers, checkpointing"])]
 
     for group in [[ours, peer]] if device.type == "cpu" else [[ours], [peer]]:
         variants = [variant for make in group for variant in _unless_out_of_memory(make) or []]
-        for repeat in range(rounds):
+        for _ in range(rounds):
             for variant in variants:
-                _unless_out_of_memory(partial(variant, repeat == 0))
+                _unless_out_of_memory(variant)
         variants, variant = [], None  # the models may go
         _unload()
     if len(gradients) == 2:
@@ -120,24 +123,23 @@ def compare(side: int, batch: int, rounds: int, *, geometry, files, device, dtyp
         if not difference < SAME_GRADIENT[dtype]:
             raise RuntimeError(f"The gradients of the two sides differ by {difference:.2g}: they do not compute the "
                                "same.")
-        for row in rows.values():
-            row.gradient_difference = difference
-    return list(rows.values())
+        for result in found.values():
+            result.gradient_difference = difference
+    return list(found.values())
 
 
 def within(cap: float, side: int, *, geometry, files, device, dtype, steps: int) -> list[Result]:
     """A step with weights in float8 and no more than `cap` GB of the device."""
-    row = Result(f"float8, auto, within {cap:g} GB", side, 1, (side // 16) ** 2 + geometry.text_tokens, 3, Samples())
+    result = Result(f"float8, auto, within {cap:g} GB", side, 1, (side // 16) ** 2 + geometry.text_tokens, 3)
     with memory_cap(device, cap * 1e9):
         try:
             pack = Ours(files["transformer"], flux.reward(geometry, device, dtype), flux.inputs(geometry, side, 1),
                         torch.float8_e4m3fn)
-            pack.measure(pack.load_vae(files["vae"]), "auto", steps, row.samples, True)
-            row.passes = 2 + row.samples.recomputed
+            pack.measure(pack.load_vae(files["vae"]), "auto", steps, result)
         except torch.OutOfMemoryError:
-            row.samples.seconds.clear()
+            result.seconds.clear()
     _unload()
-    return [row]
+    return [result]
 
 
 def _unless_out_of_memory(call: Callable):

@@ -1,16 +1,19 @@
-"""The pack's own ascent in ComfyUI, measured inside a run of its sampler. `comfyui_host.start` comes before."""
+"""The pack's own ascent in ComfyUI, measured inside a run of its sampler. `comfyui_in_process.start` comes before."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ..memory_modes.gradient_node.ramp import Still
 from ..shared import now
 from .geometry import Inputs
-from .measuring import Samples, peak_memory
+from .measuring import peak_memory
+from .report import Result
 
 
 class Ours:
@@ -43,37 +46,45 @@ class Ours:
             return comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(path)))
 
     def gradient(self, vae, memory: str) -> Tensor:
-        """Of the reward at the start noise."""
-        found = []
-        self._run(vae, memory, partial(_ascend, steps=1, seen=found))
-        return found[0].cpu()
+        """Of the reward at the start noise, on the CPU."""
+        from gper_pack.optimization import Stopping, ascend
 
-    def measure(self, vae, memory: str, steps: int, samples: Samples, count_memory: bool) -> None:
-        """Time `steps` steps, each from one evaluation to the next; memory is counted in the one before them."""
+        still = Still()
+        self._run(vae, memory, partial(ascend, preconditioner=still, stopping=Stopping(1)))
+        return still.gradients[0]
+
+    def measure(self, vae, memory: str, steps: int, result: Result) -> None:
+        """Time `steps` steps, each from one evaluation to the next.
+
+        In the step before them memory is counted, unless it has been, which would cost time.
+        """
+        from gper_pack.optimization import Stopping, ascend
+        from gper_pack.preconditioning import WhiteGaussianProjector
 
         def ascent(noise: Tensor, generate: Callable, reward: Callable, graph_context: Callable, retry: Callable):
+            times: list[float] = []
             with ExitStack() as counting:
-                if count_memory:
-                    counting.enter_context(peak_memory(self.device, samples))
-                times = []
+                if not result.peak_bytes:
+                    counting.enter_context(peak_memory(self.device, result))
 
                 def note(step) -> str | None:
                     counting.close()
                     times.append(now(self.device))
                     return "measured" if step.index == steps else None
 
-                record = _ascend(noise, generate, reward, graph_context, retry, steps + 1, callback=note)
-            samples.seconds += [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-            plan = graph_context.__self__
-            samples.estimated_bytes, samples.kept = plan.memory_required, str(plan.chosen)
-            samples.recomputed = plan.chosen.generator
-            model = self.guider.model_patcher
-            samples.resident = model.loaded_size() / model.model_size()
+                record = ascend(noise, generate, reward, WhiteGaussianProjector(), stopping=Stopping(steps + 1),
+                                callback=note, graph_context=graph_context, retry=retry)
+            result.seconds += [later - earlier for earlier, later in pairwise(times)]
+            plan, model = graph_context.__self__, self.guider.model_patcher
+            result.estimated_bytes, result.kept = plan.memory_required, str(plan.chosen)
+            # The gradient of a frozen weight is not computed: backward costs as much as forward.
+            result.passes = 2 + plan.chosen.generator
+            result.resident = model.loaded_size() / model.model_size()
             return record
 
         self._run(vae, memory, ascent)
 
-    def measure_projection(self, repeats: int, samples: Samples) -> None:
+    def measure_projection(self, repeats: int, result: Result) -> None:
         """Time what one step spends on the projector: gradient and noise."""
         from gper_pack.preconditioning import WhiteGaussianProjector
 
@@ -81,18 +92,18 @@ class Ours:
         for _ in range(repeats):
             started = now(self.device)
             projector.retract(noise + projector.precondition(noise, noise))
-            samples.seconds.append(now(self.device) - started)
+            result.seconds.append(now(self.device) - started)
 
-    def measure_plain(self, vae, repeats: int, samples: Samples) -> None:
+    def measure_plain(self, vae, repeats: int, result: Result) -> None:
         """Time forward, decode and reward without gradients, by the same functions."""
         from gper_pack.optimization import RunRecord
 
-        def ascent(noise: Tensor, generate: Callable, reward: Callable, graph_context: Callable, retry: Callable):
+        def ascent(noise: Tensor, generate: Callable, reward: Callable, **of_gradients):
             with torch.no_grad():
                 for _ in range(repeats):
                     started = now(self.device)
                     reward(generate(noise)).cpu()
-                    samples.seconds.append(now(self.device) - started)
+                    result.seconds.append(now(self.device) - started)
             return RunRecord.start(noise)
 
         self._run(vae, "auto", ascent)
@@ -105,17 +116,3 @@ class Ours:
         with torch.inference_mode():
             latent, sigmas = torch.zeros_like(noise), torch.tensor([1.0, 0.0])
             optimize_noise(GuidedSampling(self.guider, noise, latent, sigmas, vae, self.reward), memory, ascent)
-
-
-def _ascend(noise, generate, reward, graph_context, retry, steps, callback=None, seen=None):
-    from gper_pack.optimization import Stopping, ascend
-    from gper_pack.preconditioning import WhiteGaussianProjector
-
-    class Watched(WhiteGaussianProjector):
-        def precondition(self, gradient: Tensor, x: Tensor) -> Tensor:
-            if seen is not None:
-                seen.append(gradient.clone())
-            return super().precondition(gradient, x)
-
-    return ascend(noise, generate, reward, Watched(), stopping=Stopping(steps), callback=callback,
-                  graph_context=graph_context, retry=retry)

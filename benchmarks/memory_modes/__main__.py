@@ -29,11 +29,9 @@ import torch
 from tools.comfyui_installs import newest_comfyui, version_text
 
 from ..shared import command_line, write_json
-from .comparing import LIMITS, Run
 from .models import LAYOUTS, SIZES, Subject, write_models
-from .report import all_same, compared, markdown
-from .serving import run_on_server, write_paths
-from .ways import HALF, WAYS, known_flags, possible_ways, with_half
+from .report import LIMITS, Run, all_same, compared, markdown
+from .serving import HALF, WAYS, known_flags, possible_ways, run_on_server, with_half, write_paths
 
 MEMORIES = ("keep", "recompute")
 

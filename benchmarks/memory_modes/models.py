@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from ..flux_scale import geometry as flux
-from . import sdxl
+from tools.random_models import autoencoder, checkpoint_weights, flux_transformer, save, sdxl_unet
+
+from ..flux_scale.geometry import GEOMETRIES
 from .gradient_node.sdxl_geometry import GEOMETRIES as UNETS
 
 CPU = torch.device("cpu")
-SIZES = tuple(flux.GEOMETRIES)
+SIZES = tuple(GEOMETRIES)
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,20 @@ def with_unit_gain(model: nn.Module) -> nn.Module:
 
 
 def write_flux(size: str, folder: Path) -> Subject:
-    geometry = flux.GEOMETRIES[size]
-    model = with_unit_gain(flux.transformer(geometry, CPU, torch.bfloat16))
-    flux.save(model, folder / "diffusion_models" / "flux.safetensors")
-    flux.save(flux.autoencoder(CPU, torch.bfloat16), folder / "vae" / "flux_vae.safetensors")
+    geometry = GEOMETRIES[size]
+    model = with_unit_gain(flux_transformer(geometry, CPU, torch.bfloat16))
+    save(model, folder / "diffusion_models" / "flux.safetensors")
+    save(autoencoder(CPU, torch.bfloat16), folder / "vae" / "flux_vae.safetensors")
     return Subject("flux", "flux.safetensors", "flux_vae.safetensors", geometry.text_tokens, geometry.text_width,
                    geometry.pooled_width)
 
 
 def write_sdxl(size: str, folder: Path) -> Subject:
     geometry = UNETS[size]
-    model = with_unit_gain(sdxl.unet(geometry, torch.bfloat16))
-    weights = sdxl.checkpoint_weights(model, geometry.layout)
+    weights = checkpoint_weights(with_unit_gain(sdxl_unet(geometry, torch.bfloat16)), geometry.layout)
     save_file(weights, folder / "diffusion_models" / "sdxl.safetensors")
-    vae = flux.autoencoder(CPU, torch.bfloat16, latent_channels=4, quant_conv=True)
-    flux.save(vae, folder / "vae" / "sdxl_vae.safetensors")
+    vae = autoencoder(CPU, torch.bfloat16, latent_channels=4, quant_conv=True)
+    save(vae, folder / "vae" / "sdxl_vae.safetensors")
     return Subject("sdxl", "sdxl.safetensors", "sdxl_vae.safetensors", 77, geometry.text_width, geometry.pooled_width)
 
 

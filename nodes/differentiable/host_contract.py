@@ -40,6 +40,8 @@ class HostName:
 ATTENTION, GUIDER, MANAGEMENT = "comfy.ldm.modules.attention", "comfy.samplers.CFGGuider", "comfy.model_management"
 PREFETCH, SWITCHES = "comfy.model_prefetch", "comfy.cli_args.args"
 MODEL, PATCHER, PINNED = "comfy.model_base.BaseModel", "comfy.model_patcher.ModelPatcher", "comfy.pinned_memory"
+EASY_CACHE, QWEN_CACHE = "comfy_extras.nodes_easycache", "comfy_extras.nodes_qwen.QwenImage21Cache"
+CHOSEN_ATTENTION = f"{ATTENTION}.ComfyAttention"
 NETWORKS, RECENT = "comfy.ldm", "0.33.0"
 
 # From noise to pictures and scores: every method needs them.
@@ -83,15 +85,8 @@ PICTURES = (
     HostName("comfy.utils.reshape_mask", "noise masks in the latent's shape"),
     HostName("comfy.cli_args.LatentPreviewMethod", "the preview"),
     HostName("comfy_execution.utils.get_executing_context", "the live view of the right tab"),
-    HostName(
-        "comfy_extras.nodes_easycache", "telling EasyCache", noted="easycache", where="comfy_extras.nodes_easycache"
-    ),
-    HostName(
-        "comfy_extras.nodes_qwen.QwenImage21Cache",
-        "telling Qwen Image 2.1 Cache",
-        noted="qwen_image21_cache",
-        where="comfy_extras.nodes_qwen.QwenImage21Cache",
-    ),
+    HostName(EASY_CACHE, "telling EasyCache", noted="easycache", where=EASY_CACHE),
+    HostName(QWEN_CACHE, "telling Qwen Image 2.1 Cache", noted="qwen_image21_cache", where=QWEN_CACHE),
 )
 
 # From the score back to the noise.
@@ -156,12 +151,7 @@ GRADIENTS = (
     HostName(f"{ATTENTION}.attention3_sage", "telling attention without a backward pass"),
     HostName(f"{ATTENTION}.attention_flash", "telling attention without a backward pass"),
     HostName(f"{ATTENTION}.attention_comfy_kitchen_int8", "telling attention without a backward pass", since=RECENT),
-    HostName(
-        f"{ATTENTION}.ComfyAttention",
-        "attention that a checkpoint chose",
-        noted="function",
-        where=f"{ATTENTION}.ComfyAttention",
-    ),
+    HostName(CHOSEN_ATTENTION, "attention that a checkpoint chose", noted="function", where=CHOSEN_ATTENTION),
     # Decoders
     HostName("comfy.ldm.modules.diffusionmodules.model.Decoder", "recomputing the VAE"),
     HostName("comfy.ldm.modules.diffusionmodules.model.Decoder", "telling a decoder of videos", noted="carried"),

@@ -82,7 +82,7 @@ class GradientMethod:
 
     def search(self, settings: Settings, stopping: Stopping, callback: Callback) -> Search:
         recipe = replace(self._stepping(settings), strength=settings.strength)
-        first = SeedsFirst(settings.seeds_first, settings.draw) if settings.seeds_first > 1 else None
+        first = SeedsFirst(settings.seeds_first, settings.draw) if settings.tries_seeds else None
         chosen = recipe.arguments(self.step_size(settings))
         return partial(ascend, **chosen, stopping=stopping, callback=callback, seeds_first=first)
 
@@ -98,7 +98,7 @@ class GradientMethod:
         ]
         unused = ignored((*self.unused, *self._replaced(settings)))
         said = [f"Method: {self.name} ({', '.join(filter(None, how))}).{unused}"]
-        if settings.seeds_first > 1:
+        if settings.tries_seeds:
             said.append(f"Starts from the best of {settings.seeds_first} seeds, the noise's own and those after it.")
         if settings.strength != NO_LIMIT:
             said.append(f"Stays within strength {settings.strength:g} of its start.")
@@ -109,8 +109,10 @@ class GradientMethod:
             said.append(f"{settings.preset.name}: learning rate {self.step_size(settings):g}, {source}.")
         return " ".join(said)
 
-    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
-        return []
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+        # A run that ended among its seeds has changed none of them.
+        only_seeds = record.seeds and not record.steps
+        return settings.drawn_seeds(record.best_seed.tolist()) if only_seeds else []
 
     def start_seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
         return settings.seeds_of(record.best_seed.tolist()) if record.seeds else []

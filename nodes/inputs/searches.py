@@ -43,7 +43,7 @@ class GradientFree:
     def _ignored(self, settings: Settings) -> str:
         set_in_vain = {
             "learning_rate": settings.learning_rate != OWN_LEARNING_RATE,
-            "seeds_first": settings.seeds_first > 1,
+            "seeds_first": settings.tries_seeds,
             "strength": settings.strength != NO_LIMIT,
             "step_rule": settings.step_rule != OWN_STEP_RULE,
         }
@@ -68,8 +68,7 @@ class SeedSearch(GradientFree):
         )
 
     def seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
-        seeds = settings.seeds_of(record.best_step.tolist())
-        return seeds if any(seed is not None for seed in seeds) else []
+        return settings.drawn_seeds(record.best_step.tolist())
 
 
 @dataclass(frozen=True)

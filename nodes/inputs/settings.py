@@ -36,6 +36,11 @@ class Settings:
     strength: float = NO_LIMIT
     step_rule: str = OWN_STEP_RULE
 
+    @property
+    def tries_seeds(self) -> bool:
+        """Whether seeds are tried before an ascent: one of them is the noise's own, which needs no trial."""
+        return self.seeds_first > 1
+
     def seed_of(self, step: int) -> int:
         """The seed that comes so many after that of the start noise."""
         return (self.seed + step) % 2**64
@@ -47,6 +52,11 @@ class Settings:
         """
         drawn = (self.start.cpu() == self.draw(0)).flatten(1).all(1).tolist()
         return [self.seed_of(step) if step or drawn[picture] else None for picture, step in enumerate(steps)]
+
+    def drawn_seeds(self, steps: Sequence[int]) -> list[int | None]:
+        """The same; empty where no seed draws the noise of any picture."""
+        seeds = self.seeds_of(steps)
+        return seeds if any(seed is not None for seed in seeds) else []
 
     def draw(self, step: int) -> Tensor:
         """The noise that RandomNoise has for `seed_of` this step."""

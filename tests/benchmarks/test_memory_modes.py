@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from benchmarks.memory_modes import __main__ as memory_modes
-from benchmarks.memory_modes.comparing import Run, compare, cosine, relative_difference
 from benchmarks.memory_modes.gradient_node.repeatable import repeatable_arithmetic, repeatably
 from benchmarks.memory_modes.models import Subject
-from benchmarks.memory_modes.report import all_same, compared, markdown
-from benchmarks.memory_modes.ways import GIB, HALF, WAYS, possible_ways, with_half
+from benchmarks.memory_modes.report import Run, all_same, compare, compared, cosine, markdown, relative_difference
+from benchmarks.memory_modes.serving import GIB, HALF, WAYS, possible_ways, with_half
 
 FLAGS = {flag for ways in WAYS.values() for way in ways for flag in way if flag.startswith("--")}
 

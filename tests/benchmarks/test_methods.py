@@ -8,10 +8,9 @@ import torch
 
 from benchmarks import methods
 from benchmarks.comparison import cells
-from benchmarks.comparison.cells import TUNING_SEED, Cell, marks, noises, run_cell
+from benchmarks.comparison.cells import TUNING_SEED, Cell, judge, marks, noises, run_cell
 from benchmarks.comparison.contenders import ABLATIONS, CONTENDERS, EXTENDED, SEEDS, Task, further_seeds
 from benchmarks.comparison.findings import diversity, front_gap, points
-from benchmarks.comparison.judging import judge
 from benchmarks.comparison.protocol import Comparison, Plan, choose
 
 

@@ -5,8 +5,19 @@ import json
 import pytest
 import torch
 
-from benchmarks.whiteness_measures import band_ratio, centre_to_edge, lag_one
-from benchmarks.whitening import EXPONENTS, PAGE, SHAPE, WAYS, gradient, main, measured, page_with
+from benchmarks.whitening import (
+    EXPONENTS,
+    PAGE,
+    SHAPE,
+    WAYS,
+    band_ratio,
+    centre_to_edge,
+    gradient,
+    lag_one,
+    main,
+    measured,
+    page_with,
+)
 
 pytestmark = pytest.mark.numerical
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tools.comfyui_in_process import import_comfyui
 from tools.pack import load_pack
 
-from .in_process import collect_node_classes, import_comfyui
+from .in_process import collect_node_classes
 
 
 def pytest_collection_modifyitems(items):

@@ -122,8 +122,8 @@ def test_contenders_run_on_it(subject, name, tmp_path):
 
 
 def test_prompt_files(pack, tmp_path):
-    from benchmarks.comparison.comfyui_files import PROMPTS as FOLDER
-    from benchmarks.comparison.comfyui_files import read_prompts
+    from benchmarks.comparison.comfyui_subject import PROMPTS as FOLDER
+    from benchmarks.comparison.comfyui_subject import read_prompts
 
     sets = [read_prompts(FOLDER / name) for name in ("animals.txt", "compositions.txt")]
     assert [len(set(prompts)) for prompts in sets] == [20, 20]
@@ -142,7 +142,7 @@ def test_prompt_files(pack, tmp_path):
     ],
 )
 def test_file_names_that_do_not_go_together(pack, names, message):
-    from benchmarks.comparison.comfyui_files import ModelFiles
+    from benchmarks.comparison.comfyui_subject import ModelFiles
 
     with pytest.raises(ValueError, match=message):
         ModelFiles(**names)
@@ -233,16 +233,16 @@ def test_what_is_missing_on_the_command_line(node_classes, words, message):
 def test_without_a_comfyui(monkeypatch):
     import sys
 
-    from benchmarks import comfyui_host
+    from tools import comfyui_in_process
 
     monkeypatch.delitem(sys.modules, "comfy.cli_args", raising=False)
     monkeypatch.setenv("COMFYUI_PATH", "/nowhere")
     with pytest.raises(ValueError, match="set it to the folder of a ComfyUI"):
-        comfyui_host.start()
+        comfyui_in_process.start()
 
 
 def test_a_reward_file_with_its_backbone(pack):
-    from benchmarks.comparison.comfyui_files import RewardFile
+    from benchmarks.comparison.comfyui_subject import RewardFile
 
     assert RewardFile.parse("hps.pt") == RewardFile("hps.pt", "none")
     assert RewardFile.parse("head.pth,clip_vision/l14.safetensors").backbone == "clip_vision/l14.safetensors"

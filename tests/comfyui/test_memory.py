@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.live_memory import LiveMemory
+from tools.live_memory import LiveMemory
 
 from .ascents import Ramp, only_in_stages, optimize
 from .breakdowns import At, out_of_memory

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from benchmarks.live_memory import LiveMemory
+from tools.live_memory import LiveMemory
 
 from .ascents import Ramp, optimize, relative, rounding
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.memory_modes.models import Subject, write_models
-from benchmarks.memory_modes.serving import run_on_server, write_paths
-from benchmarks.memory_modes.ways import WAYS, known_flags, possible_ways
+from benchmarks.memory_modes.serving import WAYS, known_flags, possible_ways, run_on_server, write_paths
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from benchmarks.live_memory import LiveMemory
+from tools.live_memory import LiveMemory
 
 from .ascents import Ramp, plain, relative
 from .breakdowns import MOMENTS, At, out_of_memory, unchanged

@@ -75,6 +75,17 @@ def test_a_given_noise_that_no_seed_draws_is_not_told_as_one(from_seeds, optimiz
     assert searched.history.best_steps == [0, 0] and searched.history.seeds == []
 
 
+def test_a_run_that_ends_among_its_seeds_tells_whose_noise_is_kept(optimize, wires):
+    """No step has changed it: it is what RandomNoise has for that seed."""
+    output = optimize(seeds_first=SEEDS, steps=STEPS, time_budget=1e-6)
+    told = output.args[0].history
+    assert len(output.ui["reward_history"]) < SEEDS and told.steps == 0
+    assert told.seeds == told.start_seeds == [7, 7] and "seed of the best noise: 7" in told.text()
+    assert torch.equal(noise_of(output, wires), random_noise(7, wires))
+    given = optimize(noise=NoiseOf(random_noise(8, wires)), seeds_first=SEEDS, steps=STEPS, time_budget=1e-6)
+    assert given.args[0].history.start_seeds == [None, None] and given.args[0].history.seeds == []
+
+
 def test_the_report_tells_what_the_seeds_gave_and_what_the_steps_added(from_seeds):
     history = torch.tensor(from_seeds.ui["reward_history"])
     report, told = from_seeds.args[2], from_seeds.args[0].history

@@ -14,6 +14,8 @@ from diffusers import AutoencoderKL, AutoencoderTiny, FluxTransformer2DModel
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tools import random_models
+
 LATENT = (16, 8, 8)
 
 
@@ -56,12 +58,7 @@ def taesd(folder: Path, channels: int = 16, scale: float = 0.3611, shift: float 
     torch.manual_seed(1)
     reference = AutoencoderTiny(latent_channels=channels).requires_grad_(False)
     reference.decoder.layers[-1].bias += 0.5  # mid-grey: inside the range that is not clipped
-    weights = {"vae_scale": torch.tensor(scale), "vae_shift": torch.tensor(shift)}
-    for part, offset in (("encoder", 0), ("decoder", 1)):  # the stock decoder counts its clamp as layer 0
-        for key, value in getattr(reference, part).state_dict().items():
-            _, index, rest = key.split(".", 2)
-            weights[f"taesd_{part}.{int(index) + offset}.{rest}"] = value.contiguous()
-    pair = _vae(weights, reference, folder / "taesd.safetensors")
+    pair = _vae(random_models.taesd_weights(reference, scale, shift), reference, folder / "taesd.safetensors")
     if smooth:
         for module in (pair.stock.first_stage_model, reference):
             _replace_relus(module)
@@ -89,7 +86,7 @@ def kl(folder: Path) -> Pair:
         "attn_resolutions": [],
         "dropout": 0.0,
     }
-    reference = _autoencoder_kl((32, 64, 128, 128), quant_conv=True)
+    reference = random_models.autoencoder(quant_conv=True, widths=(32, 64, 128, 128), seed=2)
     config = {"params": {"ddconfig": ddconfig, "embed_dim": 16}}
     pair = _vae(dict(reference.state_dict()), reference, folder / "kl.safetensors", config)
     pair.stock.latent_channels = 16  # a config is taken for that of 4 channels
@@ -98,21 +95,8 @@ def kl(folder: Path) -> Pair:
 
 def published_kl(folder: Path) -> Pair:
     """84 million parameters, as a stock loader node takes them from a file."""
-    reference = _autoencoder_kl((128, 256, 512, 512), quant_conv=False)
+    reference = random_models.autoencoder(seed=2)
     return _vae(dict(reference.state_dict()), reference, folder / "kl.safetensors")
-
-
-def _autoencoder_kl(widths: tuple[int, ...], quant_conv: bool) -> AutoencoderKL:
-    torch.manual_seed(2)
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=widths,
-        layers_per_block=2,
-        latent_channels=16,
-        use_quant_conv=quant_conv,
-        use_post_quant_conv=quant_conv,
-    ).requires_grad_(False)
 
 
 def _vae(weights: dict[str, Tensor], reference: torch.nn.Module, path: Path, config: dict | None = None) -> Pair:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.memory_modes.gradient_node.sdxl_geometry import GEOMETRIES
 from benchmarks.memory_modes.gradient_node.small_sdxl import SmallSDXL
-from benchmarks.memory_modes.sdxl import checkpoint_weights, unet
+from tools.random_models import checkpoint_weights, sdxl_unet
 
 from . import tiny_models
 from .tiny_family import Family, random_tensor, recognised
@@ -33,7 +33,7 @@ def sdxl_turbo(folder: Path) -> Family:
     def added(batch):
         return {"text_embeds": pooled.clone().repeat(batch, 1), "time_ids": size.repeat(batch, 1)}
 
-    reference = unet(SDXL, torch.float32)
+    reference = sdxl_unet(SDXL, torch.float32)
     return _unet(folder, reference, SDXL.layout, SmallSDXL, {"pooled_output": pooled}, added, scale=0.13025)
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.live_memory import LiveMemory
 from differentiation import frozen_convolutions
+from tools.live_memory import LiveMemory
 
 pytestmark = pytest.mark.numerical
 

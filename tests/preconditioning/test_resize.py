@@ -120,6 +120,15 @@ def test_another_block_size():
     assert in_white_set(resize_white_noise(x, 24, 24, generator(), 4), 4).all()
 
 
+@pytest.mark.parametrize("block_size", [2, 4, 8, 12, 32, 64])
+def test_a_member_of_other_blocks_stays_white(block_size):
+    """Blocks that make up whole ones of 16 are in the set of 16 too; others are treated as any white noise."""
+    x = draw_white_gaussian((1, 16, 32, 32), block_size, generator(1))
+    for new in ((48, 80), (20, 24)):
+        resized = resize_white_noise(x, *new, generator())
+        assert in_white_set(resized).all() == (16 % block_size == 0) and describe_whiteness(resized) == WHITE
+
+
 def test_a_wave_stays_a_wave_of_the_picture():
     """One half period along the width in the old size is one in the new size: the layout is kept."""
     old, new = (

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from gper_pack.preconditioning.strength import NO_LIMIT
+from gper_pack.runs import noise_history
 from gper_pack.runs.noise_history import NoiseHistory
 
 from .finished_runs import NAN, finished
@@ -46,6 +48,7 @@ def test_the_history_tells_the_seed_that_the_steps_began_with():
     assert ended.curves == {"mix": [1.5, 3.0]} and NoiseHistory.of_run(ended).best_steps == [0, 0]
     plain = NoiseHistory.of_run(finished(REWARDS))
     assert plain.start_scores == [] and "seed" not in plain.text() and "strength" not in plain.text()
+    assert plain.strength == noise_history.NO_LIMIT == NO_LIMIT
 
 
 @pytest.mark.parametrize("how, said", [(["a"], "variation: a;"), (["a", "b"], "variation: a, then b;")])

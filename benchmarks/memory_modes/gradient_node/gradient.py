@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 import nodes
 
-from .ramp import Ramp
+from .ramp import Ramp, Still
 from .repeatable import repeatably
 from .small_sdxl import SmallSDXL
 
@@ -32,20 +32,6 @@ def pack_module(name: str) -> ModuleType:
     """A module of the pack. Its package is called as this server has called it, after its folder."""
     node = nodes.NODE_CLASS_MAPPINGS["GPER_NoiseOptimizer"]
     return import_module(node.__module__.removesuffix("nodes.noise_optimizer") + name)
-
-
-class Still:
-    """A preconditioner that notes each gradient and lets the noise stay, so that every step repeats the first."""
-
-    def __init__(self):
-        self.gradients = []
-
-    def precondition(self, gradient, noise):
-        self.gradients.append(gradient.cpu().clone())
-        return torch.zeros_like(gradient)
-
-    def retract(self, noise):
-        return noise
 
 
 class Gradient(io.ComfyNode):

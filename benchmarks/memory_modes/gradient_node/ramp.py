@@ -1,4 +1,4 @@
-"""A reward without weights."""
+"""A reward without weights, and a preconditioner that lets the noise stay."""
 
 import torch
 
@@ -15,3 +15,17 @@ class Ramp(torch.nn.Module):
         across = torch.linspace(-1, 1, columns, device=images.device)
         down = torch.linspace(0.5, 1, rows, device=images.device)
         return (images * across * down[:, None] + 0.3 * images**2).mean((1, 2, 3))
+
+
+class Still:
+    """Notes each gradient, on the CPU, and lets the noise stay, so that every step repeats the first."""
+
+    def __init__(self):
+        self.gradients = []
+
+    def precondition(self, gradient, noise):
+        self.gradients.append(gradient.cpu().clone())
+        return torch.zeros_like(gradient)
+
+    def retract(self, noise):
+        return noise
