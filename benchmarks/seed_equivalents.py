@@ -1,0 +1,125 @@
+"""How far "as good as the best of N seeds" is from the truth: the demo world, in which many true seeds can be drawn.
+
+    python -m benchmarks.seed_equivalents                  # 100,000 seeds, some minutes of one CPU core
+    python -m benchmarks.seed_equivalents --json FILE
+
+All seeds together are the truth: which score the best of N of them reaches in half of all tries. Then a few of them are
+drawn, again and again, and estimate N from that score as a run with so many plain seeds would.
+"""
+
+import argparse
+import math
+import time
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from demo_world import load_world
+from runs.seed_equivalent import REACH, TAIL, seed_equivalent
+
+from .shared import command_line, table, write_json
+
+FIRST_SEED = 400_000
+BATCH = 100
+FEW = (8, 16, 32, 64)
+TRUTHS = (3, 10, 30, 100, 300, 1000)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row. low, middle, high: 5, 50 and 95 % of the estimates; infinite for "more than".
+
+    covered: share of the intervals that hold the truth.
+    """
+
+    reward: str
+    truth: int
+    seeds: int
+    low: float
+    middle: float
+    high: float
+    covered: float
+
+
+def plain_scores(count: int, prompt: str) -> dict[str, Tensor]:
+    """The scores (count,) of plain seeds, by reward."""
+    world = load_world()
+    rewards = (world.reward, world.held_out_reward)
+    scores: dict[str, list[Tensor]] = {reward.name: [] for reward in rewards}
+    with torch.inference_mode():
+        for batch in range(0, count, BATCH):
+            generator = torch.Generator().manual_seed(FIRST_SEED + batch // BATCH)
+            noise = torch.randn((min(BATCH, count - batch), *world.latent_shape), generator=generator)
+            images = world.generate(noise, prompt)
+            for reward in rewards:
+                scores[reward.name].append(reward(images))
+    return {name: torch.cat(batches) for name, batches in scores.items()}
+
+
+def measured(reward: str, scores: Tensor, truth: int, seeds: int, trials: int) -> Result:
+    """Estimates of one true N from so many of the seeds."""
+    target = float(scores.double().quantile(0.5 ** (1 / truth)))
+    generator = torch.Generator().manual_seed(0)
+    drawn = [scores[torch.randint(len(scores), (seeds,), generator=generator)] for _ in range(trials)]
+    found = [seed_equivalent(target, plain) for plain in drawn]
+    low, middle, high = (
+        float(torch.tensor([_number(e.number) for e in found]).sort().values[round(share * (trials - 1))])
+        for share in (TAIL, 0.5, 1 - TAIL)
+    )
+    holds = [_holds(truth, e.low, e.high, seeds) for e in found]
+    return Result(reward, truth, seeds, low, middle, high, sum(holds) / trials)
+
+
+def _number(number: float | None) -> float:
+    return math.inf if number is None else number
+
+
+def _holds(truth: int, low: float | None, high: float | None, seeds: int) -> bool:
+    """Whether the interval does; one that begins with "more than" holds whatever is more."""
+    begins = REACH * seeds if low is None else low
+    return begins <= truth <= _number(high)
+
+
+def report(results: list[Result]) -> str:
+    """Reward by reward, a row for each truth and a column for each number of seeds."""
+    rows = []
+    for result in results:
+        if result.seeds == FEW[0]:
+            rows.append([result.reward, str(result.truth)])
+        cells = (_text(value, result.seeds) for value in (result.low, result.middle, result.high))
+        rows[-1].append(f"{' / '.join(cells)}, {100 * result.covered:.0f} %")
+    return table(("reward", "true N", *(f"from {seeds} seeds" for seeds in FEW)), rows)
+
+
+def _text(number: float, seeds: int) -> str:
+    return f">{REACH * seeds}" if number == math.inf else f"{max(1.0, float(f'{number:.2g}')):.0f}"
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = command_line("seed_equivalents", __doc__)
+    arguments.add_argument("--seeds", type=int, default=100_000, help="true ones (100,000)")
+    arguments.add_argument("--trials", type=int, default=1000, help="draws of a few seeds for each row (1,000)")
+    arguments.add_argument("--prompt", default="day", help="of the demo world (day)")
+    return arguments
+
+
+def main(arguments: list[str] | None = None, scores: dict[str, Tensor] | None = None) -> None:
+    """scores: of all seeds by reward; None for those of the demo world."""
+    options = parser().parse_args(arguments)
+    torch.set_num_threads(1)
+    started = time.process_time()
+    scores = scores or plain_scores(options.seeds, options.prompt)
+    results = [
+        measured(reward, of_reward, truth, seeds, options.trials)
+        for reward, of_reward in scores.items()
+        for truth in TRUTHS
+        for seeds in FEW
+    ]
+    print(report(results))
+    print(f"\n{len(next(iter(scores.values())))} true seeds, {time.process_time() - started:.0f} s")
+    write_json(options.json, [asdict(result) for result in results])
+
+
+if __name__ == "__main__":
+    main()
