@@ -28,6 +28,7 @@ FIRST_SEED = 400_000
 BATCH = 20
 FEW = (8, 16, 32, 64)
 TRUTHS = (3, 10, 30, 100, 300, 1000)
+LEAST_BETTER = 20  # seeds above a true N, below which it is not known well enough
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,16 @@ def plain_scores(count: int, prompt: str, minutes: float, kept: Path | None) -> 
         if kept and len(scores) % 10 == 0:
             torch.save(torch.cat(scores), kept)
     return dict(zip(("target", "held out"), torch.cat(scores)[:count].T, strict=True))
+
+
+def known_shapes(count: int = 100_000) -> dict[str, Tensor]:
+    """Scores whose distribution is known: a normal one, and one whose upper tail is short."""
+    generator = torch.Generator().manual_seed(0)
+    four = torch.rand(count, 4, generator=generator, dtype=torch.float64)
+    return {
+        "normal": torch.randn(count, generator=generator),
+        "short upper tail, log of gamma(4)": (-four.log()).sum(1).log(),
+    }
 
 
 def measured(reward: str, scores: Tensor, truth: int, seeds: int, trials: int) -> Result:
@@ -127,11 +138,13 @@ def main(arguments: list[str] | None = None, scores: dict[str, Tensor] | None = 
     options = parser().parse_args(arguments)
     torch.set_num_threads(1)
     started = time.process_time()
-    scores = scores or plain_scores(options.seeds, options.prompt, options.minutes, options.keep)
+    if scores is None:
+        scores = plain_scores(options.seeds, options.prompt, options.minutes, options.keep) | known_shapes()
     results = [
         measured(reward, of_reward, truth, seeds, options.trials)
         for reward, of_reward in scores.items()
         for truth in TRUTHS
+        if len(of_reward) * math.log(2) / truth >= LEAST_BETTER
         for seeds in FEW
     ]
     print(report(results))

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 import torch
 
 from benchmarks import seed_equivalents
@@ -16,7 +15,7 @@ def test_from_the_command_line_to_the_table(tmp_path, capsys):
     for result in results:
         assert result["low"] <= result["middle"] <= result["high"] and result["covered"] > 0.7
         if result["truth"] < result["seeds"] / 2:
-            assert result["middle"] == pytest.approx(result["truth"], rel=0.5)
+            assert 0.5 < result["middle"] / result["truth"] < 2
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 2 * len(seed_equivalents.TRUTHS) + 2 and "50000 true seeds" in lines[-1]
     assert lines[2].startswith("| a | 3 | ") and lines[2].count("%") == len(seed_equivalents.FEW)
