@@ -10,11 +10,12 @@ largest of n has the distribution Beta(n - k + 1, k) whatever F is (H. A. David 
 from which follow Clopper and Pearson's interval (Biometrika 26, 1934) and, with half a seed added on either side
 (Jeffreys), the estimate. The best one of n is as good as the best of n.
 
-Above all of them nothing is known without a shape. There a normal one is assumed: for s at z true deviations above the
-true mean, sqrt(n) (s - mean) / deviation has a noncentral t distribution with the noncentrality sqrt(n) z; its normal
-approximation (M. Abramowitz and I. A. Stegun, "Handbook of Mathematical Functions", 26.7.10) is solved for z. Scores
-are not quite normal and the error grows with the distance, so no number beyond `REACH` n is given.
-`benchmarks.seed_equivalents` compares it with the truth.
+Above all of them ranks only tell that N is hardly below 0.23 n. There a normal shape is assumed for the estimate and
+the lower end: for s at z true deviations above the true mean, sqrt(n) (s - mean) / deviation has a noncentral t
+distribution with the noncentrality sqrt(n) z; its normal approximation (M. Abramowitz and I. A. Stegun, "Handbook of
+Mathematical Functions", 26.7.10) is solved for z. The upper end stays open, as it is for the best of the n: the tail
+may be short, as that of a bounded score is, and n seeds cannot tell. Since the error grows with the distance, no number
+beyond `REACH` n is given. `benchmarks.seed_equivalents` compares all this with the truth.
 """
 
 from __future__ import annotations
@@ -102,10 +103,9 @@ def _above(deviations: float, n: int) -> tuple[float, float, float]:
     freedom, t = n - 1, math.sqrt(n) * deviations
     error = -special.ndtri(TAIL) * math.sqrt(1 + t**2 / (2 * freedom))
     middle = t * (1 - 1 / (4 * freedom))
-    ends = (middle, middle - error, middle + error)
-    number, low, high = (_seeds(float(special.ndtr(-end / math.sqrt(n)))) for end in ends)
-    number = max(number, n)  # it beats the best of n
-    return number, low, max(high, number)
+    number, low = (_seeds(float(special.ndtr(-z / math.sqrt(n)))) for z in (middle, middle - error))
+    best, least, _ = _between(0, 1, n)  # it beats the best of n
+    return max(number, best), max(low, least), math.inf
 
 
 def _seeds(better: float) -> float:
