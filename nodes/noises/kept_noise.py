@@ -17,6 +17,6 @@ def keep_noise(prefix: str, result: RunResult, history: NoiseHistory, seed: int,
     try:
         folder, subfolder, file = new_file(prefix)
         write_noise(os.path.join(folder, file), noise, seed, history, {}, batch_index)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return f"The best noise from before could not be kept: {error}"
     return f"The best noise from before is kept as {os.path.join(subfolder, file)}: Load Noise brings it back."
