@@ -1,7 +1,8 @@
 """Node: optimize the noise of a guided sampling against a reward."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -11,6 +12,7 @@ from ..preconditioning.efforts import EFFORTS
 from ..preconditioning.recipes import STEP_RULES
 from ..preconditioning.strength import NO_LIMIT, check_strength
 from ..runs.noise_history import NoiseHistory
+from ..runs.plain_seeds import PlainSeeds
 from ..runs.report_image import report_image
 from ..runs.run_report import run_report
 from ..runs.run_result import RunResult
@@ -25,6 +27,7 @@ from .inputs.methods import DEFAULT_METHOD
 from .inputs.settings import OWN_STEP_RULE, Settings
 from .inputs.sockets import CATEGORY, NoiseMethod, Preconditioner, RewardModel
 from .noises.drawn_noise import drawn_noise
+from .noises.kept_noise import keep_noise
 from .noises.optimized_noise import OptimizedNoise
 from .refusals.check_run import check_run
 
@@ -244,7 +247,8 @@ class NoiseOptimizer(io.ComfyNode):
         if mask is not None:
             about += " Noise outside the latent's noise mask stays as it is."
         log.info(about)
-        scores = ScoreHistory(reward.model, text, reward.limits)
+        plain = PlainSeeds(method.plain_seeds(settings, stopping), settings.given())
+        scores = ScoreHistory(reward.model, text, reward.limits, plain)
         progress = RunProgress(reward.model, scores, stopping, preview_every, cls.hidden, about)
         search = measured_first(method.search(settings, stopping, progress), scores, noise.seed)
         sampling = GuidedSampling(
@@ -262,9 +266,10 @@ class NoiseOptimizer(io.ComfyNode):
             scores.parts,
             progress.images,
             method.start_seeds(settings, record),
+            plain,
         )
-        history = NoiseHistory.of_run(
-            result,
+        history_of = partial(
+            NoiseHistory.of_run,
             model=type(guider.model_patcher.model).__name__,
             reward_prompt=text or "",
             method=method.label(settings),
@@ -273,8 +278,14 @@ class NoiseOptimizer(io.ComfyNode):
             start_seeds=result.start_seeds,
             strength=strength if method.needs_gradient else NO_LIMIT,
         )
+        suspicion = scores.fooled.suspicion(record)
+        if suspicion is not None:
+            before = result.gone_back(suspicion.sound)
+            kept = keep_noise("before_fooled", before, history_of(before), noise.seed, latent.get("batch_index"))
+            result = replace(result, warning=suspicion.text(result.reward, kept))
+            log.warning(result.warning)
         return io.NodeOutput(
-            OptimizedNoise(noise.seed, record.best_noise, history, batch_index=latent.get("batch_index")),
+            OptimizedNoise(noise.seed, record.best_noise, history_of(result), batch_index=latent.get("batch_index")),
             _painted(latent, samples),
             run_report(result),
             report_image(result),

@@ -3,10 +3,12 @@
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..runs.seed_equivalent import FEWEST
 from .inputs.sockets import CATEGORY, RewardModel
 from .refusals.node_names import check_node
 from .refusals.optimizer_inputs import check_prompt
 from .rewards.image_layout import to_channels_first
+from .rewards.reward_handle import RewardHandle
 from .rewards.scoring import ranking, score_images_one_by_one, score_table
 
 NO_LATENT = "Score Images passes latents on only when they come in: connect the pictures' latent to it."
@@ -42,6 +44,12 @@ class ScoreImages(io.ComfyNode):
                     tooltip="How many of the best pictures to pass on. More than there are: all, best first.",
                 ),
                 io.Latent.Input("latent", optional=True, tooltip="The pictures' latents; the same ones are passed on."),
+                io.Image.Input(
+                    "plain_images",
+                    optional=True,
+                    tooltip="Pictures of plain seeds, same model, prompt and size: the table then tells every score as "
+                    "'as good as the best of N seeds'. They are not ranked. At least 8; more make it surer: 16 to 64.",
+                ),
             ],
             outputs=[
                 io.Image.Output("best_images", display_name="best images", tooltip="The best pictures, best first."),
@@ -59,7 +67,7 @@ class ScoreImages(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, reward, prompt="", keep=1, latent=None) -> io.NodeOutput:
+    def execute(cls, images, reward, prompt="", keep=1, latent=None, plain_images=None) -> io.NodeOutput:
         check_node("Score Images")
         import comfy_execution.graph
 
@@ -70,12 +78,29 @@ class ScoreImages(io.ComfyNode):
                 "that these pictures were decoded from."
             )
         text = check_prompt(prompt, reward.model, "the prompt of Score Images")
-        columns = score_images_one_by_one(reward, pictures, text)
+        columns, plain = _scored(reward, pictures, text, plain_images)
         total = columns[reward.model.name]
         order = ranking(total)
         best = order[:keep]
         chosen = comfy_execution.graph.ExecutionBlocker(NO_LATENT) if latent is None else _chosen(latent, best)
-        return io.NodeOutput(images[best], chosen, score_table(order, columns), total.tolist())
+        return io.NodeOutput(images[best], chosen, score_table(order, columns, plain=plain), total.tolist())
+
+
+def _scored(
+    reward: RewardHandle, pictures: Tensor, text: str | None, plain_images: Tensor | None
+) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+    """The scores of the pictures by name and, where they come in, those of plain seeds, in the same units."""
+    if plain_images is None:
+        return score_images_one_by_one(reward, pictures, text), None
+    plain, count = to_channels_first(plain_images), len(pictures)
+    if len(plain) < FEWEST:
+        raise ValueError(
+            f"plain_images holds {len(plain)} picture(s), too few to tell how rare a score is: give it at least "
+            f"{FEWEST}, with a larger batch size in the empty latent, or leave it unconnected."
+        )
+    places = [(i, len(batch)) for batch in (pictures, plain) for i in range(len(batch))]
+    columns = score_images_one_by_one(reward, [*pictures, *plain], text, places, slice(count, None))
+    return {n: column[:count] for n, column in columns.items()}, {n: column[count:] for n, column in columns.items()}
 
 
 def _chosen(latent: dict, best: Tensor) -> dict:

@@ -123,11 +123,6 @@ class RewardMix(RewardModel):
         """The score of every reward by name, (B,) each, without gradients."""
         return {name: reward(images, prompts) for name, reward, _ in self._members()}
 
-    @torch.no_grad()
-    def score_weighted(self, images: Tensor, prompts: str | Sequence[str] | None = None) -> dict[str, Tensor]:
-        """As `score_all`, without the rewards of weight 0."""
-        return {name: reward(images, prompts) for name, reward, weight in self._members() if weight}
-
     def spreads(self, scores: Mapping[str, Tensor]) -> dict[str, Spread]:
         """From scores (draws, B) by name, those of every reward that has a weight."""
         return {

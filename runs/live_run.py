@@ -26,6 +26,8 @@ class LiveRun:
         settings: the method in words, shown as they are.
         history: for each evaluation one value per curve, the mean over the pictures, None where it is not finite.
         best: mean of each picture's best reward; None where none is finite.
+        in_seeds: how many plain seeds' best is as good as the best ones, in words; empty where that is not known.
+        warning: what looks wrong, in words; empty without.
         seconds_per_step, seconds_left: None while unknown.
         pictures: "start" and "best" as JPEG.
         picture_count: grows with each new best picture.
@@ -45,6 +47,8 @@ class LiveRun:
     seeds_best: float | None = None
     history: list[list[float | None]] = field(default_factory=list)
     best: float | None = None
+    in_seeds: str = ""
+    warning: str = ""
     seconds_per_step: float | None = None
     seconds_left: float | None = None
     pictures: dict[str, bytes] = field(default_factory=dict)
@@ -72,6 +76,8 @@ class LiveRun:
             "step": len(self.history) - 1,
             "values": self.history[-1] if self.history else [],
             "best": self.best,
+            "in_seeds": self.in_seeds,
+            "warning": self.warning,
             "seeds": self.seeds,
             "seeds_best": self.seeds_best,
             "seconds_per_step": self.seconds_per_step,

@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from .run_result import RunResult
-from .scores_in_words import finite_or_none, number, seed_text
+from .scores_in_words import finite_or_none, in_seeds, number, seed_text
+from .seed_equivalent import SeedEquivalent
 
 NO_LIMIT = 1.0  # as in preconditioning/strength.py, which is out of reach where `runs` is imported by itself
 
@@ -30,6 +31,7 @@ class NoiseHistory:
             In both None stands for a given noise that no seed draws, such as an optimized one.
         start_scores: the reward of each picture there, before the first step; None where it was not finite.
         strength: how far the noise might leave its start; 1 for no limit.
+        seed_equivalents: by reward, the `scores` as numbers of plain seeds; None where nothing can be said of one.
     """
 
     model: str = ""
@@ -46,6 +48,7 @@ class NoiseHistory:
     start_seeds: list[int | None] = field(default_factory=list)
     start_scores: list[float | None] = field(default_factory=list)
     strength: float = NO_LIMIT
+    seed_equivalents: dict[str, list[SeedEquivalent | None]] = field(default_factory=dict)
 
     @classmethod
     def of_run(cls, result: RunResult, **known: str | float | list[int]) -> NoiseHistory:
@@ -58,6 +61,7 @@ class NoiseHistory:
             start_scores=finite_or_none(record.start_reward) if record.seeds else [],
             steps=record.steps,
             stop_reason=record.stop_reason,
+            seed_equivalents=result.equivalents,
             **known,
         )
 
@@ -91,6 +95,10 @@ class NoiseHistory:
             )
             if not numbers:
                 raise TypeError(f"the scores are {scores!r}")
+        known["seed_equivalents"] = {
+            name: [None if value is None else SeedEquivalent.from_json(value) for value in of_pictures]
+            for name, of_pictures in known.get("seed_equivalents", {}).items()
+        }
         return cls(**known)
 
     def seeds_text(self) -> str:
@@ -111,7 +119,9 @@ class NoiseHistory:
             lines.append(f"started from seed: {_listed(self.start_seeds)} ({self.reward}: {scores})")
         if self.strength != NO_LIMIT:
             lines.append(f"strength: {self.strength:g}")
-        lines += [f"{name}: {', '.join(map(number, scores))}" for name, scores in self.scores.items()]
+        for name, scores in self.scores.items():
+            said = in_seeds(self.seed_equivalents.get(name, []))
+            lines.append(f"{name}: {', '.join(map(number, scores))}{said and f' ({said})'}")
         if self.seeds:
             lines.append(f"seed of the best noise: {self.seeds_text()}")
         if self.reward_prompt:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..optimization import RunRecord
 from ..preconditioning import describe_whiteness, measure_whiteness
 from .run_result import RunResult
-from .scores_in_words import finite_mean, number, seed_text, sparkline
+from .scores_in_words import finite_mean, in_seeds, number, seed_text, seeds_cell, sparkline
 
 MAX_STEPS_LISTED = 5
 
@@ -29,6 +29,8 @@ def summary(result: RunResult) -> str:
         f"{_best_steps(record)} {record.steps} steps in {record.elapsed:.1f} s, {record.seconds_per_step:.2f} s per "
         f"step. Stopped: {record.stop_reason}.",
         *_seeds(record),
+        *_in_seeds(result),
+        *filter(None, [result.warning]),
         result.about,
         _whiteness(record.best_noise),
     ]
@@ -56,18 +58,21 @@ def run_report(result: RunResult) -> str:
             )
     stats = measure_whiteness(record.best_noise.float(), result.start.float())
     seeds = bool(result.start_seeds)
+    equivalents = result.equivalents.get(result.reward)
     lines += [
         "",
         f"picture  start     {'from seed             with      ' * seeds}best      at step  norm/sqrt(N)  flatness  "
-        "cosine to start",
+        f"cosine to start{'  best of seeds' * bool(equivalents)}",
     ]
     for i in range(len(record.best_reward)):
-        lines.append(
+        row = (
             f"{i + 1:<7}  {number(history[0, i]):<8}  "
             + (f"{seed_text(result.start_seeds[i]):<20}  {number(record.start_reward[i]):<8}  " if seeds else "")
             + f"{number(record.best_reward[i]):<8}  {int(record.best_update[i]):<7}  "
-            f"{stats.relative_norm[i]:<12.4f}  {stats.spectral_flatness[i]:<8.4f}  {stats.cosine_to_start[i]:.4f}"
+            f"{stats.relative_norm[i]:<12.4f}  {stats.spectral_flatness[i]:<8.4f}  {stats.cosine_to_start[i]:<15.4f}  "
+            + (seeds_cell(equivalents[i]) if equivalents else "")
         )
+        lines.append(row.rstrip())
     return "\n".join(lines)
 
 
@@ -103,6 +108,12 @@ def _seeds(record: RunRecord) -> list[str]:
         said = f"{tried} was {gave:.4f} better than the first" if gave else f"{tried} was the first"
     added = finite_mean(best - start) if record.steps else None
     return [f"{said}; the steps added {added:.4f}." if added is not None else f"{said}."]
+
+
+def _in_seeds(result: RunResult) -> list[str]:
+    """Every score as a number of seeds, of several pictures from the lowest to the highest."""
+    said = [f"{name}: {in_seeds(of_pictures)}" for name, of_pictures in result.equivalents.items()]
+    return [f"{'; '.join(said)}. This says how rare a score is, not how good the picture is."] if said else []
 
 
 def _incidents(record: RunRecord) -> list[str]:

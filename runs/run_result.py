@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from .plain_seeds import PlainSeeds
 from .scores_in_words import finite_mean, finite_or_none
+from .seed_equivalent import SeedEquivalent
 
 if TYPE_CHECKING:
     from ..optimization import RunRecord
+    from ..optimization.record import Best
     from .kept_images import KeptImages
 
 
@@ -31,6 +34,8 @@ class RunResult:
         images: small ones of the start and of the best; None where none were kept.
         start_seeds: of the noise that each picture's steps began with, where seeds were tried first; None for a given
             noise that no seed draws.
+        plain: the scores of the plain seeds that the run met.
+        warning: a sentence on what looks wrong; empty without.
     """
 
     record: RunRecord
@@ -41,6 +46,8 @@ class RunResult:
     parts: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
     images: KeptImages | None = None
     start_seeds: Sequence[int | None] = ()
+    plain: PlainSeeds = field(default_factory=PlainSeeds)
+    warning: str = ""
 
     @property
     def curves(self) -> dict[str, list[float | None]]:
@@ -59,3 +66,15 @@ class RunResult:
             at_best = [steps[step][picture] for picture, step in enumerate(self.record.best_step.tolist())]
             scores[name] = finite_or_none(torch.stack(at_best))
         return scores
+
+    def gone_back(self, best: Best) -> RunResult:
+        """The same run with an earlier best."""
+        record = replace(self.record)
+        record.go_back(best)
+        return replace(self, record=record)
+
+    @property
+    def equivalents(self) -> dict[str, list[SeedEquivalent | None]]:
+        """The `best_scores` as numbers of seeds, of the rewards of which something can be said."""
+        found = {name: self.plain.equivalents(name, scores) for name, scores in self.best_scores.items()}
+        return {name: of_pictures for name, of_pictures in found.items() if any(of_pictures)}

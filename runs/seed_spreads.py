@@ -48,7 +48,7 @@ def measured_first(search: Callable[..., RunRecord], scores: ScoreHistory, seed:
 
         def draw() -> dict[str, Tensor]:
             with torch.no_grad():
-                return {name: part.float().cpu() for name, part in scores.score_weighted(generate(drawn)).items()}
+                return {name: part.float().cpu() for name, part in scores.score_all(generate(drawn)).items()}
 
         draws = []
         for _ in range(1 + math.ceil(DEGREES_OF_FREEDOM / noise.shape[0])):

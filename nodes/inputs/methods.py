@@ -57,6 +57,10 @@ class Method(Protocol):
         """
         ...
 
+    def plain_seeds(self, settings: Settings, stopping: Stopping) -> int:
+        """How many of the run's first evaluations are of seeds as they are drawn, the start noise among them."""
+        ...
+
     def with_projector(self, projector: Preconditioner | None) -> "Method":
         """The method with the projector that is connected to the Noise Optimizer, or the same if it uses none."""
         ...
@@ -116,6 +120,9 @@ class GradientMethod:
 
     def start_seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
         return settings.seeds_of(record.best_seed.tolist()) if record.seeds else []
+
+    def plain_seeds(self, settings: Settings, stopping: Stopping) -> int:
+        return max(1, settings.seeds_first)
 
     def _stepping(self, settings: Settings) -> Recipe:
         return self.recipe.stepping(settings.step_rule)

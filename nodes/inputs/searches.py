@@ -37,6 +37,9 @@ class GradientFree:
     def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
         return []
 
+    def plain_seeds(self, settings: Settings, stopping: Stopping) -> int:
+        return 1
+
     def with_projector(self, projector: Preconditioner | None) -> GradientFree:
         return self if projector is None else replace(self, unused=(*self.unused, "projector"))
 
@@ -66,6 +69,9 @@ class SeedSearch(GradientFree):
             f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus its step."
             f"{self._ignored(settings)}"
         )
+
+    def plain_seeds(self, settings: Settings, stopping: Stopping) -> int:
+        return stopping.steps + 1
 
     def seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
         return settings.drawn_seeds(record.best_step.tolist())

@@ -50,8 +50,12 @@ class Settings:
 
         An optimized noise, or one of another pack, is not what RandomNoise has for its seed.
         """
-        drawn = (self.start.cpu() == self.draw(0)).flatten(1).all(1).tolist()
-        return [self.seed_of(step) if step or drawn[picture] else None for picture, step in enumerate(steps)]
+        given = self.given().tolist()
+        return [None if given[picture] and not step else self.seed_of(step) for picture, step in enumerate(steps)]
+
+    def given(self) -> Tensor:
+        """(B,) bool, the pictures whose start noise is not what RandomNoise has for its seed."""
+        return (self.start.cpu() != self.draw(0)).flatten(1).any(1)
 
     def drawn_seeds(self, steps: Sequence[int]) -> list[int | None]:
         """The same; empty where no seed draws the noise of any picture."""

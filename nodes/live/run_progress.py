@@ -16,7 +16,7 @@ from ...reward_models import RewardMix
 from ...runs.kept_images import KeptImages, grid, jpeg
 from ...runs.live_run import DONE, FAILED, LIVE_RUNS, LiveRun
 from ...runs.score_history import ScoreHistory
-from ...runs.scores_in_words import finite_mean
+from ...runs.scores_in_words import finite_mean, in_seeds
 
 EVENT = "gper.ascent"
 STOPPED = "by hand, and the best noise was kept"
@@ -102,6 +102,9 @@ class RunProgress:
         if record.seeds and step.index >= record.seeds and live.seeds_best is None:
             live.seeds_best = finite_mean(record.start_reward)
         live.best = finite_mean(record.best_reward)
+        live.in_seeds = in_seeds(self.scores.best_in_seeds(record))
+        since = self.scores.fooled.since(record)
+        live.warning = "" if since is None else f"likely fooled from step {since} on"
         live.history.append([finite_mean(values) for values in (step.rewards, *parts)])
 
     def _seconds_left(self, record: RunRecord) -> float | None:

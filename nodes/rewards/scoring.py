@@ -7,8 +7,11 @@ import torch
 from torch import Tensor
 
 from ...reward_models import RewardMix, check_pictures, reward_of_picture
-from ...runs.scores_in_words import number
+from ...runs.scores_in_words import number, seeds_cell
+from ...runs.seed_equivalent import seed_equivalent
 from .reward_handle import RewardHandle
+
+SEEDS_WIDTH = 24  # of "40 (12 to more than 160)"
 
 
 def score_images_one_by_one(
@@ -16,10 +19,11 @@ def score_images_one_by_one(
     images: Sequence[Tensor],
     prompts: str | Sequence[str] | None,
     places: Sequence[tuple[int, int]] | None = None,
+    units: slice = slice(None),
 ) -> dict[str, Tensor]:
     """One image at a time, which bounds the memory.
 
-    The total of a mix with equal pull counts each score in units of its spread among these images, from its mean.
+    The total of a mix with equal pull counts each score in units of its spread among images, from their mean.
 
     Args:
         reward: loaded here.
@@ -27,6 +31,7 @@ def score_images_one_by_one(
         prompts: one for all, or one for each.
         places: of each image (its place in its batch, the size of that batch), for regions with a mask for each
             picture of a batch; None: the images are one batch.
+        units: among which of the images the spreads are taken.
 
     Returns:
         scores (B,) float32 on the CPU by the name of the reward: the total first, then the parts of a mix.
@@ -55,7 +60,7 @@ def score_images_one_by_one(
     columns = {name: torch.cat([row[name] for row in rows]).float().cpu() for name in rows[0]}
     if isinstance(reward.model, RewardMix) and reward.model.needs_spreads:
         parts = {name: columns[name] for name in reward.model.names}
-        spreads = reward.model.spreads({name: scores[:, None] for name, scores in parts.items()})
+        spreads = reward.model.spreads({name: scores[units, None] for name, scores in parts.items()})
         columns[reward.model.name] = reward.model.value(parts, spreads)
     return columns
 
@@ -65,17 +70,29 @@ def ranking(scores: Tensor) -> Tensor:
     return torch.where(scores.isfinite(), scores, -math.inf).argsort(descending=True, stable=True)
 
 
-def score_table(order: Tensor, columns: dict[str, Tensor], names: Sequence[str] = ()) -> str:
+def score_table(
+    order: Tensor,
+    columns: dict[str, Tensor],
+    names: Sequence[str] = (),
+    plain: dict[str, Tensor] | None = None,
+) -> str:
     """The ranking in lines of text.
 
     Args:
         order: indices (B,), best first.
         columns: scores (B,) by name.
         names: what each row ends with; of all B, or none.
+        plain: scores (n,) of plain seeds by name; every score is then told as a number of seeds as well.
     """
     width = max(12, *(len(name) + 2 for name in columns))
-    lines = ["rank  picture" + "".join(f"{name:>{width}}" for name in columns)]
+    in_seeds = {
+        name: [f"  {seeds_cell(seed_equivalent(score, plain[name])):<{SEEDS_WIDTH}}" for score in scores.tolist()]
+        for name, scores in columns.items()
+        if plain
+    }
+    heading = f"  {'best of seeds':<{SEEDS_WIDTH}}" if plain else ""
+    lines = ["rank  picture" + "".join(f"{name:>{width}}{heading}" for name in columns)]
     for rank, i in enumerate(order.tolist(), 1):
-        row = f"{rank:<4}  {i + 1:<7}" + "".join(f"{number(scores[i]):>{width}}" for scores in columns.values())
-        lines.append(f"{row}  {names[i]}".rstrip() if names else row)
-    return "\n".join(lines)
+        cells = (f"{number(of[i]):>{width}}{in_seeds[name][i] if plain else ''}" for name, of in columns.items())
+        lines.append(f"{rank:<4}  {i + 1:<7}{''.join(cells)}  {names[i] if names else ''}")
+    return "\n".join(line.rstrip() for line in lines)

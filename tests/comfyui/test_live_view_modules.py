@@ -72,6 +72,28 @@ def test_durations(call, seconds, text):
     assert call("elements.js", "(m, seconds) => m.duration(seconds)", seconds) == text
 
 
+SHOW = """(m, told) => {
+    const panel = new m.LivePanel();
+    panel.show({
+        state: 'running', history: [[1]], curves: ['x'], watched: [false], steps: 3, seeds: 0, settings: '', best: 1,
+        seconds_left: 1, seconds_per_step: 1, picture_count: 0, ...told,
+    });
+    return [...panel.notes.children].map(note => [note.className, note.textContent]);
+}"""
+
+
+@pytest.mark.parametrize(
+    "told, notes",
+    [
+        (dict(in_seeds="", warning=""), []),
+        (dict(in_seeds="above all 16"), [["", "best: above all 16"]]),
+        (dict(in_seeds="a", warning="likely fooled"), [["gper-warning", "likely fooled"], ["", "best: a"]]),
+    ],
+)
+def test_what_the_best_score_is_worth_and_what_looks_wrong(call, told, notes):
+    assert call("live_panel.js", SHOW, told) == notes
+
+
 HEAR = """(m, [known, events]) => {
     const shown = [], ascents = new m.Ascents(ascent => shown.push([...ascent.history]));
     let asked = 0;

@@ -95,6 +95,40 @@ def painted(world, output):
         return world[1].decode(output.args[1]["samples"])[..., :3].movedim(-1, 1)
 
 
+def test_a_fooled_reward_is_noticed_and_the_noise_from_before_is_kept(optimize, world, node_classes):
+    """Without protection the target climbs on while the held-out reward falls; the file paints what was before."""
+    watched = mixed(world[3], world[4], 0.0)
+    output = optimize(watched, method="none", learning_rate=0.05, steps=30, seeds_first=16)
+    noise, _, report = output.args[:3]
+    since, file = re.search(r"Likely fooled from step (\d+) on: .* is kept as (before_fooled\S+):", report).groups()
+    kept, latent, about = node_classes["GPER_LoadNoise"].execute(file).args
+    assert kept.history.best_steps[0] < int(since) <= noise.history.best_steps[0]
+    history, target, guard = noise.history, *(f"demo taste{name}" for name in ("", " (held out)"))
+    assert kept.history.scores[target] < history.scores[target]
+    assert kept.history.scores[guard] > history.scores[guard]
+    assert re.search(rf"{target}: [\d.]+ \(above all 16 plain seeds, as good as the best of ", about)
+    assert "mix: above all 16 plain seeds, as good as the best of more than 160; demo taste: " in report
+    assert history.seed_equivalents["mix"][0].number is None
+    with torch.inference_mode():
+        images = world[1].decode(sampled(world, kept, latent))[..., :3].movedim(-1, 1)
+        assert kept.history.scores[guard] == pytest.approx(world[4].model(images).tolist(), abs=1e-3)
+
+
+def sampled(world, noise, latent):
+    import comfy.samplers
+    from comfy_extras.nodes_custom_sampler import Guider_Basic, SamplerCustomAdvanced
+
+    guider = Guider_Basic(world[0])
+    guider.set_conds(world[2])
+    euler = comfy.samplers.sampler_object("euler")
+    return SamplerCustomAdvanced.execute(noise, guider, euler, torch.tensor([1.0, 0.0]), latent)[1]["samples"]
+
+
+def test_a_sound_run_raises_no_suspicion(optimize, world):
+    report = optimize(mixed(world[3], world[4], 0.0), steps=6, seeds_first=16).args[2]
+    assert "fooled" not in report and "demo taste (held out): " in report
+
+
 def test_a_watched_reward_that_is_not_finite_takes_no_picture_out(optimize, world):
     watched = mixed(statistic("brightness"), broken(world[3], where=1, when=range(100)), 0.0)
     report = optimize(watched, batch=2).args[2]

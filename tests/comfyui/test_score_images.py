@@ -53,6 +53,32 @@ def test_equal_pull_ranks_in_units_of_the_spread_among_the_pictures(node_classes
     assert "0.0000" in score(images[:1], mix(*both)[0]).args[2]
 
 
+def test_scores_are_told_as_numbers_of_plain_seeds(score, brightness):
+    """The plain pictures are scored and not ranked; one of them is as good as its rank among them."""
+    plain = grey(*(0.3 + 0.02 * k for k in range(16)))
+    images = torch.cat([grey(0.9), plain[-1:], plain[:1]])
+    best, _, table, scores = score(images, brightness, keep=5, plain_images=plain).args
+    assert torch.equal(best, images) and len(scores) == 3
+    head, *rows = table.splitlines()
+    said = [row[head.index("best of seeds") :] for row in rows]
+    assert said == ["more than 160", "16 (4 to more than 160)", "1 (1 to 1)"]
+    assert [row.split()[:3] for row in rows] == [
+        row.split() for row in score(images, brightness).args[2].splitlines()[1:]
+    ]
+    with pytest.raises(ValueError, match="plain_images holds 7 picture.*at least 8.*leave it unconnected"):
+        score(images, brightness, plain_images=plain[:7])
+
+
+def test_equal_pull_takes_its_units_from_plain_pictures(node_classes, score):
+    """So that numbers of different tables can be compared."""
+    statistic, mix = (node_classes[f"GPER_{name}"].execute for name in ("PictureStatistics", "RewardMix"))
+    reward = mix(statistic("brightness", "more")[0], statistic("contrast", "more")[0])[0]
+    images, plain = torch.rand(25, 32, 32, 3, generator=torch.Generator().manual_seed(0)).split((5, 20))
+    together, alone = (score(batch, reward, plain_images=plain) for batch in (images, images[3:4]))
+    assert alone.args[3] == pytest.approx(together.args[3][3:4], abs=1e-4) and alone.args[3] != [0.0]
+    assert together.args[2].splitlines()[0].count("best of seeds") == 3
+
+
 def test_a_latent_that_does_not_come_in_blocks_what_needs_it(score, brightness):
     from comfy_execution.graph import ExecutionBlocker
 

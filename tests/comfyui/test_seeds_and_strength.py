@@ -162,6 +162,7 @@ def test_the_page_knows_the_phase(optimize, monkeypatch):
     best = float(history[:SEEDS].max(0).values.mean())
     assert {event["seeds"] for event in told} == {SEEDS} and {event["total"] for event in told} == {STEPS}
     assert [event["seeds_best"] for event in told] == [None] * SEEDS + [pytest.approx(best)] * (STEPS + 1)
+    assert not any(event["in_seeds"] for event in told), "too few seeds to say anything"
     left = [event["seconds_left"] for event in told]
     assert left[:SEEDS] == [None] * SEEDS and left[-1] == 0 and all(seconds > 0 for seconds in left[SEEDS:-1])
 

@@ -2,11 +2,20 @@
 
 import torch
 from gper_pack.optimization import Incident, RunRecord
+from gper_pack.runs.plain_seeds import PlainSeeds
 from gper_pack.runs.run_result import RunResult
 
 from .noises import noise
 
 NAN = torch.nan
+
+
+def plain_seeds(**scores):
+    """Those of two pictures. scores: by reward, (seeds,) for both."""
+    plain = PlainSeeds()
+    for row in zip(*scores.values(), strict=True):
+        plain.add({name: torch.full((2,), score) for name, score in zip(scores, row, strict=True)})
+    return plain
 
 
 def finished(rewards, parts=None, incidents=(), typical_range=(0.0, 100.0), seeds=0, **known):

@@ -63,6 +63,8 @@ def damaged(path, **changes):
         (dict(steps='"many"'), "header .* is damaged"),
         (dict(scores='{"beauty": ["high"]}'), "header .* is damaged"),
         (dict(start_scores='["high"]'), "header .* is damaged"),
+        (dict(seed_equivalents='{"beauty": 3}'), "header .* is damaged"),
+        (dict(seed_equivalents='{"beauty": [{"seeds": "many"}]}'), "header .* is damaged"),
         (dict(shape="[1, 2]"), r"shape \[1, 2\], but holds"),
         (dict(tensor=noise().long()), "int64"),
         (dict(tensor=noise() * torch.inf), "not finite"),

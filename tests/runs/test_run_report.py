@@ -9,7 +9,7 @@ from gper_pack.runs.report_image import report_image
 from gper_pack.runs.run_report import headline, run_report, summary
 from gper_pack.runs.scores_in_words import BARS, sparkline
 
-from .finished_runs import NAN, finished
+from .finished_runs import NAN, finished, plain_seeds
 from .noises import noise
 
 RISING = [[1.0, 2.0], [3.0, 2.5], [2.0, 4.0]]
@@ -104,6 +104,30 @@ def test_the_tables_tell_the_seeds_that_the_steps_began_with():
     for word in ("from seed", "with", "best", "at step"):
         assert head.index(word) == {"from seed": 19, "with": 41, "best": 51, "at step": 61}[word]
     assert first.index("3.0000") == 41 and first.index("5.0000") == 51 and first.rindex(" 2 ") + 1 == 61
+
+
+PLAIN = dict(mix=[0.1 * k for k in range(35)], beauty=[float(k) for k in range(35)])  # to 3.4 and to 34
+
+
+def test_every_score_is_told_as_a_number_of_seeds():
+    """Of several pictures the range in words, each one in the table."""
+    report = run_report(
+        finished(RISING, {"beauty": [[0.0, 2.0], [34.0, 2.0], [NAN, 1000.0]]}, plain=plain_seeds(**PLAIN))
+    )
+    assert (
+        "mix: as good as the best of 5 to 53, by 35 plain seeds; beauty: as good as the best of 35 to more than 350, "
+        in report
+    )
+    assert "by 35 plain seeds. This says how rare a score is, not how good the picture is.\n" in report
+    head, first, second = report.splitlines()[-3:]
+    place = head.index("best of seeds")
+    assert first[place:].startswith("5 (2 to 12)") and second[place:].startswith("53 (15 to more than 350)")
+    few = plain_seeds(mix=PLAIN["mix"][:7])
+    assert run_report(finished(RISING, plain=few)) == run_report(finished(RISING))
+
+
+def test_a_warning_is_said():
+    assert "\nLikely fooled.\nAbout.\n" in summary(finished(RISING, warning="Likely fooled."))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
 """What a run left, as its report, its sheet and the history of its noise read it."""
 
 import json
+from dataclasses import replace
 
 import pytest
+import torch
+from gper_pack.optimization.record import Best
 from gper_pack.preconditioning.strength import NO_LIMIT
 from gper_pack.runs import noise_history
 from gper_pack.runs.noise_history import NoiseHistory
 
-from .finished_runs import NAN, finished
+from .finished_runs import NAN, finished, plain_seeds
+from .noises import noise
 
 REWARDS = [[1.0, NAN], [3.0, NAN], [2.0, NAN]]
 BEAUTY = [[0.0, 10.0], [1.0, 11.0], [2.0, NAN]]
@@ -49,6 +53,25 @@ def test_the_history_tells_the_seed_that_the_steps_began_with():
     plain = NoiseHistory.of_run(finished(REWARDS))
     assert plain.start_scores == [] and "seed" not in plain.text() and "strength" not in plain.text()
     assert plain.strength == noise_history.NO_LIMIT == NO_LIMIT
+
+
+def test_the_history_tells_scores_as_numbers_of_seeds():
+    """Of what is known: nothing of a score that is not finite, nor of a reward of which no seeds were scored."""
+    plain = plain_seeds(mix=[0.4 * k for k in range(10)])
+    history = NoiseHistory.of_run(finished(REWARDS, {"beauty": BEAUTY}, plain=plain))
+    (known, unknown) = history.seed_equivalents["mix"]
+    assert known.seeds == 10 and unknown is None and list(history.seed_equivalents) == ["mix"]
+    read = NoiseHistory.from_header(history.header())
+    assert read == history and "mix: 3.0000, not finite (as good as the best of 3 (" in read.text()
+    old = {name: value for name, value in history.header().items() if name != "seed_equivalents"}
+    assert NoiseHistory.from_header(old) == replace(history, seed_equivalents={})
+
+
+def test_a_result_can_go_back_and_the_run_stays():
+    result = finished([[1.0, 1.0], [3.0, 3.0]], {"beauty": [[5.0, 5.0], [6.0, 6.0]]})
+    before = result.gone_back(Best(noise(), torch.tensor([1.0, 3.0]), torch.tensor([0, 1])))
+    assert before.best_scores == {"mix": [1.0, 3.0], "beauty": [5.0, 6.0]}
+    assert result.best_scores == {"mix": [3.0, 3.0], "beauty": [6.0, 6.0]}
 
 
 @pytest.mark.parametrize("how, said", [(["a"], "variation: a;"), (["a", "b"], "variation: a, then b;")])

@@ -12,6 +12,7 @@ export class LivePanel {
     this.button.addEventListener("click", () => this.stop());
     this.chart = new RewardChart();
     this.legend = element("ul", "gper-legend");
+    this.notes = element("div", "gper-notes");
     this.start = new Picture("start");
     this.best = new Picture("best");
     this.settings = element("div", "gper-settings");
@@ -21,6 +22,7 @@ export class LivePanel {
       element("div", "gper-head", this.status, this.button),
       this.chart.element,
       this.legend,
+      this.notes,
       element("div", "gper-strip", this.start.element, this.best.element),
       this.settings,
     );
@@ -48,6 +50,7 @@ export class LivePanel {
     const curves = ascent.curves.map((_, i) => ascent.history.map((values) => values[i]));
     this.chart.show(curves, ascent.seeds);
     this.legend.replaceChildren(...curves.map((curve, i) => legendEntry(ascent, i, curve)));
+    this.notes.replaceChildren(...notes(ascent));
     this.start.show(ascent, ascent.history[0][0]);
     this.best.show(ascent, ascent.best);
   }
@@ -102,6 +105,13 @@ function outcome(ascent) {
   if (ascent.state === "failed") return [ascent.ended];
   const steps = Math.max(0, ascent.history.length - 1 - ascent.seeds);
   return [`Stopped: ${ascent.ended}`, `${steps} steps, ${duration(ascent.seconds_per_step)}/step`, ...fromSeeds(ascent)];
+}
+
+function notes(ascent) {
+  const shown = [];
+  if (ascent.warning) shown.push(element("div", "gper-warning", ascent.warning));
+  if (ascent.in_seeds) shown.push(element("div", "", `best: ${ascent.in_seeds}`));
+  return shown;
 }
 
 function legendEntry(ascent, i, curve) {
