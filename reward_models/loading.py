@@ -12,15 +12,16 @@ from .aesthetic_v25 import AestheticV25
 from .base import RewardModel, check_dtype
 from .checkpoint import open_checkpoint
 from .clip_backbone import ClipBackbone
-from .clip_loading import load_clip
 from .clip_score import ClipScore
 from .hps import HumanPreferenceScore, HumanPreferenceScore21
+from .image_encoder import load_encoder
 from .image_reward import ImageReward
 from .laion_aesthetic import LaionAesthetic
 from .pickscore import PickScore
 from .recognise import RewardFileInfo, recognise
 from .recompute import recompute_in_backward
-from .siglip_backbone import SiglipBackbone, load_siglip
+from .siglip_backbone import SiglipBackbone
+from .taste.reward import Taste, encoder_name
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +32,15 @@ _ONE_FILE = {
     kinds.IMAGE_REWARD: ImageReward,
     kinds.CLIP_SCORE: ClipScore,
 }
-_HEAD_AND_BACKBONE = {kinds.LAION_AESTHETIC: LaionAesthetic, kinds.AESTHETIC_V25: AestheticV25}
+_HEAD_AND_BACKBONE = {
+    kinds.LAION_AESTHETIC: LaionAesthetic,
+    kinds.AESTHETIC_V25: AestheticV25,
+    kinds.TASTE: Taste,
+}
 _BACKBONE_FILES = {
     kinds.LAION_AESTHETIC: "CLIP ViT-L/14 (model.safetensors of openai/clip-vit-large-patch14)",
     kinds.AESTHETIC_V25: "SigLIP (model.safetensors of google/siglip-so400m-patch14-384)",
+    kinds.TASTE: "the CLIP or SigLIP that it was learned with",
 }
 KINDS = (*_HEAD_AND_BACKBONE, *_ONE_FILE)
 
@@ -80,7 +86,7 @@ def load_reward(
 
 
 def load_image_encoder(path: str | Path) -> ClipBackbone | SiglipBackbone:
-    """Load the image encoder of a CLIP or SigLIP, for `ImageSimilarity`: float32, on the CPU.
+    """Load the image encoder of a CLIP or SigLIP, for `ImageSimilarity` and `Taste`: float32, on the CPU.
 
     Raises:
         ValueError: the file is unreadable, or holds no CLIP or SigLIP.
@@ -90,9 +96,7 @@ def load_image_encoder(path: str | Path) -> ClipBackbone | SiglipBackbone:
         info = recognise(checkpoint)
         if kinds.IMAGE_SIMILARITY not in info.backbone_for:
             raise ValueError(f"{info.path.name} is {info.description}; an image encoder (CLIP or SigLIP) is needed.")
-        if kinds.AESTHETIC_V25 in info.backbone_for:
-            return load_siglip(checkpoint, torch.float32)
-        return load_clip(checkpoint, torch.float32, with_text=False)
+        return load_encoder(checkpoint, torch.float32)
 
 
 def _load(path, kind: str, backbone, dtype: torch.dtype) -> RewardModel:
@@ -103,7 +107,7 @@ def _load(path, kind: str, backbone, dtype: torch.dtype) -> RewardModel:
         if kind in _HEAD_AND_BACKBONE:
             raise ValueError(
                 f"{info.path.name} is only the head of {kind}; choose its image encoder as the backbone as "
-                f"well: {_BACKBONE_FILES[kind]}."
+                f"well: {encoder_name(checkpoint) or _BACKBONE_FILES[kind]}."
             )
         return _ONE_FILE[kind].load(checkpoint, dtype)
 

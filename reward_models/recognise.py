@@ -18,6 +18,7 @@ HPS_V21 = "HPS v2.1"
 IMAGE_REWARD = "ImageReward"
 CLIP_SCORE = "CLIPScore"
 IMAGE_SIMILARITY = "image similarity"
+TASTE = "Taste"
 
 _NAME_HINTS = (
     (r"pick[ ._-]?score", PICKSCORE),
@@ -61,6 +62,8 @@ def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
         return RewardFileInfo(path, "ImageReward", (IMAGE_REWARD,), IMAGE_REWARD)
     if "scoring_head.0.weight" in shapes:
         return RewardFileInfo(path, "Aesthetic V2.5 head", (AESTHETIC_V25,), AESTHETIC_V25, needs_backbone=True)
+    if "taste.weight" in shapes:
+        return RewardFileInfo(path, "taste of Learn Taste", (TASTE,), TASTE, needs_backbone=True)
     if "layers.0.weight" in shapes:
         return _recognise_laion(path, shapes)
     if "visual.conv1.weight" in shapes:
@@ -76,7 +79,7 @@ def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
         has_text = "text_model.embeddings.token_embedding.weight" in shapes
         return _recognise_clip(checkpoint, "Hugging Face layout", width, projection, has_text)
     if "vision_model.head.probe" in shapes:
-        return RewardFileInfo(path, "SigLIP", (), None, backbone_for=(AESTHETIC_V25, IMAGE_SIMILARITY))
+        return RewardFileInfo(path, "SigLIP", (), None, backbone_for=(AESTHETIC_V25, IMAGE_SIMILARITY, TASTE))
     raise ValueError(f"{path.name} belongs to no supported reward model. {_explain_unknown(shapes)}")
 
 
@@ -101,7 +104,8 @@ def _recognise_clip(checkpoint: Checkpoint, layout: str, width: int, projection:
     family = {(1024, 768): "ViT-L/14", (1280, 1024): "ViT-H/14"}.get((width, projection), f"of width {width}")
     description = f"CLIP {family}, {layout}" + ("" if has_text else ", image encoder alone")
     # LAION's head reads the embedding of ViT-L/14; of sizes not published, the widths decide when loading.
-    backbone_for = (IMAGE_SIMILARITY,) if family == "ViT-H/14" else (LAION_AESTHETIC, IMAGE_SIMILARITY)
+    any_encoder = (IMAGE_SIMILARITY, TASTE)
+    backbone_for = any_encoder if family == "ViT-H/14" else (LAION_AESTHETIC, *any_encoder)
     if not has_text:
         return RewardFileInfo(checkpoint.path, description, (), None, backbone_for=backbone_for)
     if family == "ViT-L/14":

@@ -19,6 +19,12 @@ NODES = {
     "Reward Model Loader": (*_WEIGHTS, HostName(f"{MANAGEMENT}.should_use_bf16", "dtype = auto")),
     "Reference Palette": _WEIGHTS,
     "Reference Similarity": _WEIGHTS,
+    "Learn Taste": (
+        *_WEIGHTS,
+        HostName(f"{MANAGEMENT}.load_models_gpu", "loading the encoder"),
+        HostName(f"{MANAGEMENT}.throw_exception_if_processing_interrupted", "cancelling"),
+        HostName("comfy.utils.ProgressBar", "its progress"),
+    ),
     "Score Images": _SCORING,
     "Rank Results": _SCORING,
     "Demo World": (
