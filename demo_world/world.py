@@ -25,7 +25,7 @@ FILES = {
 
 
 def asset_path(name: str, assets: Path = ASSETS) -> Path:
-    """Where an asset lies: "generator", "decoder", "conditions", "reward", "held_out_reward", "realism" or "encoder"."""
+    """Where an asset lies; `name` is one of `FILES`."""
     if name not in FILES:
         raise ValueError(f"unknown asset {name!r}: expected one of {', '.join(FILES)}")
     path = assets / FILES[name]

@@ -52,8 +52,8 @@ class LearnTaste(io.ComfyNode):
                 io.Combo.Input(
                     "encoder",
                     options=[*(encoder_names() or [NO_ENCODER]), DEMO_ENCODER],
-                    tooltip="The eyes: a CLIP or SigLIP file from models/reward_models or models/clip_vision. demo world "
-                    "is for the pictures of the Demo World alone.",
+                    tooltip="The eyes: a CLIP or SigLIP file from models/reward_models or models/clip_vision. demo "
+                    "world is for the pictures of the Demo World alone.",
                 ),
                 io.String.Input(
                     "liked_folder",

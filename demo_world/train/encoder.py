@@ -104,7 +104,7 @@ def train_encoder(stage: Stage, seed: int, count: int, work: Path) -> SceneTelle
 
 
 def save_encoder(teller: SceneTeller, path: Path) -> None:
-    """In half precision and Hugging Face's layout of CLIP, with the configuration that tensors do not tell beside it."""
+    """In half precision and Hugging Face's layout of CLIP; what the tensors do not tell stands in a file beside it."""
     weights = {name: value.half().contiguous() for name, value in teller.tower.state_dict().items()}
     save_file({name: value for name, value in weights.items() if not name.endswith("position_ids")}, path)
     untold = {name: VISION[name] for name in ("num_attention_heads", "hidden_act")}

@@ -1,4 +1,4 @@
-"""A reward learned from pictures that one likes: heads on the embedding of a CLIP or SigLIP (torch only)."""
+"""A reward learned from pictures that one likes: heads on the embedding of a CLIP or SigLIP (no ComfyUI)."""
 
 from .embedding_store import EmbeddingStore
 from .held_out import HeldOut

@@ -81,8 +81,8 @@ def embedded_lesson(
         spread = (liked_rows - liked_rows.mean(dim=0)).norm(dim=1).square().mean().sqrt()
         if spread < ALIKE:
             raise ValueError(
-                f"The {len(rows)} liked pictures look all alike to the image encoder, so there is no taste to learn: add "
-                "other pictures that you like."
+                f"The {len(rows)} liked pictures look all alike to the image encoder, so there is no taste to learn: "
+                "add other pictures that you like."
             )
         worse = [embed(picture, {"": lambda image: image})[0] for picture in disliked]
         disliked_rows = torch.stack(worse) if worse else liked_rows.new_zeros(0, liked_rows.shape[1])

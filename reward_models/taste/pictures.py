@@ -63,8 +63,8 @@ def check_numbers(liked: Sequence[Picture], disliked: Sequence[Picture], dislike
         )
     if len(liked) < LEAST:
         raise ValueError(
-            f"Learn Taste has {len(liked)} different liked picture{'s' * (len(liked) > 1)}, and fewer than {LEAST} tell "
-            "no taste: add more pictures that you like. From 30 on it learns well."
+            f"Learn Taste has {len(liked)} different liked picture{'s' * (len(liked) > 1)}, and fewer than {LEAST} "
+            "tell no taste: add more pictures that you like. From 30 on it learns well."
         )
     if disliked_given and len(disliked) < LEAST:
         raise ValueError(

@@ -9,8 +9,8 @@ _CHANCE = (
     "liked and the disliked ones differ in what you mean and in nothing else."
 )
 _ALONE = (
-    "Without disliked pictures it only learned to tell yours from broken, recoloured and shuffled copies of them. Connect "
-    "ordinary pictures of your model as disliked ones, and it learns what you choose."
+    "Without disliked pictures it only learned to tell yours from broken, recoloured and shuffled copies of them. "
+    "Connect ordinary pictures of your model as disliked ones, and it learns what you choose."
 )
 
 

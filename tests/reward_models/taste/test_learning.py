@@ -74,7 +74,9 @@ def test_score_is_the_mean_less_caution_times_the_deviation():
     generator = torch.Generator().manual_seed(0)
     centre, weight = torch.rand(5, generator=generator), torch.rand(4, 5, generator=generator)
     bias, e = torch.rand(4, generator=generator), torch.rand(3, 5, generator=generator)
-    logits = torch.stack([torch.stack([w @ (row - centre) + b for w, b in zip(weight, bias)]) for row in e])
+    logits = torch.stack(
+        [torch.stack([w @ (row - centre) + b for w, b in zip(weight, bias, strict=True)]) for row in e]
+    )
     for caution in (0.0, 1.5):
         expected = logits.mean(1) - caution * logits.std(1)
         torch.testing.assert_close(TasteHead(centre, weight, bias, caution)(e), expected, rtol=1e-4, atol=1e-5)
@@ -124,7 +126,12 @@ def test_liked_pictures_weigh_as_much_as_all_others(monkeypatch):
     from reward_models.taste import learning
 
     seen = []
-    monkeypatch.setattr(learning, "fit_logistic", lambda e, l, w: seen.append((l, w)) or fit_logistic(e, l, w))
+
+    def watched(examples, liked, weightings):
+        seen.append((liked, weightings))
+        return fit_logistic(examples, liked, weightings)
+
+    monkeypatch.setattr(learning, "fit_logistic", watched)
     learn_single(lesson(liked=10, disliked=40, copies=3))
     learn_single(lesson(liked=10, disliked=0, copies=3))
     (liked, (weights,)), (_, (alone,)) = seen
