@@ -3,8 +3,8 @@
     python -m benchmarks.taste        # some ten minutes of one CPU core; the help page of Learn Taste gets the results
 
 The rule is dusk with many stars: open sky full of stars, a low moon, dim light. It is read off the scene itself, and is
-not the world's reward; what learns never sees it. Of 160 plain pictures of the scene "night" the 32 that it likes best are
-the liked ones, the others the disliked ones. Then eight other noises are optimized.
+not the world's reward; what learns never sees it. Of 160 plain pictures of the scene "night" the 32 that it likes best
+are the liked ones, the others the disliked ones. Then eight other noises are optimized.
 """
 
 import argparse

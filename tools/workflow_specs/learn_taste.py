@@ -24,8 +24,8 @@ Optimizer follows what was learned. Read *What was learned* first: it tells how 
 has not seen.
 
 Here *Score Images* stands in for you, and likes them dark. With pictures of your own: put 30 that you like into a
-folder *liked* of ComfyUI's input, write *liked* into **liked_folder**, choose a CLIP or SigLIP as **encoder**, and connect
-ordinary pictures of your model to **disliked**. The taste is then a file that the *Reward Model Loader* lists.
+folder *liked* of ComfyUI's input, write *liked* into **liked_folder**, choose a CLIP or SigLIP as **encoder**, and
+connect ordinary pictures of your model to **disliked**. The taste is then a file that the *Reward Model Loader* lists.
 
 Learned tastes can be fooled: keep the projector, and *caution* at 1."""
 
