@@ -29,7 +29,8 @@ from runs.whole_files import write_text_whole
 from .comparison.scene_reader import SceneReader
 from .shared import table, write_json
 
-PAGE = Path(__file__).resolve().parents[1] / "web" / "docs" / "GPER_LearnTaste.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, NUMBERS = ROOT / "web" / "docs" / "GPER_LearnTaste.md", ROOT / "docs" / "taste.json"
 SCENE = "night"
 POOL_SEED, START_SEED = 400_000, 410_000  # of the pictures to choose from, and of the noises to optimize
 POOL, LIKED = 160, 32
@@ -190,12 +191,13 @@ def draw(study: Study, rows: list[Row], found: dict[str, Tensor]) -> Image.Image
 
 
 def parser() -> argparse.ArgumentParser:
-    arguments = argparse.ArgumentParser(prog="python -m benchmarks.taste", description=__doc__,
-                                        formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    arguments = argparse.ArgumentParser(
+        prog="python -m benchmarks.taste", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--noises", type=int, default=8, help="start noises (8)")
     arguments.add_argument("--steps", type=int, default=40, help="updates of an ascent (40)")
-    arguments.add_argument("--page", type=Path, default=PAGE,
-                           help="gets the table; picture and numbers go beside it (the help page)")  # fmt: skip
+    arguments.add_argument("--page", type=Path, default=PAGE, help="gets the table, the picture goes beside it")
+    arguments.add_argument("--json", type=Path, default=NUMBERS, help="gets the numbers (docs/taste.json)")
     return arguments
 
 
@@ -212,7 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
         "rows": [asdict(row) for row in rows],
     }
     print(results_table(numbers["rows"]), numbers["held out"], numbers["rule of the pool"], sep="\n")
-    write_json(options.page.with_suffix(".json"), numbers)
+    write_json(options.json, numbers)
     draw(study, rows, found).save(options.page.with_suffix(".jpg"), quality=88)
     write_text_whole(options.page, page_with(options.page.read_text(encoding="utf-8"), numbers))
 

@@ -152,7 +152,6 @@ def _lesson(handle: RewardHandle, signature: Tensor, liked: list[Picture], disli
     import comfy.model_management
     import comfy.utils
 
-    comfy.model_management.load_models_gpu(handle.patchers)
     bar = comfy.utils.ProgressBar(len(liked) + len(disliked))
 
     def each() -> None:
@@ -160,5 +159,6 @@ def _lesson(handle: RewardHandle, signature: Tensor, liked: list[Picture], disli
         bar.update(1)
 
     key = hashlib.sha256(signature.numpy().tobytes()).hexdigest()
-    with torch.inference_mode(False):
+    with torch.inference_mode(False):  # weights that move under inference mode could not take part in a backward pass
+        comfy.model_management.load_models_gpu(handle.patchers)
         return embedded_lesson(handle.model, key, liked, disliked, _STORE, each)
