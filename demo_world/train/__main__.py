@@ -32,10 +32,10 @@ POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
-ENCODER = Stage("encoder", seed=8, steps=4000, batch=64, rate=2e-3)
+ENCODER = Stage("encoder", seed=8, steps=1500, batch=48, rate=3e-3)
 
 # Seeds and sizes of the pictures that the rewards, the judge and the encoder see.
-REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT, ENCODER_SPLIT = (40, 6000), (50, 4000), (60, 6000), (30, 8000)
+REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT, ENCODER_SPLIT = (40, 6000), (50, 4000), (60, 6000), (30, 4000)
 
 
 def decoder(work: Path, assets: Path) -> Decoder:

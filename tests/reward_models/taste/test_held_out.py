@@ -24,9 +24,9 @@ def chance(liked, disliked, seed, width=24, copies=2):
 
 
 def test_pictures_without_a_difference_are_chance():
-    shares = [held_out_pairs(chance(12, 15, seed), learn_single).share for seed in range(30)]
-    assert abs(sum(shares) / 30 - 0.5) < 0.05
-    assert sum(held_out_pairs(chance(12, 15, seed), learn_single).is_chance for seed in range(30)) >= 27
+    found = [held_out_pairs(chance(12, 15, seed), learn_single) for seed in range(16)]
+    assert abs(sum(one.share for one in found) / 16 - 0.5) < 0.06
+    assert sum(one.is_chance for one in found) >= 14
 
 
 @pytest.mark.parametrize("disliked", [0, 9])
