@@ -1,6 +1,6 @@
 """A taste learned in the demo world from pictures that a hidden rule chose, and what optimizing against it does.
 
-    python -m benchmarks.taste        # some ten minutes of one CPU core; the help page of Learn Taste gets the results
+    python -m benchmarks.taste        # some three minutes of one CPU core; the help page gets the results
 
 The rule is dusk with many stars: open sky full of stars, a low moon, dim light. It is read off the scene itself, and is
 not the world's reward; what learns never sees it. Of 160 plain pictures of the scene "night" the 32 that it likes best
