@@ -20,11 +20,12 @@ FILES = {
     "reward": "demo_world_reward.safetensors",
     "held_out_reward": "demo_world_held_out_reward.safetensors",
     "realism": "demo_world_realism.safetensors",
+    "encoder": "demo_world_encoder.safetensors",
 }
 
 
 def asset_path(name: str, assets: Path = ASSETS) -> Path:
-    """Where an asset lies: "generator", "decoder", "conditions", "reward", "held_out_reward" or "realism"."""
+    """Where an asset lies; `name` is one of `FILES`."""
     if name not in FILES:
         raise ValueError(f"unknown asset {name!r}: expected one of {', '.join(FILES)}")
     path = assets / FILES[name]

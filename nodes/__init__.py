@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 from server import PromptServer
 
 from .demo_world import DemoWorldNode
+from .learn_taste import LearnTaste
 from .live.routes import add_routes
 from .load_noise import LoadNoise
 from .noise_optimizer import NoiseOptimizer
@@ -31,6 +32,7 @@ NODES: list[type[io.ComfyNode]] = [
     ReferencePalette,
     ReferenceSimilarity,
     QualityWordsNode,
+    LearnTaste,
     RewardMixNode,
     RewardRegion,
     ScoreImages,

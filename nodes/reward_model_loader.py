@@ -7,6 +7,7 @@ from ..reward_models import KINDS, load_reward
 from .inputs.sockets import CATEGORY, RewardModel
 from .refusals.node_names import check_node
 from .rewards.reward_files import (
+    DEMO_ENCODER,
     NO_BACKBONE,
     backbone_names,
     backbone_path,
@@ -55,10 +56,10 @@ class RewardModelLoader(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "backbone",
-                    options=backbone_names(),
+                    options=[*backbone_names(), DEMO_ENCODER],
                     default=NO_BACKBONE,
-                    tooltip="For files that are only a head (aesthetic predictors, HP): the CLIP or SigLIP model below "
-                    "it, from models/reward_models or models/clip_vision. Others need none.",
+                    tooltip="For files that are only a head (aesthetic predictors, HP, a taste): the CLIP or SigLIP "
+                    "model below it, from models/reward_models or models/clip_vision. Others need none.",
                 ),
                 io.Combo.Input(
                     "kind",

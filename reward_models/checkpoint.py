@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -24,11 +24,13 @@ class Checkpoint:
         path: the file.
         shapes: shape of every tensor.
         read: reads one tensor by its name.
+        metadata: the texts in the header of a safetensors file.
     """
 
     path: Path
     shapes: Mapping[str, tuple[int, ...]]
     read: Callable[[str], Tensor]
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor the model cannot do without.
@@ -83,7 +85,7 @@ def _open_safetensors(path: Path) -> Checkpoint:
     stored_names = list(handle.keys())
     names = {name.removeprefix("module."): name for name in stored_names}
     shapes = {name: tuple(handle.get_slice(stored).get_shape()) for name, stored in names.items()}
-    return Checkpoint(path, shapes, lambda name: handle.get_tensor(names[name]))
+    return Checkpoint(path, shapes, lambda name: handle.get_tensor(names[name]), handle.metadata() or {})
 
 
 def _open_torch_archive(path: Path) -> Checkpoint:

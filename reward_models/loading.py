@@ -18,12 +18,14 @@ from .cycle_reward import CycleReward
 from .high_preference import HighPreference
 from .hps import HumanPreferenceScore, HumanPreferenceScore21
 from .image_contained_text import ImageContainedText
+from .image_encoder import load_encoder
 from .image_reward import ImageReward
 from .laion_aesthetic import LaionAesthetic
 from .pickscore import PickScore
 from .recognise import RewardFileInfo, recognise
 from .recompute import recompute_in_backward
-from .siglip_backbone import SiglipBackbone, load_siglip
+from .siglip_backbone import SiglipBackbone
+from .taste.reward import Taste, encoder_name
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +42,13 @@ _HEAD_AND_BACKBONE = {
     kinds.LAION_AESTHETIC: LaionAesthetic,
     kinds.AESTHETIC_V25: AestheticV25,
     kinds.HP: HighPreference,
+    kinds.TASTE: Taste,
 }
 _BACKBONE_FILES = {
     kinds.LAION_AESTHETIC: "CLIP ViT-L/14 (model.safetensors of openai/clip-vit-large-patch14)",
     kinds.AESTHETIC_V25: "SigLIP (model.safetensors of google/siglip-so400m-patch14-384)",
     kinds.HP: "the CLIP published with it (hp_backbone/pytorch_model.bin of 8y/HP, renamed to hp_backbone.bin)",
+    kinds.TASTE: "the CLIP or SigLIP that it was learned with",
 }
 KINDS = (*_HEAD_AND_BACKBONE, *_ONE_FILE)
 
@@ -90,16 +94,14 @@ def load_reward(
 
 
 def load_image_encoder(path: str | Path) -> ClipBackbone | SiglipBackbone:
-    """Load the image encoder of a CLIP or SigLIP, for `ImageSimilarity`: float32, on the CPU.
+    """Load the image encoder of a CLIP or SigLIP, for `ImageSimilarity` and `Taste`: float32, on the CPU.
 
     Raises:
         ValueError: the file is unreadable, or holds no CLIP or SigLIP.
     """
     with torch.inference_mode(False), torch.no_grad():
-        checkpoint, info = _encoder(path, kinds.IMAGE_SIMILARITY, "an image encoder (CLIP or SigLIP)")
-        if kinds.AESTHETIC_V25 in info.backbone_for:
-            return load_siglip(checkpoint, torch.float32)
-        return load_clip(checkpoint, torch.float32, with_text=False)
+        checkpoint, _ = _encoder(path, kinds.IMAGE_SIMILARITY, "an image encoder (CLIP or SigLIP)")
+        return load_encoder(checkpoint, torch.float32)
 
 
 def load_whole_clip(path: str | Path) -> ClipBackbone:
@@ -130,7 +132,7 @@ def _load(path, kind: str, backbone, dtype: torch.dtype) -> RewardModel:
         if kind in _HEAD_AND_BACKBONE:
             raise ValueError(
                 f"{info.path.name} is only the head of {kind}; choose its image encoder as the backbone as "
-                f"well: {_BACKBONE_FILES[kind]}."
+                f"well: {encoder_name(checkpoint) or _BACKBONE_FILES[kind]}."
             )
         return _ONE_FILE[kind].load(checkpoint, dtype)
 

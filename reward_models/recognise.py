@@ -22,6 +22,7 @@ HP = "HP"
 CLIP_SCORE = "CLIPScore"
 IMAGE_SIMILARITY = "image similarity"
 QUALITY_WORDS = "quality words"
+TASTE = "Taste"
 
 _NAME_HINTS = (
     (r"pick[ ._-]?score", PICKSCORE),
@@ -70,6 +71,8 @@ def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
         return RewardFileInfo(path, kind, (kind,), kind)
     if "scoring_head.0.weight" in shapes:
         return RewardFileInfo(path, "Aesthetic V2.5 head", (AESTHETIC_V25,), AESTHETIC_V25, needs_backbone=True)
+    if "taste.weight" in shapes:
+        return RewardFileInfo(path, "taste of Learn Taste", (TASTE,), TASTE, needs_backbone=True)
     if "layers.0.weight" in shapes:
         return _recognise_affine_head(path, shapes)
     if "visual.attnpool.positional_embedding" in shapes:
@@ -90,7 +93,7 @@ def recognise(checkpoint: Checkpoint) -> RewardFileInfo:
         has_text = "text_model.embeddings.token_embedding.weight" in shapes
         return _recognise_clip(checkpoint, "Hugging Face layout", width, projection, has_text)
     if "vision_model.head.probe" in shapes:
-        return RewardFileInfo(path, "SigLIP", (), None, backbone_for=(AESTHETIC_V25, IMAGE_SIMILARITY))
+        return RewardFileInfo(path, "SigLIP", (), None, backbone_for=(AESTHETIC_V25, IMAGE_SIMILARITY, TASTE))
     raise ValueError(f"{path.name} belongs to no supported reward model. {_explain_unknown(shapes)}")
 
 
@@ -122,7 +125,7 @@ def _recognise_clip(checkpoint: Checkpoint, layout: str, width: int, projection:
     kinds = (PICKSCORE, HPS_V2, HPS_V21, ICT, CLIP_SCORE) if may_be_h else (CLIP_SCORE,)
     kind = _named_kind(checkpoint.path) if may_be_h else CLIP_SCORE
     below = {LAION_AESTHETIC: may_be_l, HP: may_be_h and kind in (HP, None), QUALITY_WORDS: has_text}
-    backbone_for = (*(purpose for purpose, fits in below.items() if fits), IMAGE_SIMILARITY)
+    backbone_for = (*(purpose for purpose, fits in below.items() if fits), IMAGE_SIMILARITY, TASTE)
     if not has_text or kind == HP:
         kinds, kind = (), None
     return RewardFileInfo(checkpoint.path, description, kinds, kind, backbone_for=backbone_for)

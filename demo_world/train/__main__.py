@@ -18,6 +18,7 @@ from ..generator import Generator
 from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
 from ..world import ASSETS, FILES, load_world
+from .encoder import save_encoder, train_encoder
 from .imitation import polish_decoder, train_decoder, train_generator
 from .judges import paint_split, train_held_out_reward, train_realism, train_reward
 from .measure import draw_off_prior, draw_samples, measure
@@ -31,9 +32,10 @@ POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
+ENCODER = Stage("encoder", seed=8, steps=1500, batch=48, rate=3e-3)
 
-# Seeds and sizes of the pictures that the rewards and the judge see.
-REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT = (40, 6000), (50, 4000), (60, 6000)
+# Seeds and sizes of the pictures that the rewards, the judge and the encoder see.
+REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT, ENCODER_SPLIT = (40, 6000), (50, 4000), (60, 6000), (30, 4000)
 
 
 def decoder(work: Path, assets: Path) -> Decoder:
@@ -79,6 +81,10 @@ def held_out_reward(work: Path, assets: Path) -> None:
     network.save(assets / FILES["held_out_reward"])
 
 
+def encoder(work: Path, assets: Path) -> None:
+    save_encoder(train_encoder(ENCODER, *ENCODER_SPLIT, work), assets / FILES["encoder"])
+
+
 def report(work: Path, assets: Path) -> None:
     world = load_world(assets=assets)
     for name, figure in measure(world).items():
@@ -96,6 +102,7 @@ STAGES = {
         (REWARD, reward),
         (REALISM, realism),
         (HELD_OUT_REWARD, held_out_reward),
+        (ENCODER, encoder),
     )
 } | {"report": report}
 

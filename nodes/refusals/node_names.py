@@ -20,6 +20,12 @@ NODES = {
     "Reference Palette": _WEIGHTS,
     "Reference Similarity": _WEIGHTS,
     "Quality Words": _WEIGHTS,
+    "Learn Taste": (
+        *_WEIGHTS,
+        HostName(f"{MANAGEMENT}.load_models_gpu", "loading the encoder"),
+        HostName(f"{MANAGEMENT}.throw_exception_if_processing_interrupted", "cancelling"),
+        HostName("comfy.utils.ProgressBar", "its progress"),
+    ),
     "Score Images": _SCORING,
     "Rank Results": _SCORING,
     "Demo World": (

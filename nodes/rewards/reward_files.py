@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import folder_paths
 
+from ...demo_world import asset_path
 from ...reward_models import inspect_reward_file
 from ..inputs.file_names import shown
 
@@ -17,6 +18,7 @@ EXTENSIONS = {".safetensors", ".sft", ".pt", ".pth", ".bin"}
 NO_FILE = f"(no file in models/{FOLDER})"
 NO_BACKBONE = "none"
 NO_ENCODER = "(no file in models/clip_vision)"
+DEMO_ENCODER = "demo world"  # comes with the pack, and knows its little landscapes and nothing else
 LARGEST_HEAD = 64_000_000  # bytes; the published ones have 4 million, the smallest published encoder 175 million
 
 
@@ -86,6 +88,8 @@ def backbone_path(name: str) -> str | None:
         return None
     if name == NO_ENCODER:
         raise ValueError("There is no CLIP or SigLIP yet: put one into models/clip_vision and press R.")
+    if name == DEMO_ENCODER:
+        return str(asset_path("encoder"))
     folder, _, file = name.partition("/")
     if folder not in BACKBONE_FOLDERS:
         places = " or ".join(BACKBONE_FOLDERS)

@@ -13,10 +13,11 @@ from .in_process import collect_node_classes
 from .removed_names import PackLoadedAnew, remove_module
 
 OPTIMIZER, SCORING = {"Noise Optimizer"}, {"Score Images", "Rank Results"}
-REWARDS = {"Reward Model Loader", "Reference Palette", "Reference Similarity", "Quality Words", "Demo World"}
+ENCODING = {"Reference Palette", "Reference Similarity", "Quality Words", "Learn Taste"}
+REWARDS = {"Reward Model Loader", "Demo World", *ENCODING}
 NEEDED_BY = {
     "comfy.sd": {*OPTIMIZER, "Demo World"},
-    "comfy.utils": {*OPTIMIZER, "Demo World"},
+    "comfy.utils": {*OPTIMIZER, "Learn Taste", "Demo World"},
     "comfy.taesd.taesd": {*OPTIMIZER, "Demo World"},
     "comfy.model_management": {*OPTIMIZER, *SCORING, *REWARDS},
     "comfy.model_patcher": {*OPTIMIZER, *REWARDS},
@@ -67,6 +68,7 @@ def uses(tiny, flux, vaes, reward_file):
         "Reference Palette": lambda node, reward: node.execute(image),
         "Reference Similarity": lambda node, reward: node.execute(image, f"reward_models/{file}"),
         "Quality Words": lambda node, reward: node.execute(f"reward_models/{file}"),
+        "Learn Taste": lambda node, reward: node.execute(f"reward_models/{file}", liked=torch.rand(8, 32, 32, 3)),
         "Demo World": lambda node, reward: node.execute("day"),
         "Save Noise": lambda node, reward: node.validate_inputs("x"),
         "Picture Statistics": lambda node, reward: node.execute("brightness"),

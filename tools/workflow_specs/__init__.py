@@ -8,6 +8,7 @@ from .flux_schnell import FLUX_SCHNELL
 from .image_to_image import IMAGE_TO_IMAGE
 from .improve_region import IMPROVE_REGION
 from .keep_and_vary import KEEP_AND_VARY
+from .learn_taste import LEARN_TASTE
 from .mixed_rewards import MIXED_REWARDS
 from .parts import Workflow
 from .ranked_seeds import RANKED_SEEDS
@@ -24,6 +25,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "best_of_seeds": BEST_OF_SEEDS,
     "keep_and_vary": KEEP_AND_VARY,
     "improve_region": IMPROVE_REGION,
+    "learn_taste": LEARN_TASTE,
     "ranked_seeds": RANKED_SEEDS,
 }
 
