@@ -12,12 +12,14 @@ import logging
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
-from ..world import ASSETS, FILES, load_world
+from ..world import ASSETS, FILES, asset_path, load_flow, load_world
+from .flow import train_flow
 from .imitation import polish_decoder, train_decoder, train_generator
 from .judges import paint_split, train_held_out_reward, train_realism, train_reward
 from .measure import draw_off_prior, draw_samples, measure
@@ -30,6 +32,7 @@ GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
 POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
+FLOW = Stage("flow", seed=7, steps=3000, batch=96, rate=3e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
 
 # Seeds and sizes of the pictures that the rewards and the judge see.
@@ -55,6 +58,13 @@ def polish(work: Path, assets: Path) -> None:
     polish_decoder(POLISH, *networks, work)
     networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
     networks[1].save(assets / FILES["decoder"])
+
+
+def flow(work: Path, assets: Path) -> None:
+    torch.manual_seed(FLOW.seed)
+    network = Generator()
+    network.conditions.load_state_dict(load_file(asset_path("conditions", assets)))
+    train_flow(FLOW, network, work).save(assets / FILES["flow"])
 
 
 def reward(work: Path, assets: Path) -> None:
@@ -93,6 +103,7 @@ STAGES = {
         (DECODER, decoder),
         (GENERATOR, generator),
         (POLISH, polish),
+        (FLOW, flow),
         (REWARD, reward),
         (REALISM, realism),
         (HELD_OUT_REWARD, held_out_reward),
