@@ -27,6 +27,18 @@ def euler(flow: Generator, noise: torch.Tensor, prompt: torch.Tensor, steps: int
     return x
 
 
+def ancestral_step(
+    x: torch.Tensor, latent: torch.Tensor, now: torch.Tensor, then: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """From noise level `now` to `then`, above 0: the mean (B, 16, 8, 8) and the size of the noise that is added to it.
+
+    ComfyUI's `sample_euler_ancestral_RF` with eta 1; `latent` is what the model expects behind `x`.
+    """
+    down = then * then / now
+    mean = (1 - then) / (1 - down) * (down / now * x + (1 - down / now) * latent)
+    return mean, (then**2 - down**2 * (1 - then) ** 2 / (1 - down) ** 2) ** 0.5
+
+
 def euler_ancestral(
     flow: Generator,
     noise: torch.Tensor,
@@ -34,17 +46,13 @@ def euler_ancestral(
     generator: torch.Generator | None = None,
     steps: int = STEPS,
 ) -> torch.Tensor:
-    """As `euler`, but each step goes further down and back up by fresh white noise of `generator`.
-
-    ComfyUI's `sample_euler_ancestral_RF` with eta 1.
-    """
+    """As `euler`, but each step goes further down, and back up by fresh white noise of `generator`."""
     x, levels = noise, sigmas(steps).to(noise)
     draw = partial(torch.randn, noise.shape, generator=generator, device=noise.device, dtype=noise.dtype)
     for now, then in zip(levels, levels[1:], strict=False):
         latent = denoised(flow, x, prompt, now)
         if then == 0:
             return latent
-        down = then * then / now
-        renoise = (then**2 - down**2 * (1 - then) ** 2 / (1 - down) ** 2) ** 0.5
-        x = (1 - then) / (1 - down) * (down / now * x + (1 - down / now) * latent) + renoise * draw()
+        mean, size = ancestral_step(x, latent, now, then)
+        x = mean + size * draw()
     return x
