@@ -18,7 +18,7 @@ from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
-from ..world import ASSETS, FILES, asset_path, load_flow, load_world
+from ..world import ASSETS, FILES, asset_path, load_world
 from .flow import train_flow
 from .imitation import polish_decoder, train_decoder, train_generator
 from .judges import paint_split, train_held_out_reward, train_realism, train_reward
