@@ -18,11 +18,11 @@ from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
-from ..world import ASSETS, FILES, asset_path, load_world
+from ..world import ASSETS, FILES, asset_path, load_flow, load_world
 from .flow import train_flow
 from .imitation import polish_decoder, train_decoder, train_generator
 from .judges import paint_split, train_held_out_reward, train_realism, train_reward
-from .measure import draw_off_prior, draw_samples, measure
+from .measure import draw_flow, draw_off_prior, draw_samples, measure, measure_flow
 from .stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -90,11 +90,12 @@ def held_out_reward(work: Path, assets: Path) -> None:
 
 
 def report(work: Path, assets: Path) -> None:
-    world = load_world(assets=assets)
-    for name, figure in measure(world).items():
+    world, many_steps = load_world(assets=assets), load_flow(assets)
+    for name, figure in {**measure(world), **measure_flow(world, many_steps)}.items():
         logger.info("%s: %.4g", name, figure)
     draw_samples(world, assets.parent / "sample_sheet.jpg")
     draw_off_prior(world, assets.parent / "prior_sensitivity.jpg")
+    draw_flow(world, many_steps, assets.parent / "flow_sheet.jpg")
 
 
 STAGES = {
