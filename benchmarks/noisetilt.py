@@ -38,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
     add = arguments.add_argument
     add("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="NAME", help=f"of {', '.join(WAYS)}; all")
     add("--quick", action="store_true", help="a few noises and settings")
-    for name, value in (("noises", Plan.noises), ("tuning-noises", Plan.tuning_noises), ("batch", Plan.batch)):
+    for name, value in (("noises", Plan.noises), ("tuning-noises", Plan.tuning_noises), ("settings", Plan.settings),
+                        ("batch", Plan.batch)):
         add(f"--{name}", type=int, help=f"({value})")
     add("--page", type=Path, help="the page with the part between the markers (docs/noisetilt.md; with --quick "
         "benchmark_results/noisetilt.md, begun where there is none)")
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 def chosen_plan(options: argparse.Namespace) -> Plan:
     plan = QUICK if options.quick else Plan()
-    wanted = {name: getattr(options, name) for name in ("noises", "tuning_noises", "batch")}
+    wanted = {name: getattr(options, name) for name in ("noises", "tuning_noises", "settings", "batch")}
     for name, value in wanted.items():
         if value is not None and value < 1:
             raise ValueError(f"--{name.replace('_', '-')} is {value}: set it to 1 or more")

@@ -81,7 +81,7 @@ def _results(runs: Runs, rows: list[tuple[str, Row]]) -> str:
     return table(head, [
         (_label(row, why), size_text(row.setting), str(row.count) if row.way.counted else "",
          str(row.way.evaluations(row.count)), f"{row.seconds:.2f}", *(said(row.interval(key)) for key in _keys(runs)),
-         f"{diversity(runs.pictures(row.tensors, list(prompts)), prompts):.3f}")
+         f"{diversity(row.tensors['small'], prompts):.3f}")
         for why, row in rows])
 
 

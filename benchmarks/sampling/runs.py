@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -81,8 +82,10 @@ class Runs:
             sampled = way.run(task, setting, count)
             seconds = (now(DEVICE) - started) / len(seeds)
             tensors = {"few steps" if sampled.few_steps else "latent": sampled.tensor.cpu()}
-            tensors |= {key: value.float().cpu() for key, value in
-                        scores(self.watched, self.pictures(tensors, task.prompts), task.prompts).items()}
+            images = self.pictures(tensors, task.prompts)
+            tensors["small"] = F.interpolate(images, (16, 16), mode="area")  # for the diversity
+            tensors |= {key: value.float().cpu()
+                        for key, value in scores(self.watched, images, task.prompts).items()}
             if sampled.injected is not None:
                 tensors |= injected_whiteness(sampled.injected.cpu())
             write_tensors(path, {**tensors, "seconds": torch.full((len(seeds),), seconds)})
