@@ -32,7 +32,7 @@ GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
 POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
-FLOW = Stage("flow", seed=7, steps=3000, batch=96, rate=3e-3)
+FLOW = Stage("flow", seed=7, steps=2500, batch=96, rate=3e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
 
 # Seeds and sizes of the pictures that the rewards and the judge see.
