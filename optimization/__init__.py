@@ -9,15 +9,18 @@ from .record import Incident, RunRecord
 from .seeds_first import SeedsFirst
 from .spectral_evolution import spectral_evolution_search
 from .stopping import Stopping
+from .tilted_noise import SamplingRecord, TiltedNoise
 
 __all__ = [
     "RunRecord",
     "Incident",
     "NoiseTilt",
     "Preconditioner",
+    "SamplingRecord",
     "SeedsFirst",
     "Step",
     "Stopping",
+    "TiltedNoise",
     "ascend",
     "best_of_seeds",
     "local_search",

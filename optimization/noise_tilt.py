@@ -1,6 +1,6 @@
 """Tilting the noise that a stochastic sampler injects towards a reward, while its steps stay as they are.
 
-NoiseTilt ("NTRK", arXiv 2606.18066). Where a sampler steps to `mean(x, sigma) + size(sigma) * noise`, a tilted step takes
+NoiseTilt ("NTRK", arXiv 2606.18066). A sampler that steps to `mean(x, sigma) + size(sigma) * noise` then takes
 
     w = W(d reward(decode(denoised(x))) / dx),    noise = sqrt(rho) w + sqrt(1 - rho) eps
 
