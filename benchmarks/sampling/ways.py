@@ -21,7 +21,7 @@ from ..comparison.contenders import Task as OptimizerTask
 from .subject import FEW_STEPS, SteppedSubject
 
 STEPS = 25
-STRENGTHS = tuple(4.0**k for k in range(-4, 1))
+STRENGTHS = tuple(4.0**k for k in range(-5, 0))
 GRADIENT_COST = 3  # forwards that a forward with its backward counts for
 
 
