@@ -12,7 +12,7 @@ from ..comparison.goals import Goal
 from ..comparison.statistics import Interval, bootstrap_mean, front
 from ..comparison.words import said, short, size_text, title, with_ends
 from ..shared import table
-from .runs import MORE, Row, Runs
+from .runs import LOOKED_AT, MORE, Row, Runs
 from .ways import PLAIN, REFERENCE, SEEDS, STEPS, WAYS, Way
 
 COLUMNS = 8
@@ -40,8 +40,12 @@ def written(runs: Runs, names: list[str], folder: Path, command: str) -> tuple[s
 
 {_results(runs, rows)}
 
+*{WAYS[REFERENCE].label}* at every strength, on the noises of the comparison; nothing was chosen by this table:
+
+{_strengths(runs)}
+
 How white the injected noise was: by Noise Statistics, between neighbours, and from one step to the next. Of the Noise
-Optimizer, which injects none, it is the start noise.
+Optimizer, which injects none, it is the start noise. Noise Statistics was asked at {LOOKED_AT} steps.
 
 {_whiteness(rows)}
 
@@ -56,6 +60,7 @@ The first noises of the comparison:
         _numbers(runs, why, row) for why, row in rows], "trials": {
             name: {size_text(setting): {key: round(float(summary(key, row.values[key])), 4) for key in _keys(runs)}
                    for setting, row in runs.trials(WAYS[name]).items()} for name in names},
+        "by_strength": [_numbers(runs, "", row) for row in runs.by_strength().values()],
         "goals": [asdict(goal) for goal in found]}
 
 
@@ -83,6 +88,12 @@ def _results(runs: Runs, rows: list[tuple[str, Row]]) -> str:
          str(row.way.evaluations(row.count)), f"{row.seconds:.2f}", *(said(row.interval(key)) for key in _keys(runs)),
          f"{diversity(row.tensors['small'], prompts):.3f}")
         for why, row in rows])
+
+
+def _strengths(runs: Runs) -> str:
+    return table(("strength", *map(title, _keys(runs))), [
+        (size_text(setting), *(said(row.interval(key)) for key in _keys(runs)))
+        for setting, row in runs.by_strength().items()])
 
 
 def _whiteness(rows: list[tuple[str, Row]]) -> str:

@@ -123,8 +123,9 @@ class Runs:
 
     def timely(self, way: Way) -> int:
         """The count that takes as long as NoiseTilt: time goes by evaluations, from a short probe."""
+        budget = self.budget  # before the probe, which should not pay for what comes once
         probe = self.row(way, way.settings[0], PROBE, TUNING_SEED, self.plan.tuning_noises)
-        return way.count(self.budget / probe.seconds * way.evaluations(PROBE))
+        return way.count(budget / probe.seconds * way.evaluations(PROBE))
 
     def counts(self, way: Way) -> dict[int, str]:
         """What the way is given, and why."""
@@ -143,6 +144,11 @@ class Runs:
         """By count, at the chosen setting, on noises that no choice has seen."""
         return {count: self.row(way, self.chosen(way), count, FINAL_SEED, self.plan.noises)
                 for count in self.counts(way)}
+
+    def by_strength(self) -> dict[float, Row]:
+        """NoiseTilt at each of its settings, on the noises of the comparison: for reading, nothing is chosen by it."""
+        way = WAYS[REFERENCE]
+        return {setting: self.row(way, setting, 1, FINAL_SEED, self.plan.noises) for setting in self.trials(way)}
 
     def points(self, way: Way) -> Points:
         """What the way reached on the tuning noises in NoiseTilt's time, by setting, the first one plain sampling."""
