@@ -15,6 +15,7 @@ from .scene import LATENT_SHAPE, PROMPTS
 ASSETS = Path(__file__).parent / "assets"
 FILES = {
     "generator": "demo_world_flux.safetensors",
+    "flow": "demo_world_flow.safetensors",
     "decoder": "demo_world_taesd.safetensors",
     "conditions": "demo_world_conditions.safetensors",
     "reward": "demo_world_reward.safetensors",
@@ -24,7 +25,7 @@ FILES = {
 
 
 def asset_path(name: str, assets: Path = ASSETS) -> Path:
-    """Where an asset lies: "generator", "decoder", "conditions", "reward", "held_out_reward" or "realism"."""
+    """Where an asset lies, by its name in `FILES`."""
     if name not in FILES:
         raise ValueError(f"unknown asset {name!r}: expected one of {', '.join(FILES)}")
     path = assets / FILES[name]
@@ -37,6 +38,12 @@ def conditions() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Prompt name -> (context (1, T, 64), pooled (1, 32)), float32: what the transformer takes."""
     tensors = load_file(asset_path("conditions"))
     return {p: (tensors["context"][i : i + 1], tensors["pooled"][i : i + 1]) for i, p in enumerate(PROMPTS)}
+
+
+def load_flow(assets: Path = ASSETS) -> Generator:
+    """The model of many steps, for `flow.euler` and `flow.euler_ancestral`; float32, frozen."""
+    generator = Generator().load(asset_path("flow", assets), asset_path("conditions", assets))
+    return generator.requires_grad_(False).eval()
 
 
 def load_reward(assets: Path = ASSETS) -> Reward:
