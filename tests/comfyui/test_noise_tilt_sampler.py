@@ -10,7 +10,7 @@ from .ascents import Ramp
 from .test_refused_runs import four_channel_vae, text_reward
 from .tilted import sample, tilted_sampler
 
-FLOW = [1.0, 0.8, 0.5, 0.2, 0.0]
+FLOW = [1.0, 0.7, 0.3, 0.0]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def cached(tiny, flux):
         (dict(sigmas=[1.0, 0.0]), "single step"),
         (dict(sigmas=[0.2, 0.5, 0.0]), "sigmas must fall"),
         (dict(eta=0.0), "eta is 0"),
-        (dict(start_percent=0.4, end_percent=0.6), "None of the 3 noises"),
+        (dict(start_percent=0.6, end_percent=0.9), "None of the 2 noises"),
         (dict(vae=four_channel_vae), "decodes 4 latent channels"),
         (dict(reward=text_reward), "fill in the NoiseTilt Sampler's prompt"),
         (dict(guider=cached), "EasyCache or LazyCache is in the model's path"),
@@ -92,15 +92,9 @@ def test_several_frames_are_refused_in_words(tiny, vaes, tmp_path):
 
 
 def test_a_model_without_a_backward_pass_is_refused_or_left_out(tiny, flux, run):
-    compiled = flux.clone()
-    compiled.add_object_patch("diffusion_model", torch.compile(flux.model.diffusion_model))
-    with pytest.raises(
-        ValueError, match=r"compiled \(torch.compile\).*in the NoiseTilt Sampler set gradient to decoder"
-    ):
-        run(guider=tiny.guider(compiled))
     model = flux.clone()
     model.model_options["transformer_options"]["optimized_attention_override"] = without_backward
-    with pytest.raises(ValueError, match="without a backward pass"):
+    with pytest.raises(ValueError, match="without a backward pass .*in the NoiseTilt Sampler set gradient to decoder"):
         run(guider=tiny.guider(model))
     assert run(guider=tiny.guider(model), gradient="decoder only").isfinite().all()
 
@@ -109,34 +103,14 @@ def without_backward(original, q, *args, **kwargs):
     return original(q.flip(1), *args, **kwargs).detach()
 
 
-@pytest.mark.parametrize(
-    ("what", "message"),
-    [
-        (lambda rewards: rewards * torch.tensor([1.0, math.nan]), "Picture 2 .* step 2: the reward is not finite"),
-        (lambda rewards: rewards * torch.tensor([0.0, 1.0]), "Picture 1 .* step 2: the gradient is zero"),
-        (lambda rewards: rewards.detach(), "Picture 1 .* step 2: the reward has no gradient"),
-    ],
-)
-def test_a_step_without_a_gradient_stops_or_is_plain(run, report, what, message):
+def test_a_step_without_a_gradient_stops_or_is_plain(run, report):
     def at_step_2(look, rewards):
-        return what(rewards) if look == 2 else rewards
+        return rewards * torch.tensor([1.0, math.nan]) if look == 2 else rewards
 
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match="Picture 2 .* step 2: the reward is not finite"):
         run(Changing(at_step_2))
-    found = run(Changing(at_step_2), without_gradient="plain noise")
-    assert found.isfinite().all()
-    assert "took plain noise at step 2: " + message.rpartition(": ")[2] in report()
-
-
-def test_out_of_memory_goes_on_needing_less(run):
-    def once(look, rewards):
-        if look == 2:
-            raise torch.OutOfMemoryError("full")
-        return rewards
-
-    reward = Changing(once)
-    torch.testing.assert_close(run(reward), run(), atol=1e-4, rtol=1e-4)
-    assert reward.looks == 5
+    assert run(Changing(at_step_2), without_gradient="plain noise").isfinite().all()
+    assert "Picture 2 took plain noise at step 2: the reward is not finite" in report()
 
 
 def test_too_little_memory_stops_or_ends_the_tilt(run, report):
@@ -148,8 +122,8 @@ def test_too_little_memory_stops_or_ends_the_tilt(run, report):
     with pytest.raises(torch.OutOfMemoryError):
         run(Changing(from_step_2))
     found = run(Changing(from_step_2), without_gradient="plain noise")
+    assert "1 of 2 steps was tilted" in report() and "not enough memory" in report()
     torch.testing.assert_close(found, run(end_percent=0.3), atol=1e-4, rtol=1e-4)
-    assert "1 of 3 steps was tilted" in report() and "not enough memory" in report()
 
 
 def test_stop_and_keep_ends_the_tilt(run, report):
@@ -184,7 +158,7 @@ def test_a_watched_reward_that_falls_ends_the_tilt(run, report):
     mix = RewardMix([PictureStatistic("brightness"), falling], [1.0, 0.0])
     run(RewardHandle(mix, limits={1: WatchLimit(0.5, 1)}))
     assert "falling, which is watched" in report() and "the remaining steps take plain noise" in report()
-    assert "1 of 3 steps was tilted" in report()
+    assert "1 of 2 steps was tilted" in report()
 
 
 def test_equal_pull_is_measured_on_other_noises_first(run, report):
@@ -201,18 +175,20 @@ def test_the_report_tells_the_finished_pictures_score(run, report, vaes, flux, t
     with torch.inference_mode():
         score = Ramp()(vaes["taesd"].decode(found).movedim(-1, 1)).mean()
     assert f"expected at step 1, {score:.4f} in the end" in report()
-    assert "The noise of 2 of 3 steps was tilted" in report() and "Ended: all steps done" in report()
+    assert "The noise of 1 of 2 steps was tilted" in report() and "Ended: all steps done" in report()
     settings = "NoiseTilt: strength 0.05, falling, every 2 steps; eta 0.9; whitening both; gradient: model and decoder."
     assert settings in report() and "The last tilted noise: " in report() and "picture 2: " in report()
 
 
-def test_a_part_of_the_steps_leaves_the_rest_to_another_sampler(run, report, caplog):
-    assert run(sigmas=FLOW[:3]).isfinite().all()
-    assert "The noise of 2 of 2 steps was tilted" in report()
+def test_a_part_of_the_steps_leaves_the_rest_to_another_sampler(run, caplog):
+    caplog.set_level(logging.INFO)
+    assert run(sigmas=FLOW[:2]).isfinite().all()
+    assert "The noise of 1 of 1 steps was tilted" in caplog.text
 
 
-@pytest.mark.parametrize("ending", ["done", "cancelled", "failed"])
-@pytest.mark.parametrize("memory", ["keep", "recompute"])
+@pytest.mark.parametrize(
+    ("ending", "memory"), [("done", "keep"), ("cancelled", "recompute"), ("failed", "recompute"), ("failed", "keep")]
+)
 def test_comfyui_is_as_it_was(tiny, flux, vaes, memory, ending):
     import comfy.model_management as management
 
@@ -254,4 +230,4 @@ def test_steps_between_run_as_comfyui_runs_them(run, flux, monkeypatch):
     )
     run(every_nth=2, memory="keep")
     handle.remove()
-    assert seen == [(True, True), (False, False), (True, True), (False, False)]
+    assert seen == [(True, True), (False, False), (False, False)]

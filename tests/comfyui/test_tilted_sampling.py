@@ -9,6 +9,7 @@ from .tilted import Spy, fresh_noises, sample, tilted_sampler
 pytestmark = pytest.mark.numerical
 
 FLOW = [1.0, 0.8, 0.5, 0.2, 0.0]
+SHORT = [1.0, 0.6, 0.2, 0.0]
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +118,9 @@ def test_the_gradient_of_a_flow_model_is_that_of_diffusers(tiny, flux, vaes, mon
         memory = "auto"
     states, spy = [], Spy()
     sampler = tilted_sampler(vaes[vae].stock, spy=spy, monkeypatch=monkeypatch, memory=memory)
-    sample(sampler, tiny.guider(flux.stock, cfg), drawn(2, 16, 8, 8), FLOW, states=states)
-    assert len(spy.gradients) == 3
-    for gradient, (state, denoised), sigma in zip(spy.gradients, states[:3], FLOW[:3], strict=True):
+    sample(sampler, tiny.guider(flux.stock, cfg), drawn(2, 16, 8, 8), SHORT, states=states)
+    assert len(spy.gradients) == 2
+    for gradient, (state, denoised), sigma in zip(spy.gradients, states[:2], SHORT[:2], strict=True):
         x = state.clone().requires_grad_(True)
         estimate = tiny.reference_latent(flux.reference, x, torch.tensor([sigma, 0.0]), cfg)
         rewards = Ramp()(tiny.reference_picture(vaes[vae].reference, estimate))
@@ -145,20 +146,20 @@ def _level(unet, timestep):
     return unet.stock.get_model_object("model_sampling").sigmas[timestep].item()
 
 
-@pytest.mark.parametrize("memory", ["keep", "recompute", "auto"])
-def test_through_the_decoder_only_the_models_output_is_held_constant(tiny, flux, vaes, monkeypatch, memory):
+@pytest.mark.parametrize(("memory", "vae"), [("keep", "taesd"), ("auto", "taesd"), ("recompute", "kl")])
+def test_through_the_decoder_only_the_models_output_is_held_constant(tiny, flux, vaes, monkeypatch, memory, vae):
     """The estimate of a flow model is x minus sigma times its output: constant, that leaves the estimate's gradient."""
     states, spy = [], Spy()
-    sampler = tilted_sampler(vaes["kl"].stock, spy=spy, monkeypatch=monkeypatch, memory=memory, gradient="decoder only")
+    sampler = tilted_sampler(vaes[vae].stock, spy=spy, monkeypatch=monkeypatch, memory=memory, gradient="decoder only")
     block = flux.stock.model.diffusion_model.double_blocks[0]
     calls = []
     handle = block.img_mlp.register_forward_hook(lambda *_: calls.append(torch.is_grad_enabled()))
-    sample(sampler, tiny.guider(flux.stock), drawn(2, 16, 8, 8), FLOW, states=states)
+    sample(sampler, tiny.guider(flux.stock), drawn(2, 16, 8, 8), SHORT, states=states)
     handle.remove()
-    assert calls == [False] * 4
-    for gradient, (_, denoised) in zip(spy.gradients, states[:3], strict=True):
+    assert calls == [False] * 3
+    for gradient, (_, denoised) in zip(spy.gradients, states[:2], strict=True):
         estimate = denoised.clone().requires_grad_(True)
-        rewards = Ramp()(tiny.reference_picture(vaes["kl"].reference, estimate))
+        rewards = Ramp()(tiny.reference_picture(vaes[vae].reference, estimate))
         assert relative(gradient, torch.autograd.grad(rewards.sum(), estimate)[0]) < 1e-4
 
 
@@ -177,24 +178,15 @@ def test_under_a_mask_the_gradient_is_nothing_outside_and_the_picture_stays(tiny
         assert 0.8 < outside / inside < 1.25
 
 
-@pytest.mark.parametrize("whitening", ["NoiseTilt", "GPER", "both"])
-def test_the_reward_rises(tiny, flux, vaes, whitening):
-    """With the published whitening and ours, on the flow model: the finished picture scores higher than the plain."""
+def test_the_reward_rises(tiny, flux, vaes):
+    """With the whitening that is the default: the finished picture scores higher than the plain one."""
     vae, guider, noise = vaes["taesd"].stock, tiny.guider(flux.stock), drawn(2, 16, 8, 8)
     scored = []
     for strength in (0.0, 0.2):
-        latent = sample(tilted_sampler(vae, strength=strength, whitening=whitening), guider, noise, FLOW)
+        latent = sample(tilted_sampler(vae, strength=strength), guider, noise, FLOW)
         with torch.inference_mode():
             scored.append(Ramp()(vae.decode(latent).movedim(-1, 1)))
     assert (scored[1] > scored[0]).all()
-
-
-def test_a_seed_gives_the_same_picture_again(tiny, flux, vaes):
-    sampler = tilted_sampler(vaes["taesd"].stock)
-    once, again, other = (
-        sample(sampler, tiny.guider(flux.stock), drawn(1, 16, 8, 8), FLOW, seed=seed) for seed in (11, 11, 12)
-    )
-    assert torch.equal(once, again) and not torch.equal(once, other)
 
 
 def test_one_frame_of_a_video_model(tiny, tmp_path, monkeypatch):
