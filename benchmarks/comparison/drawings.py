@@ -24,6 +24,16 @@ STYLES = {
     "gper-latent": (INK, ":"),
     "best-of-n": (VERMILLION, "--"),
     "local-search": (VERMILLION, "-"),
+    "plain": (BLACK, "-"),
+    "best-per-step": (VERMILLION, ":"),
+    "optimizer": (GREEN, "-"),
+    "shift": (ORANGE, "--"),
+    "raw": (ORANGE, "-"),
+    "tilt-both": (BLUE, "-"),
+    "tilt-noisetilt": (SKY, "-"),
+    "tilt-gper": (PURPLE, "-"),
+    "tilt-both-falling": (BLUE, "--"),
+    "tilt-both-cheap": (BLUE, ":"),
 }
 SOUND = "#e6f2e6"
 COLUMNS = 2

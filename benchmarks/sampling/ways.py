@@ -204,11 +204,12 @@ WAYS = {way.name: way for way in (
     Way(SEEDS, "best of n", lambda task, _, count: best_of_n(task, count), lambda n: STEPS * n, counted=True),
     Way("best-per-step", "best of n per step", lambda task, _, count: best_of_n_per_step(task, count),
         lambda n: _NOISES * n + 1, counted=True),
-    Way("optimizer", f"Noise Optimizer, {FEW_STEPS} steps", optimized_start,
+    Way("optimizer", "Noise Optimizer", optimized_start,
         lambda n: GRADIENT_COST * FEW_STEPS * (n + 1), CONTENDERS["gper"].step_sizes, counted=True),
-    _tilting("shift", "gradient added (as DPS)", UnitScale(), MeanShift),
-    _tilting("raw", "raw gradient as noise", UnitScale()),
-    *(_tilting(f"tilt-{name.lower()}", f"NoiseTilt, {name}", whitening) for name, whitening in WHITENINGS.items()),
-    _tilting("tilt-both-falling", "NoiseTilt, both, falling", WHITENINGS["both"], schedule="falling"),
-    _tilting("tilt-both-cheap", "NoiseTilt, both, model constant", WHITENINGS["both"], through_model=False),
+    _tilting("shift", "gradient added", UnitScale(), MeanShift),
+    _tilting("raw", "raw gradient", UnitScale()),
+    *(_tilting(f"tilt-{name.lower()}", f"NoiseTilt, {label}", WHITENINGS[name])
+      for name, label in (("both", "both"), ("NoiseTilt", "intervals"), ("GPER", "projection"))),
+    _tilting("tilt-both-falling", "NoiseTilt, falling", WHITENINGS["both"], schedule="falling"),
+    _tilting("tilt-both-cheap", "NoiseTilt, model constant", WHITENINGS["both"], through_model=False),
 )}
