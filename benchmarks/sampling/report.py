@@ -31,13 +31,14 @@ def written(runs: Runs, names: list[str], folder: Path, command: str) -> tuple[s
     plan, whole = runs.plan, f"{folder.name}/"
     text = f"""Written by `{command}`: {runs.climbed.name}, {STEPS} steps of `euler_ancestral`, {plan.noises} noises.
 
-- Each way has the setting that the same rule chose on {plan.tuning_noises} other noises: the largest whose held-out reward is
-  within one standard error of the best.
+- Each way has the setting that the same rule chose on {plan.tuning_noises} other noises: the largest whose held-out
+  reward is within one standard error of the best.
 - *Equal time* is that of *{WAYS[REFERENCE].label}*, {runs.budget:.2f} s a sample on one thread. *Evaluations* are
   forwards of the model; a forward with its backward counts for three.
-- *NoiseTilt* mixes the whitened gradient into the noise, by W alone (*intervals*), GPER's projection alone, or *both*. *Raw
-  gradient* mixes it in as it is, *gradient added* adds it to the step and leaves the noise (as DPS does, in other units).
-  *Best of n per step* is SVDD. The *Noise Optimizer* climbs through {FEW_STEPS} plain steps, whose pictures are judged.
+- *NoiseTilt* mixes the gradient into the noise, whitened by W alone (*intervals*), by GPER's projection alone, or by
+  *both*. *Raw gradient* mixes it in as it is; *gradient added* adds it to the step and leaves the noise, as DPS does in
+  other units. *Best of n per step* is SVDD. The *Noise Optimizer* climbs through {FEW_STEPS} plain steps, and its
+  pictures are those of these steps.
 - ± is the wider side of a 95% bootstrap interval over the noises. Realism errors are geometric means, lower is better.
 
 {_goals(found)}
