@@ -1,4 +1,4 @@
-"""A world small enough to ship: FLUX of one step and of many that imitate a painter, two rewards, a judge of realism."""
+"""A small world to ship: FLUX of one step and of many that imitate a painter, two rewards, a judge of realism."""
 
 from .world import (
     DemoWorld,
