@@ -54,7 +54,15 @@ def parser() -> argparse.ArgumentParser:
     add("--threads", type=int, default=1, help="of the CPU (1)")
     add("--decoder-dtype", choices=("float32", "bfloat16"), default="float32",
         help="of the demo world's decoder while optimizing (float32); judged in float32 always")
-    add = arguments.add_argument_group("a model in ComfyUI, by the names of its files there").add_argument
+    add_comfyui_options(arguments).add_argument("--sampler-steps", type=int, default=1,
+                                                help="of the few-step model (1)")
+    return arguments
+
+
+def add_comfyui_options(arguments: argparse.ArgumentParser):
+    """For a model by the names of its files; returns their group."""
+    group = arguments.add_argument_group("a model in ComfyUI, by the names of its files there")
+    add = group.add_argument
     add("--comfyui", action="store_true", help="compare on it; COMFYUI_PATH names the ComfyUI")
     for name in ("--checkpoint", "--diffusion-model", "--vae"):
         add(name)
@@ -64,8 +72,7 @@ def parser() -> argparse.ArgumentParser:
     add("--held-out", nargs="+", default=[], metavar="FILE[,BACKBONE]", help="rewards to watch")
     add("--prompts", default="animals", help="animals, compositions, or a file with one on each line")
     add("--size", type=int, default=512, help="of the pictures, in pixels (512)")
-    add("--sampler-steps", type=int, default=1, help="of the few-step model (1)")
-    return arguments
+    return group
 
 
 def chosen_plan(options: argparse.Namespace) -> Plan:
@@ -94,6 +101,12 @@ def subjects(options: argparse.Namespace, plan: Plan) -> tuple:
         climbed = DemoSubject(options.decoder_dtype)
         watched = climbed if options.decoder_dtype == "float32" else DemoSubject()
         return climbed, watched, f"demo_world_{options.decoder_dtype}"
+    subject, folder = comfyui_subject(options, options.sampler_steps, plan.batch)
+    return subject, subject, folder
+
+
+def comfyui_subject(options: argparse.Namespace, steps: int, batch: int) -> tuple:
+    """The subject of the options of `add_comfyui_options`, and a name for a folder of its results."""
     if not options.target or not options.held_out:
         raise ValueError("--comfyui needs --target and at least one --held-out: files in models/reward_models")
     from tools import comfyui_in_process
@@ -106,10 +119,10 @@ def subjects(options: argparse.Namespace, plan: Plan) -> tuple:
     named = PROMPTS / f"{options.prompts}.txt"
     subject = ComfyUISubject.load(
         models, named if named.is_file() else Path(options.prompts), RewardFile.parse(options.target),
-        [RewardFile.parse(text) for text in options.held_out], options.size, options.sampler_steps, plan.batch)
+        [RewardFile.parse(text) for text in options.held_out], options.size, steps, batch)
     model = Path(options.checkpoint or options.diffusion_model).stem
     target = Path(options.target.partition(",")[0]).stem
-    return subject, subject, f"{model}_{target}_{Path(options.prompts).stem}_{options.size}"
+    return subject, f"{model}_{target}_{Path(options.prompts).stem}_{options.size}"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,9 +1,10 @@
-"""A world small enough to ship: a one-step FLUX that imitates a painter, two rewards, a judge of realism."""
+"""A small world to ship: FLUX of one step and of many that imitate a painter, two rewards, a judge of realism."""
 
 from .world import (
     DemoWorld,
     asset_path,
     conditions,
+    load_flow,
     load_held_out_reward,
     load_realism,
     load_reward,
@@ -14,6 +15,7 @@ __all__ = [
     "DemoWorld",
     "asset_path",
     "conditions",
+    "load_flow",
     "load_held_out_reward",
     "load_realism",
     "load_reward",

@@ -1,4 +1,4 @@
-"""Noise to latent in one step: a FLUX transformer (diffusers) of 2 million parameters."""
+"""Noise to latent: a FLUX transformer (diffusers) of 2 million parameters, with weights for one step or for many."""
 
 from pathlib import Path
 
@@ -33,7 +33,10 @@ class Conditions(nn.Module):
 
 
 class Generator(nn.Module):
-    """(B, 16, H, W) noise, H and W even -> denoised latents of that shape, in one rectified-flow step."""
+    """(B, 16, H, W) noise, H and W even -> denoised latents of that shape, in one rectified-flow step.
+
+    The weights for many steps have the same shapes; `flow.py` takes their steps.
+    """
 
     def __init__(self):
         super().__init__()
@@ -43,32 +46,39 @@ class Generator(nn.Module):
         self.transformer = FluxTransformer2DModel(**CONFIG)
         self.conditions = Conditions()
 
-    def velocity(self, noise: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
-        """The transformer's output at timestep 1 (denoised = noise - velocity); `prompt`: (B,) int64."""
-        batch, channels, height, width = noise.shape
+    def velocity(self, x: torch.Tensor, prompt: torch.Tensor, sigma: torch.Tensor | None = None) -> torch.Tensor:
+        """The transformer's output for noised latents: denoised = x - sigma * velocity.
+
+        Args:
+            x: (B, 16, H, W), (1 - sigma) * latent + sigma * noise.
+            prompt: (B,) int64, index into `PROMPTS`.
+            sigma: (B,) in (0, 1]; 1 by default, where x is noise alone.
+        """
+        batch, channels, height, width = x.shape
         rows, columns = height // 2, width // 2
-        tokens = noise.reshape(batch, channels, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
+        tokens = x.reshape(batch, channels, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
         grid = torch.cartesian_prod(torch.zeros(1), torch.arange(float(rows)), torch.arange(float(columns)))
         velocity = self.transformer(
             hidden_states=tokens.reshape(batch, rows * columns, channels * 4),
             encoder_hidden_states=self.conditions.context[prompt],
             pooled_projections=self.conditions.pooled[prompt],
-            timestep=noise.new_ones(batch),
-            img_ids=grid.to(noise),
-            txt_ids=noise.new_zeros(CONTEXT_TOKENS, 3),
+            timestep=x.new_ones(batch) if sigma is None else sigma,
+            img_ids=grid.to(x),
+            txt_ids=x.new_zeros(CONTEXT_TOKENS, 3),
             return_dict=False,
         )[0]
         velocity = velocity.reshape(batch, rows, columns, channels, 2, 2).permute(0, 3, 1, 4, 2, 5)
-        return velocity.reshape(noise.shape)
+        return velocity.reshape(x.shape)
 
     def forward(self, noise: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
         return noise - self.velocity(noise, prompt)
 
-    def save(self, transformer: Path, conditions: Path, dtype: torch.dtype = torch.float16) -> None:
-        """Write the transformer under diffusers' keys, which ComfyUI reads too, and the table of prompts."""
+    def save(self, transformer: Path, conditions: Path | None = None, dtype: torch.dtype = torch.float16) -> None:
+        """Write the transformer under diffusers' keys, which ComfyUI reads too, and the table of prompts if named."""
         tensors = {k: v.to(dtype).contiguous() for k, v in self.transformer.state_dict().items()}
         save_file(tensors, transformer)
-        save_file({k: v.contiguous() for k, v in self.conditions.state_dict().items()}, conditions)
+        if conditions is not None:
+            save_file({k: v.contiguous() for k, v in self.conditions.state_dict().items()}, conditions)
 
     def load(self, transformer: Path, conditions: Path) -> "Generator":
         """Fill in the weights of files that `save` wrote; they become float32."""

@@ -15,6 +15,7 @@ from .scene import LATENT_SHAPE, PROMPTS
 ASSETS = Path(__file__).parent / "assets"
 FILES = {
     "generator": "demo_world_flux.safetensors",
+    "flow": "demo_world_flow.safetensors",
     "decoder": "demo_world_taesd.safetensors",
     "conditions": "demo_world_conditions.safetensors",
     "reward": "demo_world_reward.safetensors",
@@ -38,6 +39,12 @@ def conditions() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Prompt name -> (context (1, T, 64), pooled (1, 32)), float32: what the transformer takes."""
     tensors = load_file(asset_path("conditions"))
     return {p: (tensors["context"][i : i + 1], tensors["pooled"][i : i + 1]) for i, p in enumerate(PROMPTS)}
+
+
+def load_flow(assets: Path = ASSETS) -> Generator:
+    """The model of many steps, for `flow.euler` and `flow.euler_ancestral`; float32, frozen."""
+    generator = Generator().load(asset_path("flow", assets), asset_path("conditions", assets))
+    return generator.requires_grad_(False).eval()
 
 
 def load_reward(assets: Path = ASSETS) -> Reward:

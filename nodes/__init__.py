@@ -9,6 +9,7 @@ from .live.routes import add_routes
 from .load_noise import LoadNoise
 from .noise_optimizer import NoiseOptimizer
 from .noise_statistics import NoiseStatistics
+from .noise_tilt_sampler import NoiseTiltSampler
 from .noise_variations import NoiseVariations
 from .noises.noise_files import register_folder as register_noises
 from .optimization_method import OptimizationMethod
@@ -39,6 +40,7 @@ NODES: list[type[io.ComfyNode]] = [
     WhiteGaussianProjectorNode,
     OptimizationMethod,
     NoiseOptimizer,
+    NoiseTiltSampler,
     NoiseStatistics,
     SaveNoise,
     LoadNoise,

@@ -16,6 +16,9 @@ from .rewards.reward_handle import RewardHandle
 if TYPE_CHECKING:
     import comfy.sd
 
+# Which asset samples how.
+MODELS = {"one step": "generator", "many steps": "flow"}
+
 
 class DemoWorldNode(io.ComfyNode):
     @classmethod
@@ -24,15 +27,24 @@ class DemoWorldNode(io.ComfyNode):
             node_id="GPER_DemoWorld",
             display_name="Demo World",
             category=CATEGORY,
-            description="A tiny one-step FLUX that paints 64-pixel landscapes, with decoder, prompts and two rewards. "
+            description="A tiny FLUX that paints 64-pixel landscapes, with decoder, prompts and two rewards. "
             "It comes with the pack and runs on any computer: use it to try the Noise Optimizer.",
             search_aliases=["demo", "tiny flux", "example model"],
             inputs=[
                 io.Combo.Input(
                     "scene",
                     options=list(PROMPTS),
-                    tooltip="What the landscape shows. Connect a 64x64 empty latent and one sampling step.",
-                )
+                    tooltip="What the landscape shows. Connect a 64x64 empty latent.",
+                ),
+                # Optional: API files from before this input have no value for it.
+                io.Combo.Input(
+                    "sampling",
+                    options=list(MODELS),
+                    default="one step",
+                    optional=True,
+                    tooltip="one step: for the Noise Optimizer; give the scheduler 1 step. many steps: another model "
+                    "of the same scenes, for the NoiseTilt Sampler; give the scheduler 8 to 25.",
+                ),
             ],
             outputs=[
                 io.Model.Output("model", display_name="model", tooltip="A FLUX with 16 latent channels."),
@@ -52,11 +64,11 @@ class DemoWorldNode(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, scene) -> io.NodeOutput:
+    def execute(cls, scene, sampling="one step") -> io.NodeOutput:
         check_node("Demo World")
         import comfy.sd
 
-        model = comfy.sd.load_diffusion_model(str(asset_path("generator")))
+        model = comfy.sd.load_diffusion_model(str(asset_path(MODELS[sampling])))
         vae = _vae()
         context, pooled = conditions()[scene]
         with torch.inference_mode(False):

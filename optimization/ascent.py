@@ -13,9 +13,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .evaluations import Evaluations, Step, attempt, checked_rewards, never
+from .evaluations import Evaluations, Step, attempt, never
 from .movable import movable_part
 from .record import RunRecord
+from .reward_gradient import evaluate, read
 from .seeds_first import SeedsFirst
 from .selection import select
 from .stopping import Stopping
@@ -108,10 +109,10 @@ def ascend(
     while True:
         started = time.perf_counter()
         last = run.at_last
-        images, rewards, gradient = attempt(partial(_evaluate, x, generate, reward, not last), graph_context, retry)
+        images, rewards, gradient = attempt(partial(evaluate, x, generate, reward, not last), graph_context, retry)
         if gradient is not None and movable is not None:
             gradient = gradient.where(movable, 0)
-        rewards_read, usable, obstacle = _read(x, rewards, gradient, wanted=not last)
+        rewards_read, usable, obstacle = read(x, rewards, gradient, wanted=not last)
         if not run.add(x, images, rewards_read, usable, obstacle, time.perf_counter() - started):
             return run.finished(noise.dtype)
         started = time.perf_counter()
@@ -132,53 +133,6 @@ def ascend(
             for variable, value in zip(variables, part.parts(x), strict=True):
                 variable.copy_(value)
         run.record.seconds[-1] += time.perf_counter() - started
-
-
-def _evaluate(
-    x: Tensor, generate: Callable[[Tensor], Tensor], reward: Callable[[Tensor], Tensor], wanted: bool
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Images, rewards (B,) and, where it is wanted and there is one, the gradient; all detached."""
-    with torch.set_grad_enabled(wanted):
-        images = generate(x)
-        rewards = checked_rewards(reward(images), x.shape[0])
-        differentiable = wanted and rewards.requires_grad
-        gradient = torch.autograd.grad(rewards.sum(), x, allow_unused=True)[0] if differentiable else None
-    return images.detach(), rewards.detach(), gradient
-
-
-def _read(
-    x: Tensor, rewards: Tensor, gradient: Tensor | None, wanted: bool
-) -> tuple[Tensor, Tensor, Callable[[int], str]]:
-    """Rewards (B,) and which samples can take a step (B,), both on the CPU, and what hinders one that cannot.
-
-    wanted: whether a gradient is needed; it is not in the last evaluation.
-
-    Everything travels in one transfer: the only time per step that the device is waited for.
-    """
-    noise = x.detach().flatten(1)
-    checks = [rewards.float().to(noise.device), torch.isfinite(noise).all(1).float()]  # the VAE's may be another device
-    if gradient is not None:
-        flat = gradient.flatten(1)
-        checks += [torch.isfinite(flat).all(1).float(), (flat != 0).any(1).float()]
-    rewards_read, finite_noise, *gradient_checks = torch.stack(checks).cpu()
-    rewards_read = torch.where(finite_noise.bool(), rewards_read, torch.nan)
-    finite_reward = torch.isfinite(rewards_read)
-    if gradient_checks:
-        finite_gradient, nonzero = (check.bool() for check in gradient_checks)
-        usable = finite_reward & finite_gradient & nonzero
-    else:
-        usable = finite_reward & (not wanted)
-
-    def obstacle(sample: int) -> str:
-        if not finite_noise[sample]:
-            return "the last step made the noise not finite"
-        if not finite_reward[sample]:
-            return "the reward is not finite"
-        if gradient is None:
-            return "the reward has no gradient"
-        return "the gradient is zero" if finite_gradient[sample] else "the gradient is not finite"
-
-    return rewards_read, usable, obstacle
 
 
 def _clipped(gradient: Tensor, max_norm: float | None) -> Tensor:

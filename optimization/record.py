@@ -63,6 +63,9 @@ class RunRecord:
     incidents: list[Incident] = field(default_factory=list)
     ascent_start: int = 0
 
+    # What becomes of a run after `go_back`, in words.
+    after_a_fall = "the best noise from before it fell, up to step {step}, is handed on"
+
     @classmethod
     def start(cls, noise: Tensor, ascent_start: int = 0) -> "RunRecord":
         """That of a run from `noise` (B, ...), before its first evaluation."""

@@ -13,9 +13,11 @@ from .variations import vary_white_gaussian
 from .white_noise import block_norm_deviations, draw_white_gaussian, project_white_gaussian
 from .whiteness import Whiteness, measure_whiteness
 from .whiteness_verdict import describe_whiteness
+from .whitenings import WHITENINGS
 
 __all__ = [
     "RECIPES",
+    "WHITENINGS",
     "HaarBand",
     "NormPenalty",
     "OrderStatisticWhitener",

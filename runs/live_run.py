@@ -23,7 +23,8 @@ class LiveRun:
         seeds: how many are tried before the first step, and the evaluations of how many come first in `history`.
         seeds_best: mean of the best seed's reward of each picture, once all are tried; None until then, and where none
             is finite.
-        settings: the method in words, shown as they are.
+        settings: the method in words, shown as they are; of a sampling that is over, its report.
+        sampling: whether the run is a sampling, whose "best" is the latest, and which ends by plain steps.
         history: for each evaluation one value per curve, the mean over the pictures, None where it is not finite.
         best: mean of each picture's best reward; None where none is finite.
         in_seeds: how many plain seeds' best is as good as the best ones, in words; empty where that is not known.
@@ -43,6 +44,7 @@ class LiveRun:
     watched: list[bool]
     steps: int
     settings: str = ""
+    sampling: bool = False
     seeds: int = 0
     seeds_best: float | None = None
     history: list[list[float | None]] = field(default_factory=list)
@@ -86,6 +88,7 @@ class LiveRun:
             "stopping": self.stop_requested,
             "state": self.state,
             "ended": self.ended,
+            "settings": self.settings,
         }
 
     def snapshot(self) -> dict:
@@ -96,7 +99,7 @@ class LiveRun:
             "curves": self.curves,
             "watched": self.watched,
             "steps": self.steps,
-            "settings": self.settings,
+            "sampling": self.sampling,
             "step": len(history) - 1,
             "history": history,
         }

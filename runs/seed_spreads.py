@@ -44,18 +44,33 @@ def measured_first(search: Callable[..., RunRecord], scores: ScoreHistory, seed:
         retry: Callable[[Exception], bool] = never,
         **more,
     ) -> RunRecord:
-        generator = torch.Generator().manual_seed((seed + SEED_SHIFT) % 2**64)
-
-        def draw() -> dict[str, Tensor]:
-            with torch.no_grad():
-                return {name: part.float().cpu() for name, part in scores.score_all(generate(drawn)).items()}
-
-        draws = []
-        for _ in range(1 + math.ceil(DEGREES_OF_FREEDOM / noise.shape[0])):
-            drawn = torch.randn(noise.shape, generator=generator).to(noise.device)
-            draws.append(attempt(draw, graph_context, retry))
-        scores.measure({name: torch.stack([parts[name] for parts in draws]) for name in draws[0]})
-        log.info(scores.about_spreads)
+        measure_spreads(scores, noise, generate, seed, graph_context, retry)
         return search(noise, generate, reward, graph_context=graph_context, retry=retry, **more)
 
     return search_with_spreads
+
+
+def measure_spreads(
+    scores: ScoreHistory,
+    noise: Tensor,
+    generate: Callable[[Tensor], Tensor],
+    seed: int,
+    graph_context: Callable[[], AbstractContextManager] = nullcontext,
+    retry: Callable[[Exception], bool] = never,
+) -> None:
+    """Measure the spreads of `scores` on noises of the shape of `noise` (B, ...), which `generate` makes pictures of.
+
+    seed, graph_context, retry: as for `measured_first` and its search.
+    """
+    generator = torch.Generator().manual_seed((seed + SEED_SHIFT) % 2**64)
+
+    def draw() -> dict[str, Tensor]:
+        with torch.no_grad():
+            return {name: part.float().cpu() for name, part in scores.score_all(generate(drawn)).items()}
+
+    draws = []
+    for _ in range(1 + math.ceil(DEGREES_OF_FREEDOM / noise.shape[0])):
+        drawn = torch.randn(noise.shape, generator=generator).to(noise.device)
+        draws.append(attempt(draw, graph_context, retry))
+    scores.measure({name: torch.stack([parts[name] for parts in draws]) for name in draws[0]})
+    log.info(scores.about_spreads)

@@ -62,6 +62,5 @@ class WatchedReward:
         step.record.go_back(best)
         return (
             f"{self.name}, which is watched, was more than {self.limit.drop:g} below its best ({self._highest:.4g}) "
-            f"for {self.limit.steps} steps; the best noise from before it fell, up to step "
-            f"{last - step.record.ascent_start}, is handed on"
+            f"for {self.limit.steps} steps; {step.record.after_a_fall.format(step=last - step.record.ascent_start)}"
         )

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import comfy.model_management
+import comfy.model_sampling
 import comfy.sample
 import comfy.samplers
 import comfy.sd
 import comfy.utils
 import folder_paths
 import torch
+from gper_pack.differentiation import with_scaled_gradient
 from gper_pack.nodes.differentiable.attention import with_differentiable_attention
 from gper_pack.nodes.differentiable.backward_plan import BackwardPlan
 from gper_pack.nodes.differentiable.cast_again import cast_again
@@ -159,17 +161,46 @@ class ComfyUISubject(Subject):
                    batch, memory)
 
     def generate(self, noise: Tensor, prompts: list[str]) -> Tensor:
-        self._load()
-        noise = noise.to(self._model.load_device)
-        order, pictures = [], []
-        for prompt in dict.fromkeys(prompts):
-            rows = [i for i, other in enumerate(prompts) if other == prompt]
+        def rolled_out(prompt: str, noise: Tensor) -> Tensor:
             rollout = self._rollout(prompt)
             self._model.pre_run()  # as a guider does before it samples
-            latent = self._model.model.process_latent_out(rollout(noise[rows]))
-            pictures.append(decode(self._vae, latent))
+            return rollout(noise)
+
+        return self.decode(self._by_prompt(rolled_out, noise, prompts))
+
+    def schedule(self, steps: int) -> Tensor:
+        """Noise levels (steps + 1,) of a sampling in so many steps. ValueError unless they are a flow model's."""
+        sampling = self._model.get_model_object("model_sampling")
+        if not isinstance(sampling, comfy.model_sampling.CONST):
+            raise ValueError(f"{self.name} is no flow model: choose FLUX, Chroma, Z-Image or Qwen-Image.")
+        return comfy.samplers.calculate_sigmas(sampling, SCHEDULER, steps)
+
+    def denoised(self, x: Tensor, sigma: Tensor, prompts: list[str]) -> Tensor:
+        """The latents (B, C, H, W) that the model expects behind `x`, on its device; sigma: a scalar tensor."""
+
+        def one(prompt: str, part: Tensor) -> Tensor:
+            rollout = self._rollout(prompt)
+            self._model.pre_run()
+            level = sigma.to(part) * part.new_ones(len(part))
+            return with_scaled_gradient(lambda x: rollout.model(x, level, **rollout.extra_args))(part)
+
+        return self._by_prompt(one, x, prompts).to(x.device)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W) of latents as the model has them."""
+        self._load()
+        return decode(self._vae, self._model.model.process_latent_out(latent.to(self._model.load_device)))
+
+    def _by_prompt(self, function: Callable[[str, Tensor], Tensor], x: Tensor, prompts: list[str]) -> Tensor:
+        """`function` of each prompt and the samples that have it, in the order of the samples."""
+        self._load()
+        x = x.to(self._model.load_device)
+        order, parts = [], []
+        for prompt in dict.fromkeys(prompts):
+            rows = [i for i, other in enumerate(prompts) if other == prompt]
+            parts.append(function(prompt, x[rows]))
             order += rows
-        return torch.cat(pictures)[torch.tensor(order).argsort().to(pictures[0].device)]
+        return torch.cat(parts)[torch.tensor(order).argsort().to(x.device)]
 
     def reward(self, images: Tensor, prompts: list[str]) -> Tensor:
         return _score(self._target, images, prompts)

@@ -74,7 +74,10 @@ class DemoSubject:
         self.judges = {"autoencoder": self._world.realism_error, "scene features": self._reader.mahalanobis}
 
     def generate(self, noise: Tensor, prompts: list[str]) -> Tensor:
-        latent = self._world.denoised(noise, prompts)
+        return self.decode(self._world.denoised(noise, prompts))
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Pictures of latents, by the decoder of this subject's dtype."""
         if self._dtype == torch.float32:
             return self._world.decode(latent)
         latent = latent.to(self._dtype).contiguous(memory_format=torch.channels_last)

@@ -16,6 +16,9 @@ STYLES = {
     "none": (BLACK, "-"), "reno": (ORANGE, "-"), "prno": (PURPLE, "-"), "mpgr": (SKY, "-"), "gper": (BLUE, "-"),
     "gper-large": (BLUE, "--"), "gper-block4": (GREEN, "-"), "gper-gradient": (INK, "--"), "gper-latent": (INK, ":"),
     "best-of-n": (VERMILLION, "--"), "local-search": (VERMILLION, "-"),
+    "plain": (BLACK, "-"), "best-per-step": (VERMILLION, ":"), "optimizer": (GREEN, "-"), "shift": (ORANGE, "--"),
+    "raw": (ORANGE, "-"), "tilt-both": (BLUE, "-"), "tilt-noisetilt": (SKY, "-"), "tilt-gper": (PURPLE, "-"),
+    "tilt-both-falling": (BLUE, "--"), "tilt-both-cheap": (BLUE, ":"),
 }
 SOUND = "#e6f2e6"
 COLUMNS = 2

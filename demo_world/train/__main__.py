@@ -12,16 +12,18 @@ import logging
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
-from ..world import ASSETS, FILES, load_world
+from ..world import ASSETS, FILES, asset_path, load_flow, load_world
 from .encoder import save_encoder, train_encoder
+from .flow import train_flow
 from .imitation import polish_decoder, train_decoder, train_generator
 from .judges import paint_split, train_held_out_reward, train_realism, train_reward
-from .measure import draw_off_prior, draw_samples, measure
+from .measure import draw_flow, draw_off_prior, draw_samples, measure, measure_flow
 from .stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
 POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
+FLOW = Stage("flow", seed=7, steps=2500, batch=96, rate=3e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
 ENCODER = Stage("encoder", seed=8, steps=1500, batch=48, rate=3e-3)
 
@@ -57,6 +60,13 @@ def polish(work: Path, assets: Path) -> None:
     polish_decoder(POLISH, *networks, work)
     networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
     networks[1].save(assets / FILES["decoder"])
+
+
+def flow(work: Path, assets: Path) -> None:
+    torch.manual_seed(FLOW.seed)
+    network = Generator()
+    network.conditions.load_state_dict(load_file(asset_path("conditions", assets)))
+    train_flow(FLOW, network, work).save(assets / FILES["flow"])
 
 
 def reward(work: Path, assets: Path) -> None:
@@ -86,11 +96,12 @@ def encoder(work: Path, assets: Path) -> None:
 
 
 def report(work: Path, assets: Path) -> None:
-    world = load_world(assets=assets)
-    for name, figure in measure(world).items():
+    world, many_steps = load_world(assets=assets), load_flow(assets)
+    for name, figure in {**measure(world), **measure_flow(world, many_steps)}.items():
         logger.info("%s: %.4g", name, figure)
     draw_samples(world, assets.parent / "sample_sheet.jpg")
     draw_off_prior(world, assets.parent / "prior_sensitivity.jpg")
+    draw_flow(world, many_steps, assets.parent / "flow_sheet.jpg")
 
 
 STAGES = {
@@ -99,6 +110,7 @@ STAGES = {
         (DECODER, decoder),
         (GENERATOR, generator),
         (POLISH, polish),
+        (FLOW, flow),
         (REWARD, reward),
         (REALISM, realism),
         (HELD_OUT_REWARD, held_out_reward),

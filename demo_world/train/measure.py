@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from .. import flow
+from ..generator import Generator
 from ..off_prior import CORRUPTIONS
 from ..painter import paint
 from ..scene import PROMPTS, plan
@@ -53,6 +55,27 @@ def measure(world: DemoWorld, count: int = 512) -> dict[str, float]:
     return figures
 
 
+@torch.no_grad()
+def measure_flow(world: DemoWorld, model: Generator, count: int = 512) -> dict[str, float]:
+    """Figures of the model of many steps, over the noises and prompts of `measure`."""
+    noise, prompt = draw_noise(count, torch.Generator().manual_seed(SEED))
+    latents = {
+        "25 steps, euler": flow.euler(model, noise, prompt),
+        "25 steps, euler_ancestral": flow.euler_ancestral(model, noise, prompt, torch.Generator().manual_seed(SEED)),
+        "8 steps, euler": flow.euler(model, noise, prompt, 8),
+        "4 steps, euler": flow.euler(model, noise, prompt, 4),
+    }
+    figures = {}
+    for name, latent in latents.items():
+        pictures = torch.cat([world.decode(part) for part in latent.split(64)])
+        figures[f"{name}: realism error"] = _mean(world.realism_error(pictures))
+        for kind, reward in (("reward", world.reward), ("held-out reward", world.held_out_reward)):
+            scores = reward(pictures)
+            figures[f"{name}: {kind}, mean"] = _mean(scores)
+            figures[f"{name}: {kind}, standard deviation"] = scores.std().item()
+    return figures
+
+
 def _save(rows: list[torch.Tensor], path: Path) -> None:
     sheet = torch.cat([torch.cat(list(row), -1) for row in rows], 1)
     pixels = (sheet.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
@@ -79,3 +102,16 @@ def draw_off_prior(world: DemoWorld, path: Path) -> None:
     noise, _ = draw_noise(len(names), torch.Generator().manual_seed(SEED + 2))
     noises = [noise] + [corrupt(noise) for corrupt in CORRUPTIONS.values()]
     _save([world.generate(each, names) for each in noises], path)
+
+
+@torch.no_grad()
+def draw_flow(world: DemoWorld, model: Generator, path: Path, columns: int = 8) -> None:
+    """For every prompt, a row by `euler` and one by `euler_ancestral`, 25 steps from the same noises."""
+    rows = []
+    generator = torch.Generator().manual_seed(SEED + 3)
+    for index in range(len(PROMPTS)):
+        noise, _ = draw_noise(columns, generator)
+        prompt = torch.full((columns,), index)
+        latents = flow.euler(model, noise, prompt), flow.euler_ancestral(model, noise, prompt, generator)
+        rows += [world.decode(latent) for latent in latents]
+    _save(rows, path)

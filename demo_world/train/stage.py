@@ -2,12 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from ..scene import LATENT_SHAPE, PROMPTS, plan, to_latent
 from .optimizer import Optimizer
@@ -42,18 +44,21 @@ def run(
     modules: dict[str, nn.Module],
     loss: Callable[[torch.Generator], tuple[torch.Tensor, dict[str, float]]],
     work: Path,
+    averages: Mapping[str, AveragedModel] = MappingProxyType({}),
 ) -> None:
     """Train `modules` in place; a finished stage is read back from `work`, a stopped one goes on.
 
     Args:
         loss: maps the step's generator of randomness to the loss and the figures to log.
+        averages: of the weights over the steps, by the name of the module whose they are; kept like the modules.
     """
     path = work / f"{stage.name}.pt"
     optimizer = Optimizer(list(modules.values()), stage.steps, stage.rate)
+    kept = {**modules, **{f"average of {name}": average for name, average in averages.items()}}
     first = 0
     if path.exists():
         state = torch.load(path, weights_only=True)
-        for name, module in modules.items():
+        for name, module in kept.items():
             module.load_state_dict(state[name])
         first = state["step"]
         if first < stage.steps:
@@ -64,6 +69,8 @@ def run(
         generator = torch.Generator().manual_seed(stage.seed * 1_000_000 + index)
         value, figures = loss(generator)
         optimizer.step(index, value)
+        for name, average in averages.items():
+            average.update_parameters(modules[name])
         for name, figure in figures.items():
             sums[name] = sums.get(name, 0.0) + figure
         done = index + 1
@@ -73,7 +80,7 @@ def run(
             logger.info("%s %d/%d %s (%.0f s)", stage.name, done, stage.steps, text, time.perf_counter() - start)
             sums = {}
         if done % SAVE_EVERY == 0 or done == stage.steps:
-            state = {name: module.state_dict() for name, module in modules.items()}
+            state = {name: module.state_dict() for name, module in kept.items()}
             torch.save({**state, "optimizer": optimizer.state_dict(), "step": done}, path)
 
 

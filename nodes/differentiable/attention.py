@@ -10,6 +10,7 @@ from comfy.ldm.modules.attention import attention_pytorch
 from torch import Tensor
 
 from .model_presets import preset_for
+from .remedies import WITHOUT_MODEL_GRADIENT
 
 OVERRIDE = "optimized_attention_override"
 # Qwen-Image 2.1 remembers keys and values of the prompt from one evaluation to the next, graph and all.
@@ -40,8 +41,7 @@ def check_attention(model_options: dict, model: comfy.model_patcher.ModelPatcher
         if type(part).__name__ == "ComfyAttention" and chosen in WITHOUT_BACKWARD:
             raise ValueError(
                 f"{name} is not in the table of known models, and its checkpoint asks for {chosen}, which has no "
-                "backward pass: load the same model in a file that does not, or let an Optimization Method search "
-                "without gradients (best of seeds, local search)."
+                f"backward pass: load the same model in a file that does not. {WITHOUT_MODEL_GRADIENT}"
             )
 
 
@@ -137,6 +137,5 @@ def _in_the_way(function: Callable) -> str:
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__name__)}"
     return (
         f"Another node changes the model's attention by a function without a backward pass ({name}): take that node "
-        "out of the model's path to the Noise Optimizer, or let an Optimization Method search without gradients (best "
-        "of seeds, local search)."
+        f"out of the model's path. {WITHOUT_MODEL_GRADIENT}"
     )

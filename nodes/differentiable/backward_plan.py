@@ -14,6 +14,7 @@ from ...differentiation import frozen_convolutions, recompute, saved_before_muta
 from .block_recompute import recomputed_blocks
 from .decoder_blocks import decoder_blocks
 from .memory import (
+    Stage,
     available_memory,
     decoder_stage,
     evaluations_per_picture,
@@ -63,6 +64,7 @@ class BackwardPlan:
         others: models that are loaded beside them.
         noise_shape: (B, C, ...).
         conditionings, steps: what the model is evaluated with, and how often, per picture.
+        through_model: whether gradients go through the model, or through VAE and rewards alone.
     """
 
     def __init__(
@@ -75,22 +77,25 @@ class BackwardPlan:
         noise_shape: tuple[int, ...],
         conditionings: dict[str, list[dict]],
         steps: int,
+        through_model: bool = True,
     ):
         self._model, self._vae = model, vae
+        self._through_model = through_model
         self._rewards = rewards
         self._noise_shape = noise_shape
         self._conditionings = conditionings
         self._steps = steps
         self._short_of_memory = False
         self._patchers = [model, vae.patcher, *rewards, *others]
-        most = Recomputed(float(bool(repeated_blocks(model.model.diffusion_model))), bool(decoder_blocks(vae)))
-        if mode == "recompute" and not most.generator:
+        blocks = through_model and bool(repeated_blocks(model.model.diffusion_model))
+        most = Recomputed(float(blocks), bool(decoder_blocks(vae)))
+        if mode == "recompute" and through_model and not blocks:
             name = type(model.model.diffusion_model).__name__
             log.warning("The blocks of %s are not known here: they are kept for the backward pass.", name)
         if mode == "auto":
             self._choices = self._ladder(most)
         else:
-            self._choices = [most, replace(most, staged=True)] if mode == "recompute" else [Recomputed(0.0, False)]
+            self._choices = [most, *self._in_stages(most)] if mode == "recompute" else [Recomputed(0.0, False)]
         # Not in stages before memory has run out: to offload more of the weights costs less than one more pass.
         while len(self._choices) > 1 and not self._choices[1].staged and not self._fits():
             self._choices.pop(0)
@@ -129,7 +134,7 @@ class BackwardPlan:
 
     def retry(self, error: Exception) -> bool:
         """After an error in an evaluation: whether there was too little memory and a smaller choice is left."""
-        if not _out_of_memory(error) or len(self._choices) == 1:
+        if not out_of_memory(error) or len(self._choices) == 1:
             return False
         enough = MAX_NEXT_SHARE * self._bytes(self._choices.pop(0))
         while len(self._choices) > 1 and self._bytes(self.chosen) > enough:
@@ -151,7 +156,10 @@ class BackwardPlan:
         for choice in sorted(possible, key=lambda choice: choice.generator + decoding * choice.decoder):
             if not falling or self._bytes(choice) < self._bytes(falling[-1]):
                 falling.append(choice)
-        return [*falling, replace(most, staged=True)]
+        return [*falling, *self._in_stages(most)]
+
+    def _in_stages(self, most: Recomputed) -> list[Recomputed]:
+        return [replace(most, staged=True)] if self._through_model else []
 
     def _fits(self) -> bool:
         device = self._model.load_device
@@ -160,11 +168,15 @@ class BackwardPlan:
         return self._bytes(self.chosen) + arriving + reserved < available_memory(device, self._patchers)
 
     def _bytes(self, choice: Recomputed) -> float:
+        if self._through_model:
+            generator = generator_stage(
+                choice.generator, choice.staged, self._model, self._noise_shape, self._conditionings, self._steps
+            )
+        else:
+            generator = Stage(0.0, self._model.memory_required(self._noise_shape))
         return peak(
             [
-                generator_stage(
-                    choice.generator, choice.staged, self._model, self._noise_shape, self._conditionings, self._steps
-                ),
+                generator,
                 decoder_stage(choice.decoder, self._vae, self._noise_shape),
                 reward_stage(self._rewards, self._noise_shape[0]),
             ]
@@ -180,7 +192,8 @@ def _spread(blocks: list[nn.Module], share: float) -> list[nn.Module]:
 NO_ROOM = ("out of memory", "alloc_failed", "unable to find an engine")
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error is a lack of memory."""
     is_oom = getattr(comfy.model_management, "is_oom", None)  # newer ComfyUIs; it also clears CUDA's pending error
     if isinstance(error, comfy.model_management.OOM_EXCEPTION) or (is_oom is not None and is_oom(error)):
         return True

@@ -1,8 +1,11 @@
-"""Which prompts a guider evaluates the model with."""
+"""The prompts that a guider evaluates the model with: which ones, and as autograd can use them."""
 
+import copy
 import math
 
 import comfy.samplers
+
+from .ordinary_tensors import clone_inference_tensors
 
 
 def evaluated_conditionings(guider: comfy.samplers.CFGGuider, model_options: dict) -> dict[str, list[dict]]:
@@ -12,3 +15,19 @@ def evaluated_conditionings(guider: comfy.samplers.CFGGuider, model_options: dic
     if plain_guidance and optional and math.isclose(guider.cfg, 1.0):
         return {name: conditioning for name, conditioning in guider.conds.items() if name != "negative"}
     return guider.conds
+
+
+def ordinary_conditionings(conditionings: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """A copy of a guider's `conds` in which inference tensors are cloned, also those prepared for the model."""
+    return {name: [_ordinary(entry) for entry in entries] for name, entries in conditionings.items()}
+
+
+def _ordinary(entry: dict) -> dict:
+    prepared = {}
+    for name, condition in entry.get("model_conds", {}).items():
+        if hasattr(condition, "cond"):
+            condition = copy.copy(condition)
+            condition.cond = clone_inference_tensors(condition.cond)
+        prepared[name] = condition
+    ordinary = clone_inference_tensors({key: value for key, value in entry.items() if key != "model_conds"})
+    return {**ordinary, "model_conds": prepared} if "model_conds" in entry else ordinary

@@ -49,19 +49,30 @@ def optimize_noise(sampling: GuidedSampling, memory: str, ascent: Search) -> tup
             sigmas=sampling.sigmas.clone(),
             denoise_mask=None if mask is None else mask.clone(),
         )
-        return RunSampler(ordinary, ascent, partial(_prepared, ordinary, memory)).run()
+        return RunSampler(ordinary, ascent, partial(prepared, ordinary, memory)).run()
 
 
 @contextmanager
-def _prepared(
+def prepared(
     sampling: GuidedSampling,
     memory: str,
     model_wrap,
     model_options: dict,
     noise_shape: tuple[int, ...],
     steps: int,
+    through_model: bool = True,
 ) -> Iterator[Prepared]:
-    """Put diffusion model, VAE and reward on their devices together; what the plan recomputes is cast again."""
+    """Put diffusion model, VAE and reward on their devices together; what the plan recomputes is cast again.
+
+    Args:
+        sampling: its VAE, its rewards, and what else they need.
+        memory: one of `memory_modes.MODES`.
+        model_wrap: the guider while it samples.
+        model_options: of the sampling.
+        noise_shape: (B, C, ...).
+        steps: of the sampling through which a gradient goes at once.
+        through_model: whether gradients go through the diffusion model, or through VAE and reward alone.
+    """
     patchers = [model_wrap.model_patcher, *sampling.companions(model_wrap)]
     plan = BackwardPlan(
         memory,
@@ -72,6 +83,7 @@ def _prepared(
         noise_shape,
         evaluated_conditionings(model_wrap, model_options),
         steps,
+        through_model,
     )
     comfy.model_management.load_models_gpu(patchers, memory_required=plan.memory_required)
     models = [patcher.model for patcher in patchers]
@@ -84,7 +96,7 @@ def _prepared(
 
     with cast_again(*models), operations_without_backward_named():
         yield Prepared(
-            with_differentiable_attention(model_options, model_wrap.model_patcher),
+            with_differentiable_attention(model_options, model_wrap.model_patcher) if through_model else model_options,
             plan.staged,
             check,
             {"graph_context": plan.evaluation, "retry": plan.retry},

@@ -160,6 +160,15 @@ GRADIENTS = (
     HostName("comfy.taesd.taesd.TAESD", "memory for decoding"),
 )
 
+# A sampler whose noise is tilted: beside all of the above.
+TILT = (
+    HostName("comfy.samplers.KSAMPLER", "a sampler of the stock kind"),
+    HostName("comfy.k_diffusion.sampling.sample_euler_ancestral", "the steps"),
+    HostName("comfy.k_diffusion.sampling.default_noise_sampler", "the noise of the steps"),
+    HostName("comfy.samplers", "prompts that autograd can use", noted="model_conds"),
+    HostName("comfy.conds.CONDRegular", "prompts that autograd can use", noted="cond"),
+)
+
 # Classes known by their names, which the blocks that can be recomputed are found by: by the module of the network, all
 # that a model of it needs.
 _FLUX = ("flux.layers.DoubleStreamBlock", "flux.layers.SingleStreamBlock")
@@ -193,6 +202,11 @@ def check_host(needs_gradient: bool) -> None:
     check_names(PICTURES, "sampling and decoding by the Noise Optimizer")
     if needs_gradient:
         check_names(GRADIENTS, "gradients", WITHOUT_GRADIENTS)
+
+
+def check_host_for_tilt() -> None:
+    """Raise ValueError where this ComfyUI lacks a name that the NoiseTilt Sampler needs."""
+    check_names((*PICTURES, *GRADIENTS, *TILT), "the NoiseTilt Sampler")
 
 
 def check_blocks(diffusion_model: object) -> None:

@@ -8,6 +8,7 @@ import comfy.model_management
 import torch
 
 from ...differentiation import replaced
+from .remedies import WITHOUT_MODEL_GRADIENT
 
 # From ComfyUI 0.34 on a compiler records allocations and replays them, and from 0.33 on blocks are replayed as CUDA
 # graphs: memory that autograd holds would be used again. Both switches are read at every call of the model.
@@ -41,6 +42,5 @@ def operations_without_backward_named() -> Iterator[None]:
             raise
         raise ValueError(
             f"This model computes pictures but no gradients, it uses an operation without a backward pass ({error}) "
-            "Use one of the models that the README lists, or let an Optimization Method search without gradients "
-            "(best of seeds, local search)."
+            f"Use one of the models that the README lists. {WITHOUT_MODEL_GRADIENT}"
         ) from error

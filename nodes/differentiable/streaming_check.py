@@ -55,7 +55,7 @@ def check_streamed_gradient(
     if not (disturbed - plain).norm() <= MAX_DIFFERENCE * plain.norm():
         raise ValueError(
             "ComfyUI's dynamic VRAM replaces weights before the gradient has used them, in a part of this model that "
-            "the Noise Optimizer does not know, perhaps one that another custom node has changed. The gradient would "
+            "GPER Noise Optimizer does not know, perhaps one that another custom node has changed. The gradient would "
             "be wrong: start ComfyUI with --disable-dynamic-vram."
         )
 

@@ -30,14 +30,12 @@ async def stop(request: web.Request) -> web.Response:
         node = _node_to_stop(await _text(request))
     # Not JSON or another object, not text, an unknown charset, nested too deep.
     except (ValueError, LookupError, RecursionError) as error:
-        raise web.HTTPBadRequest(
-            text='Send {"node_id": "12"} to stop one Noise Optimizer, or nothing to stop all.'
-        ) from error
+        raise web.HTTPBadRequest(text='Send {"node_id": "12"} to stop one node, or nothing to stop all.') from error
     stopping = LIVE_RUNS.stop(node)
     if stopping:
-        message = f"Node {', '.join(stopping)} ends at its next step and hands on the best noise."
+        message = f"Node {', '.join(stopping)} ends at its next step and keeps what it has."
     else:
-        message = "No Noise Optimizer is running." if node is None else f"Node {node} runs no Noise Optimizer."
+        message = "No run is in progress." if node is None else f"Node {node} has no run in progress."
     return web.json_response({"stopping": stopping, "message": message})
 
 

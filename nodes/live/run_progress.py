@@ -20,6 +20,7 @@ from ...runs.scores_in_words import finite_mean, in_seeds
 
 EVENT = "gper.ascent"
 STOPPED = "by hand, and the best noise was kept"
+STOPPED_TILTING = "by hand, and the remaining steps took plain noise"
 THUMBNAIL_SIDE = 192
 SECONDS_BETWEEN_IMAGES = 1.0
 STEPS_AVERAGED = 20
@@ -38,6 +39,7 @@ class RunProgress:
         preview_every: steps between images, 0 for images at the start and the end alone.
         hidden: the node's; without an id in it, as where no server runs, nothing is shown.
         settings: the method in words.
+        sampling: whether the run is a sampling, which cannot keep an earlier picture, and whose own node shows its bar.
 
     Attributes:
         images: of the start and the best noises, small.
@@ -51,13 +53,15 @@ class RunProgress:
         preview_every: int,
         hidden: io.HiddenHolder,
         settings: str = "",
+        sampling: bool = False,
     ):
         self.scores = scores
         self.stopping = stopping
         self.preview_every = preview_every
         self.images = KeptImages()
-        self.bar = comfy.utils.ProgressBar(stopping.steps, node_id=hidden.unique_id)
-        self.live = _open(reward, stopping.steps, settings, hidden)
+        self.bar = None if sampling else comfy.utils.ProgressBar(stopping.steps, node_id=hidden.unique_id)
+        self.live = _open(reward, stopping.steps, settings, hidden, sampling)
+        self._stopped = STOPPED_TILTING if sampling else STOPPED
         self.record: RunRecord | None = None
         self._images_due = True
         self._images_shown = -math.inf
@@ -79,13 +83,14 @@ class RunProgress:
         if step.index == 0 or (self.preview_every and step.index % self.preview_every == 0):
             preview = self._show_images()
         evaluations = step.record.ascent_start + self.stopping.steps
-        self.bar.update_absolute(step.index, evaluations, preview)
+        if self.bar is not None:
+            self.bar.update_absolute(step.index, evaluations, preview)
         self._send()
-        return STOPPED if self.live.stop_requested else watched_fell
+        return self._stopped if self.live.stop_requested else watched_fell
 
     def __exit__(self, kind, error, traceback) -> None:
         if kind is None:
-            self.live.state, self.live.ended = DONE, self.record.stop_reason
+            self.live.state, self.live.ended = DONE, self.record.stop_reason if self.record else ""
             self._images_shown = -math.inf
             self._show_images()
         else:
@@ -139,7 +144,7 @@ class RunProgress:
             server.send_sync(EVENT, self.live.event(), server.client_id)
 
 
-def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder) -> LiveRun:
+def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder, sampling: bool) -> LiveRun:
     node = hidden.unique_id
     if node and hidden.dynprompt:
         node = hidden.dynprompt.get_display_node_id(node)
@@ -157,4 +162,5 @@ def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder)
         watched=watched,
         steps=steps,
         settings=settings,
+        sampling=sampling,
     )

@@ -1,1 +1,1 @@
-"""What the Noise Optimizer refuses before any long work: what is wrong, which input, what to do."""
+"""What the Noise Optimizer and the NoiseTilt Sampler refuse before any long work: what, which input, what to do."""

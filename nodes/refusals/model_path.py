@@ -19,14 +19,14 @@ def check_model_path(guider: comfy.samplers.CFGGuider, needs_gradient: bool) -> 
     if cache:
         raise ValueError(
             f"{cache} is in the model's path: it would answer for one noise with what it remembers of another. Take it "
-            "out of the path to the Noise Optimizer."
+            "out of the model's path."
         )
     if not needs_gradient:
         return
     if model.get_additional_models_with_key("multigpu"):
         raise ValueError(
             "The model is split over several GPUs (MultiGPU CFG Split), which computes without gradients: take that "
-            "node out of the path to the Noise Optimizer."
+            "node out of the model's path."
         )
     check_blocks(model.model.diffusion_model)
     from ..differentiable.attention import (

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import comfy.model_patcher
 from torch import nn
 
+from ..differentiable.remedies import WITHOUT_MODEL_GRADIENT
+
 # Of the comfy_quant formats, those whose gradient is that of the dequantized weights: each is tested but float8_e5m2,
 # which is float8_e4m3fn with other bits. Not among them, read in ComfyUI's comfy/quant_ops.py: convrot_w4a4 and
 # asym_w4a8_int8 (0.33.0), awq_w4a16 (between 0.34 and 0.38); w6a8 has been announced. Any other is new here.
@@ -19,8 +21,7 @@ def check_weight_format(*patchers: comfy.model_patcher.ModelPatcher) -> None:
     for patcher in patchers:
         for found, remedy in _obstacles(patcher):
             raise ValueError(
-                f"The model is {found}, which computes pictures but no gradients: {remedy}. Or let an Optimization "
-                "Method search without gradients (best of seeds, local search)."
+                f"The model is {found}, which computes pictures but no gradients: {remedy}. {WITHOUT_MODEL_GRADIENT}"
             )
 
 
@@ -44,7 +45,7 @@ def _obstacles(patcher: comfy.model_patcher.ModelPatcher) -> Iterator[tuple[str,
             yield "run by cublas_ops", "start ComfyUI without --fast cublas_ops"
 
 
-_COMPILED = "compiled (torch.compile)", "take the compile node out of the model's path for the Noise Optimizer"
+_COMPILED = "compiled (torch.compile)", "take the compile node out of the model's path"
 
 
 def _has_no_gradient(layer: nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""Demo World called as ComfyUI calls it: what it logs, and what its VAE cannot do."""
+"""Demo World called as ComfyUI calls it: what it logs, what its VAE cannot do, and its model of many steps."""
 
 import logging
 
@@ -18,3 +18,30 @@ def test_its_vae_refuses_to_encode(node_classes):
     vae = node_classes["GPER_DemoWorld"].execute("day")[1]
     with pytest.raises(ValueError, match="decodes only: start from an empty latent"):
         vae.encode(torch.full((1, 64, 64, 3), 0.5))
+
+
+@pytest.mark.numerical
+@pytest.mark.parametrize("name", ["euler", "euler_ancestral"])
+def test_its_model_of_many_steps_samples_as_in_diffusers(pack, name):
+    """Through ComfyUI's stock loader, scheduler and samplers, against the demo world's own; the same noise comes in."""
+    import comfy.samplers
+    import comfy.sd
+
+    from demo_world import asset_path, conditions, flow, load_flow
+
+    steps, prompts = 8, torch.tensor([2, 2])
+    model = comfy.sd.load_diffusion_model(str(asset_path("flow")))
+    context, pooled = conditions()["night"]
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds([[context, {"pooled_output": pooled}]], [[context, {"pooled_output": pooled}]])
+    guider.set_cfg(1.0)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "simple", steps)
+    torch.testing.assert_close(sigmas, flow.sigmas(steps))
+    noise = torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(3))
+    fresh = torch.Generator().manual_seed(4)
+    options = {"noise_sampler": lambda *_: torch.randn(noise.shape, generator=fresh)} if "ancestral" in name else {}
+    sample = guider.sample(noise, torch.zeros_like(noise), comfy.samplers.ksampler(name, options), sigmas, seed=0)
+    with torch.no_grad():
+        network, seeded = load_flow(), {"generator": torch.Generator().manual_seed(4)} if options else {}
+        expected = getattr(flow, name)(network, noise, prompts, steps=steps, **seeded)
+    torch.testing.assert_close(model.model.process_latent_in(sample), expected, atol=1e-4, rtol=0)

@@ -135,6 +135,22 @@ def test_without_a_name_that_every_run_needs(restarted, monkeypatch, name):
             assert name.purpose in refused(optimize, method, name.noted or name.path)
 
 
+@pytest.mark.parametrize("name", [*CONTRACT.TILT, CONTRACT.PICTURES[0], CONTRACT.GRADIENTS[0]], ids=str)
+def test_without_a_name_that_a_tilted_sampling_needs(restarted, wires, monkeypatch, name):
+    without(monkeypatch, name)
+    with restarted() as (nodes, optimize):
+        reward = nodes["GPER_PictureStatistics"].execute("brightness")[0]
+        node = nodes["GPER_NoiseTiltSampler"].PREPARE_CLASS_CLONE(None)
+
+        def tilt(_):
+            return node.execute(wires["vae"], reward, "", 0.01, "constant", 0, 1, 1, 1)
+
+        assert name.purpose in refused(tilt, "", name.noted or name.path)
+        if name in CONTRACT.TILT:
+            with pytest.raises(Started):
+                optimize("GPER")
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_without_a_module_of_the_gradients(restarted, monkeypatch, module):
     remove_module(monkeypatch, module)
@@ -177,7 +193,7 @@ def test_the_classes_of_the_presets_are_in_the_contract(pack):
 
 
 def test_every_name_in_use_is_in_the_contract():
-    names = (*CONTRACT.PICTURES, *CONTRACT.GRADIENTS, *CONTRACT.OPTIONAL)
+    names = (*CONTRACT.PICTURES, *CONTRACT.GRADIENTS, *CONTRACT.TILT, *CONTRACT.OPTIONAL)
     known = [name.path for name in names]
     missing = []
     folders = (ROOT / "nodes" / "differentiable", ROOT / "nodes" / "refusals")

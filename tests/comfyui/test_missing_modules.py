@@ -12,7 +12,7 @@ from tools.pack import ROOT
 from .in_process import collect_node_classes
 from .removed_names import PackLoadedAnew, remove_module
 
-OPTIMIZER, SCORING = {"Noise Optimizer"}, {"Score Images", "Rank Results"}
+OPTIMIZER, SCORING = {"Noise Optimizer", "NoiseTilt Sampler"}, {"Score Images", "Rank Results"}
 ENCODING = {"Reference Palette", "Reference Similarity", "Quality Words", "Learn Taste"}
 REWARDS = {"Reward Model Loader", "Demo World", *ENCODING}
 NEEDED_BY = {
@@ -29,6 +29,8 @@ NEEDED_BY = {
     "comfy.cli_args": {*OPTIMIZER, "Save Noise"},
     "comfy_execution.utils": OPTIMIZER,
     "comfy_execution.graph": SCORING,
+    "comfy.conds": {"NoiseTilt Sampler"},
+    "comfy.k_diffusion.sampling": {"NoiseTilt Sampler"},
 }
 
 
@@ -62,6 +64,7 @@ def uses(tiny, flux, vaes, reward_file):
     wires = dict(noise=noise, guider=guider, sigmas=sigmas, latent_image=latent, vae=vaes["taesd"])
     return {
         "Noise Optimizer": lambda node, reward: node.execute(**wires, **settings, reward=reward),
+        "NoiseTilt Sampler": lambda node, reward: node.execute(vaes["taesd"], reward, "", 0.01, "constant", 0, 1, 1, 1),
         "Score Images": lambda node, reward: node.execute(image, reward),
         "Rank Results": lambda node, reward: node.execute([image], [reward], [1]),
         "Reward Model Loader": lambda node, reward: node.execute(file, "float32"),

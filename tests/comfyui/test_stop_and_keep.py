@@ -86,9 +86,9 @@ def test_a_stop_does_not_reach_the_next_run(server, stopped):
 
 
 def test_stop_with_nothing_running_says_so_and_harms_nothing(server, stopped):
-    assert server.post("/gper/stop", {}) == {"stopping": [], "message": "No Noise Optimizer is running."}
+    assert server.post("/gper/stop", {}) == {"stopping": [], "message": "No run is in progress."}
     answer = server.post("/gper/stop", {"node_id": "99"})
-    assert answer == {"stopping": [], "message": "Node 99 runs no Noise Optimizer."}
+    assert answer == {"stopping": [], "message": "Node 99 has no run in progress."}
     assert "all 3 steps done" in report_of(server.run(graph(3, 3)))
 
 

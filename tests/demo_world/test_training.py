@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from demo_world.train import stage as stage_module
 from demo_world.train.broken import BREAKS, break_pictures
@@ -57,6 +58,29 @@ def test_a_stopped_stage_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch)
     again, seen = train(6, stopped)
     assert not seen
     torch.testing.assert_close(again[0].weight, whole[0].weight)
+
+
+def test_an_average_of_the_weights_is_kept_and_goes_on(tmp_path):
+    """Against the average by hand, and after a stop between the steps."""
+
+    def averaged(steps):
+        model = network()
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.5))
+        weights = []
+
+        def loss(generator):
+            weights.append(model[0].weight.detach().clone())
+            noise, _ = draw_noise(2, generator)
+            return (model(noise) - noise.flip(3)).square().mean(), {}
+
+        run(Stage("tiny", 7, steps, 2, 1e-2), {"model": model}, loss, tmp_path, {"model": average})
+        return [*weights[1:], model[0].weight.detach()], average.module[0].weight
+
+    weights, average = averaged(3)
+    torch.testing.assert_close(average, 0.5 * (0.5 * weights[0] + 0.5 * weights[1]) + 0.5 * weights[2])
+    later, again = averaged(4)
+    assert len(later) == 1
+    torch.testing.assert_close(again, 0.5 * average + 0.5 * later[0])
 
 
 def test_optimizer_trains_matrices_kernels_and_biases():

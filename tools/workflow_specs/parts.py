@@ -62,7 +62,11 @@ def schedule(steps: int = 1, denoise: float = 1.0) -> Node:
 
 
 def euler() -> Node:
-    return Node("euler", "KSamplerSelect", {"sampler_name": "euler"})
+    return stock_sampler("euler")
+
+
+def stock_sampler(name: str) -> Node:
+    return Node("euler", "KSamplerSelect", {"sampler_name": name})
 
 
 def sampler(key: str, title: str) -> Node:
@@ -117,13 +121,14 @@ def sampling_links(
     latent: str = "latent.LATENT",
     sigmas: str = "schedule.SIGMAS",
     enlarged: bool = False,
+    sampler: str = "euler.SAMPLER",
 ) -> list[tuple[str, str]]:
     """From a noise through "sampler_NAME" and "decode_NAME", and if enlarged "enlarge_NAME", into "save_NAME"."""
     sampling = f"sampler_{name}"
     links = [
         (noise, f"{sampling}.noise"),
         ("guider.GUIDER", f"{sampling}.guider"),
-        ("euler.SAMPLER", f"{sampling}.sampler"),
+        (sampler, f"{sampling}.sampler"),
         (sigmas, f"{sampling}.sigmas"),
         (latent, f"{sampling}.latent_image"),
         (f"{sampling}.output", f"decode_{name}.samples"),
@@ -135,6 +140,18 @@ def sampling_links(
         *links,
         (f"decode_{name}.IMAGE", f"enlarge_{name}.image"),
         (f"enlarge_{name}.IMAGE", f"save_{name}.images"),
+    ]
+
+
+def tilt_links(
+    vae: str = "checkpoint.VAE", sigmas: str = "schedule.SIGMAS", enlarged: bool = False
+) -> list[tuple[str, str]]:
+    """The NoiseTilt Sampler "tilt", and the same noise sampled "plain" and "tilted"."""
+    return [
+        (vae, "tilt.vae"),
+        ("reward.reward", "tilt.reward"),
+        *sampling_links("plain", "seed.NOISE", vae, sigmas=sigmas, enlarged=enlarged),
+        *sampling_links("tilted", "seed.NOISE", vae, sigmas=sigmas, enlarged=enlarged, sampler="tilt.sampler"),
     ]
 
 

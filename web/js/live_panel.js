@@ -2,13 +2,15 @@ import { pictureUrl, stopAndKeep } from "./ascents.js";
 import { duration, element, moment, number } from "./elements.js";
 import { highest, RewardChart } from "./reward_chart.js";
 
-// What the Noise Optimizer shows of its run: curves, numbers, pictures, and the button that ends it.
+const KEEP = "End at the next step and hand on the best noise, so that the workflow finishes";
+const SAMPLE_ON = "Tilt no more noise: the remaining steps are plain and quick, so that the workflow finishes";
+
+// What a node shows of its run: curves, numbers, pictures, and the button that ends it.
 export class LivePanel {
   constructor() {
     this.status = element("div", "gper-status");
     this.button = element("button", "gper-stop", "Stop and keep");
     this.button.type = "button";
-    this.button.title = "End at the next step and hand on the best noise, so that the workflow finishes";
     this.button.addEventListener("click", () => this.stop());
     this.chart = new RewardChart();
     this.legend = element("ul", "gper-legend");
@@ -42,6 +44,7 @@ export class LivePanel {
     this.element.dataset.state = ascent.state;
     this.element.toggleAttribute("data-empty", !ascent.history.length);
     this.button.hidden = !running;
+    this.button.title = ascent.sampling ? SAMPLE_ON : KEEP;
     this.button.disabled = ascent.stopping;
     this.button.textContent = ascent.stopping ? "Stopping…" : "Stop and keep";
     this.status.replaceChildren(...(running ? progress(ascent) : outcome(ascent)).map((line) => element("div", "", line)));
@@ -78,11 +81,17 @@ class Picture {
   }
 
   show(ascent, reward) {
-    const running = ascent.state === "running";
-    this.caption.textContent = `${this.which}${this.which === "best" && running ? " so far" : ""} ${number(reward)}`;
+    this.caption.textContent = `${this.name(ascent)} ${number(reward)}`;
     if (!ascent.picture_count) return this.image.removeAttribute("src");
     const url = pictureUrl(ascent, this.which);
     if (this.image.getAttribute("src") !== url) this.image.src = url;
+  }
+
+  // A sampling cannot go back to an earlier picture: it shows the latest.
+  name({ sampling, state }) {
+    if (this.which === "start") return sampling ? "first expected" : "start";
+    if (sampling) return state === "running" ? "expected now" : "in the end";
+    return state === "running" ? "best so far" : "best";
   }
 }
 

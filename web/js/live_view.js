@@ -5,6 +5,7 @@ import { findNode } from "./find_node.js";
 import { LivePanel } from "./live_panel.js";
 
 const MIN_HEIGHT = 290;
+const NODES = ["GPER_NoiseOptimizer", "GPER_NoiseTiltSampler"];
 
 const panels = new WeakMap(); // by node
 const ascents = new Ascents(show);
@@ -29,7 +30,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    if (node.constructor.comfyClass !== "GPER_NoiseOptimizer") return;
+    if (!NODES.includes(node.constructor.comfyClass)) return;
     const panel = new LivePanel();
     const widget = node.addDOMWidget("live_view", "gper_live_view", panel.element, {
       serialize: false,

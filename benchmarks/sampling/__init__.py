@@ -1,0 +1,1 @@
+"""Rewards while a model of many steps samples: `python -m benchmarks.noisetilt`."""
