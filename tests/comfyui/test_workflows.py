@@ -17,6 +17,7 @@ PICTURES = {
     "keep_and_vary": 9,
     "ranked_seeds": 4,
     "improve_region": 2,
+    "noisetilt_demo": 8,
 }
 NOISES = {"keep_and_vary": 1, "ranked_seeds": 4}
 each_workflow = pytest.mark.parametrize("path", saved_workflows(), ids=lambda path: path.stem)

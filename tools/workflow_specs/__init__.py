@@ -9,6 +9,7 @@ from .image_to_image import IMAGE_TO_IMAGE
 from .improve_region import IMPROVE_REGION
 from .keep_and_vary import KEEP_AND_VARY
 from .mixed_rewards import MIXED_REWARDS
+from .noisetilt_demo import NOISETILT_DEMO
 from .noisetilt_flux_dev import NOISETILT_FLUX_DEV
 from .noisetilt_sdxl import NOISETILT_SDXL
 from .parts import Workflow
@@ -27,6 +28,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "keep_and_vary": KEEP_AND_VARY,
     "improve_region": IMPROVE_REGION,
     "ranked_seeds": RANKED_SEEDS,
+    "noisetilt_demo": NOISETILT_DEMO,
     "noisetilt_flux_dev": NOISETILT_FLUX_DEV,
     "noisetilt_sdxl": NOISETILT_SDXL,
 }
