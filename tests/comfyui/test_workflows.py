@@ -18,6 +18,7 @@ PICTURES = {
     "ranked_seeds": 4,
     "improve_region": 2,
     "learn_taste": 8,
+    "noisetilt_demo": 8,
 }
 NOISES = {"keep_and_vary": 1, "ranked_seeds": 4}
 each_workflow = pytest.mark.parametrize("path", saved_workflows(), ids=lambda path: path.stem)
@@ -107,6 +108,8 @@ def test_workflow_that_needs_no_download_runs(server, path):
     for node in prompt.values():
         if node["class_type"] == "GPER_NoiseOptimizer":
             node["inputs"]["steps"] = 2
+        if node["class_type"] == "GPER_NoiseTiltSampler":
+            node["inputs"]["every_nth"] = 12
     entry = server.run(prompt, seconds=600)
     assert len(server.images(entry)) == PICTURES[path.stem]
     noises = sum(len(output.get("noises", [])) for output in entry["outputs"].values())

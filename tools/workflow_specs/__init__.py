@@ -10,6 +10,7 @@ from .improve_region import IMPROVE_REGION
 from .keep_and_vary import KEEP_AND_VARY
 from .learn_taste import LEARN_TASTE
 from .mixed_rewards import MIXED_REWARDS
+from .noisetilt_demo import NOISETILT_DEMO
 from .noisetilt_flux_dev import NOISETILT_FLUX_DEV
 from .noisetilt_sdxl import NOISETILT_SDXL
 from .parts import Workflow
@@ -29,6 +30,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "improve_region": IMPROVE_REGION,
     "learn_taste": LEARN_TASTE,
     "ranked_seeds": RANKED_SEEDS,
+    "noisetilt_demo": NOISETILT_DEMO,
     "noisetilt_flux_dev": NOISETILT_FLUX_DEV,
     "noisetilt_sdxl": NOISETILT_SDXL,
 }

@@ -144,14 +144,14 @@ def sampling_links(
 
 
 def tilt_links(
-    vae: str = "checkpoint.VAE", sigmas: str = "schedule.SIGMAS", enlarged: bool = False
+    vae: str = "checkpoint.VAE", enlarged: bool = False, reward: str = "reward.reward"
 ) -> list[tuple[str, str]]:
     """The NoiseTilt Sampler "tilt", and the same noise sampled "plain" and "tilted"."""
     return [
         (vae, "tilt.vae"),
-        ("reward.reward", "tilt.reward"),
-        *sampling_links("plain", "seed.NOISE", vae, sigmas=sigmas, enlarged=enlarged),
-        *sampling_links("tilted", "seed.NOISE", vae, sigmas=sigmas, enlarged=enlarged, sampler="tilt.sampler"),
+        (reward, "tilt.reward"),
+        *sampling_links("plain", "seed.NOISE", vae, enlarged=enlarged),
+        *sampling_links("tilted", "seed.NOISE", vae, enlarged=enlarged, sampler="tilt.sampler"),
     ]
 
 
@@ -164,10 +164,10 @@ def world_links() -> list[tuple[str, str]]:
     ]
 
 
-def demo_world(batch: int = 1, first_seed: int = 7, scene: str = "day") -> list[Node]:
+def demo_world(batch: int = 1, first_seed: int = 7, scene: str = "day", sampling: str = "one step") -> list[Node]:
     """World, empty latent, seed: what every workflow on the demo world begins with."""
     return [
-        ours("world", "DemoWorld", {"scene": scene}),
+        ours("world", "DemoWorld", {"scene": scene, "sampling": sampling}),
         Node("latent", "EmptySD3LatentImage", {"width": 64, "height": 64, "batch_size": batch}),
         seed(first_seed),
     ]
