@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 from server import PromptServer
 
+from .before_and_after import BeforeAndAfter
 from .demo_world import DemoWorldNode
 from .live.routes import add_routes
 from .load_noise import LoadNoise
@@ -11,6 +12,7 @@ from .noise_statistics import NoiseStatistics
 from .noise_variations import NoiseVariations
 from .noises.noise_files import register_folder as register_noises
 from .optimization_method import OptimizationMethod
+from .pick_images import PickImages
 from .picture_statistics import PictureStatisticsNode
 from .rank_results import RankResults
 from .reference_rewards import ReferencePalette, ReferenceSimilarity
@@ -43,6 +45,8 @@ NODES: list[type[io.ComfyNode]] = [
     PromptList,
     SeedList,
     RankResults,
+    PickImages,
+    BeforeAndAfter,
     DemoWorldNode,
 ]
 

@@ -1,6 +1,7 @@
-"""The pack's workflows, one a file, as nodes in columns; tools.build_workflows makes the saved graphs from them."""
+"""The pack's workflows and blueprints as nodes in columns; tools.build_workflows makes the saved graphs from them."""
 
 from .best_of_seeds import BEST_OF_SEEDS
+from .better_picture import BETTER_PICTURE, BETTER_PICTURE_WORKFLOW
 from .compare_methods import COMPARE_METHODS
 from .demo import DEMO
 from .flux2_klein import FLUX2_KLEIN
@@ -9,11 +10,14 @@ from .image_to_image import IMAGE_TO_IMAGE
 from .improve_region import IMPROVE_REGION
 from .keep_and_vary import KEEP_AND_VARY
 from .mixed_rewards import MIXED_REWARDS
-from .parts import Workflow
+from .parts import Blueprint, Workflow
 from .ranked_seeds import RANKED_SEEDS
 from .sdxl_turbo import SDXL_TURBO
 
+BLUEPRINTS: dict[str, Blueprint] = {BETTER_PICTURE.name: BETTER_PICTURE}
+
 WORKFLOWS: dict[str, Workflow] = {
+    "better_picture": BETTER_PICTURE_WORKFLOW,
     "demo": DEMO,
     "flux_schnell_noise_optimizer": FLUX_SCHNELL,
     "flux_schnell_mixed_rewards": MIXED_REWARDS,
@@ -27,4 +31,4 @@ WORKFLOWS: dict[str, Workflow] = {
     "ranked_seeds": RANKED_SEEDS,
 }
 
-__all__ = ["WORKFLOWS", "Workflow"]
+__all__ = ["BLUEPRINTS", "WORKFLOWS", "Blueprint", "Workflow"]

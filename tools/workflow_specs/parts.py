@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 
 NOTE = ("#432", "#653")
@@ -29,10 +30,11 @@ class Node:
 
 @dataclass
 class Column:
-    """Nodes below one another, at least `width` wide."""
+    """Nodes below one another, at least `width` wide; `top`: pixels left free above them, for wires that pass."""
 
     width: int
     nodes: list[Node]
+    top: int = 0
 
 
 @dataclass
@@ -42,6 +44,31 @@ class Workflow:
     columns: list[Column]
     links: list[tuple[str, str]]
     scale: float = 0.7
+
+
+@dataclass
+class Blueprint:
+    """A subgraph that ComfyUI offers as a node, made of columns and links as a workflow is; `id` is its node type.
+
+    inputs: name -> the inner "key.input"s that it feeds; an input with a widget is a widget of the node.
+    outputs: name -> the inner "key.output".
+    """
+
+    name: str
+    description: str
+    aliases: list[str]
+    columns: list[Column]
+    links: list[tuple[str, str]]
+    inputs: dict[str, list[str]]
+    outputs: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        return self.id_of("")
+
+    def id_of(self, part: str) -> str:
+        """The same each time: of the blueprint itself, "", or of an input or output."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"gper-noise-optimizer/subgraphs/{self.name}/{part}"))
 
 
 def note(text: str, height: int, title: str = "Read me") -> Node:

@@ -9,10 +9,18 @@ const MIN_HEIGHT = 290;
 const panels = new WeakMap(); // by node
 const ascents = new Ascents(show);
 
-// Node ids repeat from workflow to workflow: a run is shown only in the workflow that queued it.
+// Node ids repeat from workflow to workflow: a run is shown only in the workflow that queued it. One inside a subgraph is
+// also shown on the subgraph's node.
 function show(ascent) {
   if (ascent.workflow !== app.rootGraph.id) return;
-  panels.get(findNode(ascent.node))?.show(ascent);
+  const ids = ascent.node.split(":");
+  ids.forEach((_, depth) => panels.get(findNode(ids.slice(0, depth + 1).join(":")))?.show(ascent));
+}
+
+function hasLiveView(node) {
+  const isOptimizer = (type) => type === "GPER_NoiseOptimizer";
+  const inside = node.subgraph?.nodes ?? [];
+  return isOptimizer(node.constructor.comfyClass) || inside.filter((inner) => isOptimizer(inner.type)).length === 1;
 }
 
 app.registerExtension({
@@ -29,7 +37,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    if (node.constructor.comfyClass !== "GPER_NoiseOptimizer") return;
+    if (!hasLiveView(node)) return;
     const panel = new LivePanel();
     const widget = node.addDOMWidget("live_view", "gper_live_view", panel.element, {
       serialize: false,
