@@ -6,7 +6,7 @@ from .inputs.picks import marks_of, picked_from
 from .inputs.sockets import CATEGORY
 from .refusals.node_names import check_node
 
-NO_REST = "Every picture is picked in Pick Images, so there is no rest: leave some out, or disconnect rest from what needs it."
+NO_REST = "Every picture is picked, so Pick Images has no rest: leave some out, or disconnect rest."
 
 
 class PickImages(io.ComfyNode):

@@ -81,10 +81,13 @@ ENCLOSE = """([spec, ids]) => {
         const [slot, inner] = at(place, 'outputs', 'findOutputSlot');
         subgraph.addOutput(name, slot.type).connect(slot, inner) ?? fail(`cannot connect ${name}`);
     }
+    subgraph.inputNode.arrange();
+    subgraph.outputNode.arrange();
     subgraph.name = node.title = spec.name;
     node.pos = [0, 0];
+    node.setSize([Math.max(spec.width, node.computeSize()[0]), node.computeSize()[1]]);
 }"""
-SERIALIZE = "() => window.app.graph.serialize()"
+SERIALIZE = "() => JSON.parse(JSON.stringify(window.app.graph.serialize()))"  # without what is undefined
 
 
 def build(frontend, spec: Workflow | Blueprint) -> dict:

@@ -38,7 +38,10 @@ def test_a_run_is_seen_on_the_node_and_in_the_comparison(frontend, nodes_2):
     frontend.fit_view()
     entry = frontend.run()
     report = next(output["text"][0] for output in entry["outputs"].values() if "text" in output)
-    assert "all 3 steps done" in report and f"seed {500 + nodes_2}" in json.dumps(entry["prompt"]) or True
+    seeds = [
+        node["inputs"]["noise_seed"] for node in entry["prompt"][2].values() if node["class_type"] == "RandomNoise"
+    ]
+    assert "all 3 steps done" in report and seeds == [500 + nodes_2]
     page = frontend.page
     page.wait_for_function(f"() => ({COMPARED})().every(pair => pair.pictures.every(width => width === 64))")
     (pair,) = page.evaluate(COMPARED)
@@ -47,6 +50,7 @@ def test_a_run_is_seen_on_the_node_and_in_the_comparison(frontend, nodes_2):
     page.keyboard.press("End")
     (pair,) = page.evaluate(COMPARED)
     assert pair["edge"] == 100 and "100%" in pair["clip"]
-    live = page.locator(".gper-live:visible")
-    assert "all 3 steps done" in live.inner_text(), "the curve is not on the node"
+    assert "all 3 steps done" in page.locator(".gper-live:visible").inner_text(), "the curve is not on the node"
+    frontend.load_workflow(frontend.saved_workflow(), f"saved {nodes_2}")
+    assert "all 3 steps done" in page.locator(".gper-live:visible").inner_text()
     assert frontend.errors == []

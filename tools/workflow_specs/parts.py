@@ -61,6 +61,7 @@ class Blueprint:
     links: list[tuple[str, str]]
     inputs: dict[str, list[str]]
     outputs: dict[str, str]
+    width: int = 400
 
     @property
     def id(self) -> str:

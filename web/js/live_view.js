@@ -17,10 +17,19 @@ function show(ascent) {
   ids.forEach((_, depth) => panels.get(findNode(ids.slice(0, depth + 1).join(":")))?.show(ascent));
 }
 
-function hasLiveView(node) {
-  const isOptimizer = (type) => type === "GPER_NoiseOptimizer";
-  const inside = node.subgraph?.nodes ?? [];
-  return isOptimizer(node.constructor.comfyClass) || inside.filter((inner) => isOptimizer(inner.type)).length === 1;
+const isOptimizer = (type) => type === "GPER_NoiseOptimizer";
+
+function addPanel(node) {
+  if (node.widgets?.some((widget) => widget.name === "live_view")) return;
+  const panel = new LivePanel();
+  const widget = node.addDOMWidget("live_view", "gper_live_view", panel.element, {
+    serialize: false,
+    hideOnZoom: false,
+    hideInPanel: true,
+    getMinHeight: () => MIN_HEIGHT,
+  });
+  widget.serialize = false;
+  panels.set(node, panel);
 }
 
 app.registerExtension({
@@ -37,16 +46,13 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    if (!hasLiveView(node)) return;
-    const panel = new LivePanel();
-    const widget = node.addDOMWidget("live_view", "gper_live_view", panel.element, {
-      serialize: false,
-      hideOnZoom: false,
-      hideInPanel: true,
-      getMinHeight: () => MIN_HEIGHT,
-    });
-    widget.serialize = false;
-    panels.set(node, panel);
+    if (isOptimizer(node.constructor.comfyClass)) addPanel(node);
+    if (!node.subgraph) return;
+    const configured = node.onConfigure; // which makes the widgets of such a node anew
+    node.onConfigure = function (...details) {
+      configured?.apply(this, details);
+      if (this.subgraph.nodes.filter((inner) => isOptimizer(inner.type)).length === 1) addPanel(this);
+    };
   },
 
   // The nodes of a workflow have their ids and places only now: on opening, switching tabs, undo.
