@@ -18,7 +18,8 @@ COMPARED = """() => [...document.querySelectorAll('.gper-pair')].map(pair => ({
     edge: Math.round(100 * pair.querySelector('.gper-edge').offsetLeft / pair.clientWidth),
     clip: getComputedStyle(pair.querySelector('.gper-after')).clipPath,
 }))"""
-SHOWN_TYPES = """() => window.app.graph.nodes.map(n => [n.type, n.subgraph?.nodes.map(inner => inner.type).sort()])"""
+INNER_TYPES = "() => window.app.graph.nodes.map(n => n.subgraph?.nodes.map(inner => inner.type).sort())"
+EMPTY = {"version": 0.4, "last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "groups": [], "config": {}}
 
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
@@ -27,6 +28,22 @@ def test_the_server_offers_it(server, name):
     (key,) = (key for key, entry in offered.items() if entry["name"] == name)
     assert offered[key]["info"]["node_pack"] == f"custom_nodes.{server.pack_folder}"
     assert json.loads(server.get(f"/global_subgraphs/{key}")["data"]) == read(blueprint_file(name))
+
+
+def test_it_is_found_in_the_list_of_nodes_and_unpacked(frontend):
+    frontend.use_nodes_2(False)
+    frontend.errors.clear()
+    frontend.load_workflow(EMPTY)
+    page = frontend.page
+    page.mouse.dblclick(500, 300)
+    page.locator("input:focus").fill("Better Picture")
+    page.get_by_text("Better Picture", exact=True).first.wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => window.app.graph.nodes.length === 1")
+    specified = [node.type for column in BLUEPRINTS["Better Picture"].columns for node in column.nodes]
+    assert page.evaluate(INNER_TYPES) == [sorted(specified)]
+    page.mouse.click(700, 700)  # the node hangs on the pointer until it is put down
+    assert frontend.errors == []
 
 
 @both_renderers
@@ -46,7 +63,9 @@ def test_a_run_is_seen_on_the_node_and_in_the_comparison(frontend, nodes_2):
     page.wait_for_function(f"() => ({COMPARED})().every(pair => pair.pictures.every(width => width === 64))")
     (pair,) = page.evaluate(COMPARED)
     assert len(pair["pictures"]) == 2 and pair["edge"] == 50
-    page.locator(".gper-slider").focus()
+    slider = page.locator(".gper-slider")
+    slider.click(position={"x": slider.bounding_box()["width"] * 0.8, "y": 20})
+    page.wait_for_function(f"() => ({COMPARED})()[0].edge > 70")
     page.keyboard.press("End")
     (pair,) = page.evaluate(COMPARED)
     assert pair["edge"] == 100 and "100%" in pair["clip"]

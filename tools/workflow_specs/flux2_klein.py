@@ -1,7 +1,7 @@
 """FLUX.2 klein: a model of four steps."""
 
 from .flux_schnell import PROMPT, start_and_best
-from .parts import Column, Node, Workflow, hub, note, optimizer_links, ours, sampling_links, seed
+from .parts import Column, Node, Workflow, compared_links, hub, note, optimizer_links, ours, seed
 from .reward_files import aesthetic
 
 DIFFUSION = hub("Comfy-Org/flux2-klein", "split_files/diffusion_models/flux-2-klein-4b.safetensors", "diffusion_models",
@@ -52,8 +52,7 @@ FLUX2_KLEIN = Workflow(
         ("diffusion.MODEL", "guider.model"),
         ("prompt.CONDITIONING", "guider.conditioning"),
         *optimizer_links(vae="vae.VAE"),
-        *sampling_links("start", "seed.NOISE", "vae.VAE"),
-        *sampling_links("best", "optimizer.noise", "vae.VAE"),
+        *compared_links("vae.VAE"),
         ("optimizer.report", "report.source"),
     ],
 )

@@ -4,13 +4,14 @@ from .parts import (
     Column,
     Node,
     Workflow,
+    before_and_after,
+    compared_links,
     euler,
     hub,
     note,
     optimizer_links,
     ours,
     sampler,
-    sampling_links,
     save,
     schedule,
     seed,
@@ -59,7 +60,7 @@ def start_and_best(report_height: int = 220) -> list[Column]:
                 text("report", "Report", report_height),
             ],
         ),
-        Column(460, [save("save_start", "start", "Start", 480), save("save_best", "optimized", "Optimized", 480)]),
+        Column(460, [before_and_after(), save("save_best", "optimized", "Optimized", 480)]),
     ]
 
 
@@ -87,8 +88,7 @@ FLUX_SCHNELL = Workflow(
     links=[
         *CHECKPOINT_LINKS,
         *optimizer_links(),
-        *sampling_links("start", "seed.NOISE"),
-        *sampling_links("best", "optimizer.noise"),
+        *compared_links(),
         ("optimizer.report", "report.source"),
     ],
 )

@@ -1,7 +1,7 @@
 """Image to image: better noise for a picture that is already there."""
 
 from .flux_schnell import CHECKPOINT_LINKS, checkpoint, prompt, start_and_best
-from .parts import Column, Node, Workflow, note, optimizer_links, ours, sampling_links, schedule, seed
+from .parts import Column, Node, Workflow, compared_links, note, optimizer_links, ours, schedule, seed
 from .reward_files import aesthetic
 
 NOTE_TEXT = """## Image to image with optimized noise
@@ -52,8 +52,7 @@ IMAGE_TO_IMAGE = Workflow(
         ("resize.IMAGE", "encode.pixels"),
         ("checkpoint.VAE", "encode.vae"),
         *optimizer_links(latent="encode.LATENT"),
-        *sampling_links("start", "seed.NOISE", latent="encode.LATENT"),
-        *sampling_links("best", "optimizer.noise", latent="encode.LATENT"),
+        *compared_links(latent="encode.LATENT"),
         ("optimizer.report", "report.source"),
     ],
     scale=0.6,

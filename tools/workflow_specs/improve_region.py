@@ -4,6 +4,7 @@ from .parts import (
     Column,
     Node,
     Workflow,
+    before_and_after,
     demo_world,
     enlarge,
     euler,
@@ -44,7 +45,6 @@ IMPROVE_REGION = Workflow(
                 euler(),
                 sampler("sampler_start", "Paint the start picture"),
                 Node("decode_start", "VAEDecode"),
-                enlarge("enlarge_start"),
             ],
         ),
         Column(
@@ -70,7 +70,7 @@ IMPROVE_REGION = Workflow(
         Column(
             440,
             [
-                save("save_start", "start", "Start", 440),
+                before_and_after(),
                 save("save_best", "region", "Better sky", 440),
                 text("report", "Report", 240),
             ],
@@ -78,7 +78,7 @@ IMPROVE_REGION = Workflow(
     ],
     links=[
         *world_links(),
-        *sampling_links("start", "seed.NOISE", "world.vae", enlarged=True),
+        *sampling_links("start", "seed.NOISE", "world.vae")[:-1],
         ("picture.MASK", "mask.destination"),
         ("part.MASK", "mask.source"),
         ("mask.MASK", "masked.mask"),
@@ -87,6 +87,8 @@ IMPROVE_REGION = Workflow(
         ("statistic.reward", "region.reward"),
         *optimizer_links(vae="world.vae", reward="region.reward", latent="masked.LATENT"),
         *sampling_links("best", "optimizer.noise", "world.vae", latent="masked.LATENT", enlarged=True),
+        ("decode_start.IMAGE", "compare.before"),
+        ("decode_best.IMAGE", "compare.after"),
         ("optimizer.report", "report.source"),
     ],
     scale=0.6,

@@ -1,7 +1,7 @@
 """Two rewards and a watcher: how is a reward kept from being fooled?"""
 
 from .flux_schnell import CHECKPOINT_LINKS, PROMPT, checkpoint, empty_latent, prompt, start_and_best
-from .parts import Column, Node, Workflow, note, optimizer_links, ours, sampling_links, schedule, seed
+from .parts import Column, Node, Workflow, compared_links, note, optimizer_links, ours, schedule, seed
 from .reward_files import aesthetic, hps, pickscore
 
 NOTE_TEXT = """## Two rewards pull, a third one watches
@@ -50,8 +50,7 @@ MIXED_REWARDS = Workflow(
         ("mix.reward", "watch.mix"),
         ("hps.reward", "watch.reward"),
         *optimizer_links(reward="watch.reward"),
-        *sampling_links("start", "seed.NOISE"),
-        *sampling_links("best", "optimizer.noise"),
+        *compared_links(),
         ("optimizer.report", "report.source"),
     ],
     scale=0.6,

@@ -106,6 +106,10 @@ def text(key: str, title: str, height: int = 200) -> Node:
     return Node(key, "PreviewAny", {}, height, title)
 
 
+def before_and_after(height: int = 480) -> Node:
+    return ours("compare", "BeforeAndAfter", height=height)
+
+
 def enlarge(key: str) -> Node:
     """The demo world's pictures have 64 x 64 pixels."""
     return Node(key, "ImageScaleBy", {"upscale_method": "nearest-exact", "scale_by": 4.0})
@@ -163,6 +167,16 @@ def sampling_links(
         *links,
         (f"decode_{name}.IMAGE", f"enlarge_{name}.image"),
         (f"enlarge_{name}.IMAGE", f"save_{name}.images"),
+    ]
+
+
+def compared_links(vae: str = "checkpoint.VAE", latent: str = "latent.LATENT") -> list[tuple[str, str]]:
+    """Sampling with the start noise and with the best one; "compare" shows both pictures, "save_best" keeps one."""
+    return [
+        *sampling_links("start", "seed.NOISE", vae, latent)[:-1],
+        *sampling_links("best", "optimizer.noise", vae, latent),
+        ("decode_start.IMAGE", "compare.before"),
+        ("decode_best.IMAGE", "compare.after"),
     ]
 
 

@@ -1,7 +1,7 @@
 """SDXL-Turbo: a small model, and a reward that reads the prompt."""
 
 from .flux_schnell import CHECKPOINT_LINKS, PROMPT, prompt, start_and_best
-from .parts import Column, Node, Workflow, hub, note, optimizer_links, ours, sampling_links, seed
+from .parts import Column, Node, Workflow, compared_links, hub, note, optimizer_links, ours, seed
 from .reward_files import hps
 
 CHECKPOINT = hub("stabilityai/sdxl-turbo", "sd_xl_turbo_1.0_fp16.safetensors", "checkpoints")
@@ -42,8 +42,7 @@ SDXL_TURBO = Workflow(
     links=[
         *CHECKPOINT_LINKS,
         *optimizer_links(),
-        *sampling_links("start", "seed.NOISE"),
-        *sampling_links("best", "optimizer.noise"),
+        *compared_links(),
         ("optimizer.report", "report.source"),
     ],
 )
