@@ -31,27 +31,31 @@ GAP = 50  # pixels between nodes
 BUILD = """([spec, title, gap]) => {
     const nodes = {};
     const fail = text => { throw new Error(text); };
+    const numbered = (spec.numbered ?? '').split(' ');
+    const rank = item => numbered.includes(item.key) ? numbered.indexOf(item.key) : numbered.length;
+    for (const item of spec.columns.flatMap(column => column.nodes).sort((a, b) => rank(a) - rank(b))) {
+        const node = window.LiteGraph.createNode(item.type) ?? fail(`unknown node ${item.type}`);
+        window.app.graph.add(node);
+        if (item.title) node.title = item.title;
+        for (const [name, value] of Object.entries(item.widgets)) {
+            const widget = node.widgets?.find(w => w.name === name) ??
+                fail(`${item.type} has no widget ${name}, only ${node.widgets?.map(w => w.name)}`);
+            widget.value = value;
+        }
+        if (item.models.length) node.properties.models = item.models;
+        if (item.colour) { node.color = item.colour[0]; node.bgcolor = item.colour[1]; }
+        node.mode = item.mode;
+        nodes[item.key] = node;
+    }
     let left = 0;
     for (const column of spec.columns) {
         let top = column.top, right = left + column.width;
         for (const item of column.nodes) {
-            const node = window.LiteGraph.createNode(item.type) ?? fail(`unknown node ${item.type}`);
-            window.app.graph.add(node);
-            if (item.title) node.title = item.title;
-            for (const [name, value] of Object.entries(item.widgets)) {
-                const widget = node.widgets?.find(w => w.name === name) ??
-                    fail(`${item.type} has no widget ${name}, only ${node.widgets?.map(w => w.name)}`);
-                widget.value = value;
-            }
-            if (item.models.length) node.properties.models = item.models;
-            if (item.colour) { node.color = item.colour[0]; node.bgcolor = item.colour[1]; }
-            node.mode = item.mode;
-            const least = node.computeSize();
+            const node = nodes[item.key], least = node.computeSize();
             node.setSize([Math.max(least[0], column.width), Math.max(least[1], item.height)]);
             node.pos = [left, top];
             top += node.size[1] + title + gap;
             right = Math.max(right, left + node.size[0]);
-            nodes[item.key] = node;
         }
         left = right + gap;
     }

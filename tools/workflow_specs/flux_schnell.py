@@ -46,21 +46,20 @@ def empty_latent(size: int) -> Node:
     return Node("latent", "EmptySD3LatentImage", {"width": size, "height": size, "batch_size": 1})
 
 
-def start_and_best(report_height: int = 220) -> list[Column]:
-    """Sampling with the start noise and with the best one, and what comes of it."""
+def start_and_best(samplers: int, decoded: int, shown: int) -> list[Column]:
+    """Sampling with the start noise and with the best one, and what comes of it; the columns' tops."""
     return [
         Column(
-            340,
-            [
-                euler(),
-                sampler("sampler_start", "Sample the start noise"),
-                Node("decode_start", "VAEDecode"),
-                sampler("sampler_best", "Sample the best noise"),
-                Node("decode_best", "VAEDecode"),
-                text("report", "Report", report_height),
-            ],
+            280,
+            [sampler("sampler_start", "Sample the start noise"), sampler("sampler_best", "Sample the best noise")],
+            samplers,
         ),
-        Column(460, [before_and_after(), save("save_best", "optimized", "Optimized", 480)]),
+        Column(
+            360,
+            [Node("decode_start", "VAEDecode"), Node("decode_best", "VAEDecode"), text("report", "Report", 220)],
+            decoded,
+        ),
+        Column(460, [before_and_after(), save("save_best", "optimized", "Optimized", 480)], shown),
     ]
 
 
@@ -73,17 +72,10 @@ CHECKPOINT_LINKS = [
 
 FLUX_SCHNELL = Workflow(
     columns=[
-        Column(420, [note(NOTE_TEXT, 290), checkpoint(), prompt(), empty_latent(1024), seed()]),
-        Column(
-            400,
-            [
-                Node("guider", "BasicGuider"),
-                schedule(),
-                aesthetic(),
-                ours("optimizer", "NoiseOptimizer", {"steps": 60}),
-            ],
-        ),
-        *start_and_best(),
+        Column(420, [note(NOTE_TEXT, 290), euler(), seed(), empty_latent(1024), prompt(), checkpoint(), aesthetic()]),
+        Column(300, [Node("guider", "BasicGuider"), schedule()], top=680),
+        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 60})], top=630),
+        *start_and_best(110, 360, 360),
     ],
     links=[
         *CHECKPOINT_LINKS,
@@ -91,4 +83,6 @@ FLUX_SCHNELL = Workflow(
         *compared_links(),
         ("optimizer.report", "report.source"),
     ],
+    numbered="note checkpoint prompt latent seed guider schedule reward "
+    "optimizer euler sampler_start decode_start sampler_best decode_best report compare save_best",
 )

@@ -39,11 +39,16 @@ class Column:
 
 @dataclass
 class Workflow:
-    """Columns from left to right, and links "key.output" -> "key.input"; scale of the canvas on opening."""
+    """Columns from left to right, and links "key.output" -> "key.input"; scale of the canvas on opening.
+
+    numbered: keys of nodes in the order of their numbers, by which batch commands and scripts name them, so that a node
+    can move on the page; the others follow.
+    """
 
     columns: list[Column]
     links: list[tuple[str, str]]
     scale: float = 0.7
+    numbered: str = ""
 
 
 @dataclass
