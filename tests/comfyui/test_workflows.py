@@ -5,18 +5,20 @@ import shutil
 import pytest
 
 from tools.comfyui_server import PromptFailed
-from tools.workflow_files import api_twin, models_to_download, read, saved_workflows
+from tools.workflow_files import all_nodes, api_twin, models_to_download, read, saved_workflows
 
 SELF_CONTAINED = [path for path in saved_workflows() if not models_to_download(read(path))]
 DOWNLOADING = [path for path in saved_workflows() if path not in SELF_CONTAINED]
 # What each shows and keeps.
+SHOWN = ("images", "gper_before", "gper_after", "gper_pictures")
 PICTURES = {
+    "better_picture": 2,
     "demo": 8,
     "compare_methods": 3,
     "best_of_seeds": 17,
     "keep_and_vary": 9,
     "ranked_seeds": 4,
-    "improve_region": 2,
+    "improve_region": 3,
 }
 NOISES = {"keep_and_vary": 1, "ranked_seeds": 4}
 each_workflow = pytest.mark.parametrize("path", saved_workflows(), ids=lambda path: path.stem)
@@ -62,8 +64,8 @@ def test_no_widget_value_slips_into_another_place(frontend, own_types, path):
     """Saved values are read by position: a node that gained or lost an input shifts them."""
     workflow = read(path)
     frontend.load_workflow(workflow)
-    shown = {node["id"]: node for node in frontend.saved_workflow()["nodes"]}
-    own = [node for node in workflow["nodes"] if node["type"] in own_types]
+    shown = {node["id"]: node for node in all_nodes(frontend.saved_workflow())}
+    own = [node for node in all_nodes(workflow) if node["type"] in own_types]
     assert own
     for node in own:
         assert shown[node["id"]].get("widgets_values", []) == node.get("widgets_values", []), node["type"]
@@ -107,6 +109,8 @@ def test_workflow_that_needs_no_download_runs(server, path):
         if node["class_type"] == "GPER_NoiseOptimizer":
             node["inputs"]["steps"] = 2
     entry = server.run(prompt, seconds=600)
-    assert len(server.images(entry)) == PICTURES[path.stem]
-    noises = sum(len(output.get("noises", [])) for output in entry["outputs"].values())
+    outputs = entry["outputs"].values()
+    references = [reference for output in outputs for name in SHOWN for reference in output.get(name, [])]
+    assert len([server.picture(reference) for reference in references]) == PICTURES[path.stem]
+    noises = sum(len(output.get("noises", [])) for output in outputs)
     assert noises == NOISES.get(path.stem, 0)

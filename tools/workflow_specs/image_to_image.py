@@ -42,7 +42,7 @@ IMAGE_TO_IMAGE = Workflow(
                     {"upscale_method": "lanczos", "width": 768, "height": 768, "crop": "center"},
                 ),
             ],
-            top=580,
+            top=620,
         ),
         Column(
             400,

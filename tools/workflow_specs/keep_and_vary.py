@@ -77,6 +77,6 @@ KEEP_AND_VARY = Workflow(
         ("optimizer.report", "report.source"),
     ],
     scale=0.6,
-    numbered="note world latent seed guider schedule optimizer keep load vary "
-    "report euler sampler_best decode_best enlarge_best sampler_family decode_family enlarge_family save_best save_family",
+    numbered="note world latent seed guider schedule optimizer keep load vary report "
+    "euler sampler_best decode_best enlarge_best sampler_family decode_family enlarge_family save_best save_family",
 )
