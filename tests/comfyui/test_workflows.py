@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tools.comfyui_server import PromptFailed
-from tools.workflow_files import all_nodes, api_twin, models_to_download, read, saved_workflows
+from tools.workflow_files import api_twin, models_to_download, read, saved_workflows
 
 SELF_CONTAINED = [path for path in saved_workflows() if not models_to_download(read(path))]
 DOWNLOADING = [path for path in saved_workflows() if path not in SELF_CONTAINED]
@@ -64,8 +64,8 @@ def test_no_widget_value_slips_into_another_place(frontend, own_types, path):
     """Saved values are read by position: a node that gained or lost an input shifts them."""
     workflow = read(path)
     frontend.load_workflow(workflow)
-    shown = {node["id"]: node for node in all_nodes(frontend.saved_workflow())}
-    own = [node for node in all_nodes(workflow) if node["type"] in own_types]
+    shown = {node["id"]: node for node in frontend.saved_workflow()["nodes"]}
+    own = [node for node in workflow["nodes"] if node["type"] in own_types]
     assert own
     for node in own:
         assert shown[node["id"]].get("widgets_values", []) == node.get("widgets_values", []), node["type"]
