@@ -15,7 +15,7 @@ OPTIMIZER, SAVE_NOISE = "GPER_NoiseOptimizer", "GPER_SaveNoise"
 SCORERS = {"GPER_ScoreImages": 2, "GPER_RankResults": 2}  # which output holds the table
 NOISE, LATENT, REPORT, SHEET = range(4)  # the outputs of the Noise Optimizer
 BEST, START, SHEETS = "best", "start", "sheet"
-PREVIEW, SAVE = "PreviewImage", "SaveImage"
+PREVIEW, SAVE, COMPARE = "PreviewImage", "SaveImage", "GPER_BeforeAndAfter"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Place:
 
 def check_saves_pictures(workflow: Workflow) -> None:
     """Raises ValueError for a workflow that keeps no picture."""
-    if not any(content["class_type"] == PREVIEW or saves_files(content) for content in workflow.values()):
+    if not any(content["class_type"] in (PREVIEW, COMPARE) or saves_files(content) for content in workflow.values()):
         raise ValueError("the workflow saves no picture: end it with Save Image, and export it again")
 
 
@@ -42,11 +42,16 @@ def saves_files(content: dict) -> bool:
 def collecting(workflow: Workflow, key: str) -> Workflow:
     """The workflow of the job `key`, ready to be queued; nodes that are added have ids that begin with batch."""
     ready = copy.deepcopy(workflow)
-    if not any(saves_files(content) for content in ready.values()):
-        for content in ready.values():
-            if content["class_type"] == PREVIEW:
-                content["class_type"] = SAVE
-                content["inputs"]["filename_prefix"] = ""
+    keeps = any(saves_files(content) for content in ready.values())
+    for node, content in workflow.items():
+        if content["class_type"] == PREVIEW and not keeps:
+            ready[node]["class_type"] = SAVE
+            ready[node]["inputs"]["filename_prefix"] = ""
+        elif content["class_type"] == COMPARE:
+            for name in ("before",) if keeps else ("before", "after"):
+                if is_link(content["inputs"].get(name)):
+                    added = _node(SAVE, images=content["inputs"][name], filename_prefix="")
+                    ready[f"batch {name} {node}"] = added | {"_meta": {"title": name}}
     used = {tuple(value) for node in ready.values() for value in node["inputs"].values() if is_link(value)}
     saved = {
         tuple(node["inputs"]["noise"])

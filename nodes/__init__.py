@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 from server import PromptServer
 
+from .before_and_after import BeforeAndAfter
 from .demo_world import DemoWorldNode
 from .learn_taste import LearnTaste
 from .live.routes import add_routes
@@ -13,6 +14,7 @@ from .noise_tilt_sampler import NoiseTiltSampler
 from .noise_variations import NoiseVariations
 from .noises.noise_files import register_folder as register_noises
 from .optimization_method import OptimizationMethod
+from .pick_images import PickImages
 from .picture_statistics import PictureStatisticsNode
 from .quality_words import QualityWordsNode
 from .rank_results import RankResults
@@ -49,6 +51,8 @@ NODES: list[type[io.ComfyNode]] = [
     PromptList,
     SeedList,
     RankResults,
+    PickImages,
+    BeforeAndAfter,
     DemoWorldNode,
 ]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tools.workflow_files import FOLDER, api_twin, models_to_download, read, saved_workflows
-from tools.workflow_specs import WORKFLOWS
+from tools.workflow_files import FOLDER, api_twin, blueprint_file, models_to_download, read, saved_workflows
+from tools.workflow_specs import BLUEPRINTS, WORKFLOWS
 from tools.workflow_specs.parts import TITLE
 
 each_workflow = pytest.mark.parametrize("path", saved_workflows(), ids=lambda path: path.stem)
@@ -77,3 +77,43 @@ def test_every_input_that_has_to_be_connected_is(path):
                 if slot["link"] is None and "widget" not in slot and slot.get("shape") != 7
             ]
             assert open_inputs == [], node["type"]
+
+
+@pytest.mark.parametrize("name", BLUEPRINTS)
+def test_the_saved_blueprint_is_the_specified_one(name):
+    specified, file = BLUEPRINTS[name], read(blueprint_file(name))
+    (node,), (subgraph,) = file["nodes"], file["definitions"]["subgraphs"]
+    advice = "run: python -m tools.build_workflows"
+    assert node["type"] == subgraph["id"] == specified.id and subgraph["name"] == name, advice
+    types = sorted(part.type for column in specified.columns for part in column.nodes)
+    assert sorted(part["type"] for part in subgraph["nodes"]) == types, advice
+    assert [slot["name"] for slot in node["inputs"]] == list(specified.inputs), advice
+    assert [slot["name"] for slot in node["outputs"]] == list(specified.outputs), advice
+    ends = sum(map(len, specified.inputs.values())) + len(specified.outputs)
+    assert len(subgraph["links"]) == len(specified.links) + ends, advice
+    assert file["extra"]["BlueprintDescription"] == specified.description, advice
+
+
+def test_every_blueprint_is_specified():
+    folder = blueprint_file("").parent
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(BLUEPRINTS)
+
+
+@each_workflow
+def test_a_workflow_holds_the_blueprint_as_it_is_offered(path):
+    offered = {blueprint.id: read(blueprint_file(name)) for name, blueprint in BLUEPRINTS.items()}
+    workflow = read(path)
+    numbers = [node["id"] for node in workflow["nodes"]]
+    for subgraph in (workflow.get("definitions") or {}).get("subgraphs", []):
+        (blueprint,) = offered[subgraph["id"]]["definitions"]["subgraphs"]
+        assert contents(subgraph) == contents(blueprint), "run: python -m tools.build_workflows"
+        numbers += [node["id"] for node in subgraph["nodes"]]
+    assert len(numbers) == len(set(numbers)), "some frontends give nodes new numbers, and the API twin is another"
+
+
+def contents(subgraph):
+    nodes = [(node["type"], node.get("widgets_values")) for node in subgraph["nodes"]]
+    links = [
+        (link["origin_id"], link["origin_slot"], link["target_id"], link["target_slot"]) for link in subgraph["links"]
+    ]
+    return nodes, sorted(links), [[slot["name"] for slot in subgraph[side]] for side in ("inputs", "outputs")]

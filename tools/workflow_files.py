@@ -1,4 +1,4 @@
-"""The saved workflows of the pack, and what is in such a file."""
+"""The saved workflows and blueprints of the pack, and what is in such a file."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def saved_workflows() -> list[Path]:
 def api_twin(workflow: Path) -> Path:
     """Return where the API prompt of a saved workflow is kept."""
     return workflow.parent / "api" / workflow.name
+
+
+def blueprint_file(name: str) -> Path:
+    """Return where ComfyUI looks for the subgraph that it offers under this name."""
+    return ROOT / "subgraphs" / f"{name}.json"
 
 
 def read(file: Path) -> dict[str, Any]:

@@ -10,10 +10,11 @@ _WEIGHTS = (
     HostName(f"{MANAGEMENT}.unet_offload_device", "the device of rewards at rest"),
     HostName(PATCHER, "loading rewards"),
 )
+_BLOCKING = HostName("comfy_execution.graph.ExecutionBlocker", "outputs that have nothing to pass on")
 _SCORING = (
     HostName(f"{MANAGEMENT}.load_models_gpu", "loading rewards"),
     HostName(f"{MANAGEMENT}.throw_exception_if_processing_interrupted", "cancelling"),
-    HostName("comfy_execution.graph.ExecutionBlocker", "outputs that have nothing to pass on"),
+    _BLOCKING,
 )
 NODES = {
     "Reward Model Loader": (*_WEIGHTS, HostName(f"{MANAGEMENT}.should_use_bf16", "dtype = auto")),
@@ -28,6 +29,7 @@ NODES = {
     ),
     "Score Images": _SCORING,
     "Rank Results": _SCORING,
+    "Pick Images": (_BLOCKING,),
     "Demo World": (
         *_WEIGHTS,
         HostName("comfy.sd.load_diffusion_model", "its model"),

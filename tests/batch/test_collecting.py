@@ -20,6 +20,11 @@ def ready(name):
         ("demo", [("18", "best", "8"), ("17", "start", None)], ["batch noise 8"]),
         ("best_of_seeds", [("14", "best", None), ("15", "best", None)], ["batch table 11"]),
         ("keep_and_vary", [("19", "best", "7"), ("20", "best", "7")], []),
+        (
+            "better_picture",
+            [("batch after 15", "best", "14:5"), ("batch before 15", "start", None)],
+            ["batch before 15", "batch after 15", "batch noise 14:5"],
+        ),
         ("ranked_seeds", [("15", "best", "8")], ["batch noise 8", "batch report 8", "batch table 12"]),
     ],
 )

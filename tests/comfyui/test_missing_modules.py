@@ -28,7 +28,7 @@ NEEDED_BY = {
     "comfy.latent_formats": OPTIMIZER,
     "comfy.cli_args": {*OPTIMIZER, "Save Noise"},
     "comfy_execution.utils": OPTIMIZER,
-    "comfy_execution.graph": SCORING,
+    "comfy_execution.graph": {*SCORING, "Pick Images"},
     "comfy.conds": {"NoiseTilt Sampler"},
     "comfy.k_diffusion.sampling": {"NoiseTilt Sampler"},
 }
@@ -84,6 +84,8 @@ def uses(tiny, flux, vaes, reward_file):
         "Optimization Method": lambda node, reward: node.execute("ReNO"),
         "Prompt List": lambda node, reward: node.execute("a fox"),
         "Seed List": lambda node, reward: node.execute(1, 2),
+        "Pick Images": lambda node, reward: node.execute(image),
+        "Before and After": lambda node, reward: node.execute(image, image),
     }
 
 

@@ -10,14 +10,17 @@ from tools.workflow_files import api_twin, models_to_download, read, saved_workf
 SELF_CONTAINED = [path for path in saved_workflows() if not models_to_download(read(path))]
 DOWNLOADING = [path for path in saved_workflows() if path not in SELF_CONTAINED]
 # What each shows and keeps.
+SHOWN = ("images", "gper_before", "gper_after", "gper_pictures")
 PICTURES = {
+    "better_picture": 2,
     "demo": 8,
     "compare_methods": 3,
     "best_of_seeds": 17,
     "keep_and_vary": 9,
     "ranked_seeds": 4,
-    "improve_region": 2,
+    "improve_region": 3,
     "learn_taste": 8,
+    "taste_board": 16,
     "noisetilt_demo": 8,
 }
 NOISES = {"keep_and_vary": 1, "ranked_seeds": 4}
@@ -111,6 +114,8 @@ def test_workflow_that_needs_no_download_runs(server, path):
         if node["class_type"] == "GPER_NoiseTiltSampler":
             node["inputs"]["every_nth"] = 12
     entry = server.run(prompt, seconds=600)
-    assert len(server.images(entry)) == PICTURES[path.stem]
-    noises = sum(len(output.get("noises", [])) for output in entry["outputs"].values())
+    outputs = entry["outputs"].values()
+    references = [reference for output in outputs for name in SHOWN for reference in output.get(name, [])]
+    assert len([server.picture(reference) for reference in references]) == PICTURES[path.stem]
+    noises = sum(len(output.get("noises", [])) for output in outputs)
     assert noises == NOISES.get(path.stem, 0)

@@ -26,30 +26,26 @@ disagree, the first one may be fooled.
 
 Try: *keep* 4; another *scene*; then compare with the Noise Optimizer (*demo* workflow) at equal time."""
 
+world, latent, noises = demo_world(batch=16, first_seed=100)
+
 BEST_OF_SEEDS = Workflow(
     columns=[
-        Column(400, [note(NOTE_TEXT, 250, "Best of 16"), *demo_world(batch=16, first_seed=100)]),
+        Column(400, [note(NOTE_TEXT, 250, "Best of 16"), noises, world, latent]),
         Column(
-            340,
+            300,
             [
                 Node("guider", "BasicGuider"),
                 schedule(),
                 euler(),
-                sampler("sampler_all", "Paint 16"),
-                Node("decode_all", "VAEDecode"),
-            ],
-        ),
-        Column(
-            340,
-            [
                 ours("watch", "RewardMix", {"weight": 0.0}, title="Watch the held-out reward"),
-                ours("score", "ScoreImages", {"keep": 1}),
-                enlarge("enlarge_all"),
-                enlarge("enlarge_best"),
             ],
+            top=450,
         ),
+        Column(280, [sampler("sampler_all", "Paint 16")], top=300),
+        Column(220, [Node("decode_all", "VAEDecode")], top=300),
+        Column(300, [enlarge("enlarge_all"), ours("score", "ScoreImages", {"keep": 1})], top=300),
+        Column(640, [enlarge("enlarge_best"), text("table", "Ranking", 480)], top=580),
         Column(460, [save("save_all", "all", "All 16", 540), save("save_best", "best", "The best", 400)]),
-        Column(700, [text("table", "Ranking", 480)]),
     ],
     links=[
         *world_links(),
@@ -63,4 +59,6 @@ BEST_OF_SEEDS = Workflow(
         ("enlarge_best.IMAGE", "save_best.images"),
         ("score.table", "table.source"),
     ],
+    numbered="note world latent seed guider schedule euler sampler_all "
+    "decode_all watch score enlarge_all enlarge_best save_all save_best table",
 )

@@ -29,32 +29,41 @@ the node; **Stop and keep** ends it early and hands on the best so far.
 Try: *scene*, another seed, more *steps*. Then switch both boxes of the **White-Gaussian Projector** off and set
 *learning_rate* to 0.1: the reward climbs even higher, and the pictures break. That is what the projector prevents."""
 
+world, latent, noise = demo_world(batch=4)
+
 DEMO = Workflow(
     columns=[
-        Column(400, [note(NOTE, 330, "Start here"), *demo_world(batch=4)]),
+        Column(
+            400,
+            [
+                note(NOTE, 330, "Start here"),
+                noise,
+                world,
+                schedule(),
+                ours("projector", "WhiteGaussianProjector"),
+                latent,
+            ],
+        ),
         Column(
             400,
             [
                 Node("guider", "BasicGuider"),
-                schedule(),
-                ours("projector", "WhiteGaussianProjector"),
                 ours("optimizer", "NoiseOptimizer", {"steps": 60, "learning_rate": 0.05, "preview_every": 5}),
             ],
+            top=450,
         ),
+        Column(300, [euler(), sampler("sampler_start", "Sample the start noise")], top=100),
+        Column(280, [Node("decode_start", "VAEDecode"), sampler("sampler_best", "Sample the best noise")], top=500),
+        Column(220, [Node("decode_best", "VAEDecode")], top=900),
+        Column(300, [enlarge("enlarge_start"), enlarge("enlarge_best")], top=400),
         Column(
-            360,
+            420,
             [
-                euler(),
-                sampler("sampler_start", "Sample the start noise"),
-                Node("decode_start", "VAEDecode"),
-                enlarge("enlarge_start"),
-                sampler("sampler_best", "Sample the best noise"),
-                Node("decode_best", "VAEDecode"),
-                enlarge("enlarge_best"),
+                save("save_start", "start", "Start", 460),
+                save("save_best", "optimized", "Optimized", 460),
                 text("report", "Report", 240),
             ],
         ),
-        Column(460, [save("save_start", "start", "Start", 520), save("save_best", "optimized", "Optimized", 520)]),
     ],
     links=[
         *world_links(),
@@ -64,4 +73,6 @@ DEMO = Workflow(
         *sampling_links("best", "optimizer.noise", "world.vae", enlarged=True),
         ("optimizer.report", "report.source"),
     ],
+    numbered="note world latent seed guider schedule projector optimizer euler "
+    "sampler_start decode_start enlarge_start sampler_best decode_best enlarge_best report save_start save_best",
 )

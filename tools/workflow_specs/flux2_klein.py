@@ -1,7 +1,22 @@
 """FLUX.2 klein: a model of four steps."""
 
-from .flux_schnell import PROMPT, start_and_best
-from .parts import Column, Node, Workflow, hub, note, optimizer_links, ours, sampling_links, seed
+from .flux_schnell import PROMPT
+from .parts import (
+    Column,
+    Node,
+    Workflow,
+    before_and_after,
+    compared_links,
+    euler,
+    hub,
+    note,
+    optimizer_links,
+    ours,
+    sampler,
+    save,
+    seed,
+    text,
+)
 from .reward_files import aesthetic
 
 DIFFUSION = hub("Comfy-Org/flux2-klein", "split_files/diffusion_models/flux-2-klein-4b.safetensors", "diffusion_models",
@@ -28,32 +43,44 @@ FLUX2_KLEIN = Workflow(
             440,
             [
                 note(NOTE_TEXT, 290),
+                seed(),
+                Node("schedule", "Flux2Scheduler", {"steps": 4, **SIZE}),
                 Node("diffusion", "UNETLoader", {"unet_name": DIFFUSION["name"]}, models=[DIFFUSION]),
                 Node("text", "CLIPLoader", {"clip_name": TEXT["name"], "type": "flux2"}, models=[TEXT]),
-                Node("vae", "VAELoader", {"vae_name": VAE["name"]}, models=[VAE]),
-                Node("prompt", "CLIPTextEncode", {"text": PROMPT}, 140),
             ],
         ),
         Column(
-            400,
+            340,
             [
-                Node("latent", "EmptyFlux2LatentImage", {**SIZE, "batch_size": 1}),
-                Node("schedule", "Flux2Scheduler", {"steps": 4, **SIZE}),
-                seed(),
                 Node("guider", "BasicGuider"),
                 aesthetic(),
-                ours("optimizer", "NoiseOptimizer", {"steps": 40}),
+                Node("latent", "EmptyFlux2LatentImage", {**SIZE, "batch_size": 1}),
+                Node("prompt", "CLIPTextEncode", {"text": PROMPT}, 140),
             ],
+            top=680,
         ),
-        *start_and_best(),
+        Column(400, [euler(), ours("optimizer", "NoiseOptimizer", {"steps": 40})], top=460),
+        Column(
+            360,
+            [
+                sampler("sampler_start", "Sample the start noise"),
+                sampler("sampler_best", "Sample the best noise"),
+                Node("vae", "VAELoader", {"vae_name": VAE["name"]}, models=[VAE]),
+                text("report", "Report", 220),
+            ],
+            top=400,
+        ),
+        Column(220, [Node("decode_start", "VAEDecode"), Node("decode_best", "VAEDecode")], top=460),
+        Column(460, [before_and_after(), save("save_best", "optimized", "Optimized", 480)], top=370),
     ],
     links=[
         ("text.CLIP", "prompt.clip"),
         ("diffusion.MODEL", "guider.model"),
         ("prompt.CONDITIONING", "guider.conditioning"),
         *optimizer_links(vae="vae.VAE"),
-        *sampling_links("start", "seed.NOISE", "vae.VAE"),
-        *sampling_links("best", "optimizer.noise", "vae.VAE"),
+        *compared_links("vae.VAE"),
         ("optimizer.report", "report.source"),
     ],
+    numbered="note diffusion text vae prompt latent schedule seed guider "
+    "reward optimizer euler sampler_start decode_start sampler_best decode_best report compare save_best",
 )

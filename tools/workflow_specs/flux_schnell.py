@@ -4,13 +4,14 @@ from .parts import (
     Column,
     Node,
     Workflow,
+    before_and_after,
+    compared_links,
     euler,
     hub,
     note,
     optimizer_links,
     ours,
     sampler,
-    sampling_links,
     save,
     schedule,
     seed,
@@ -45,21 +46,20 @@ def empty_latent(size: int) -> Node:
     return Node("latent", "EmptySD3LatentImage", {"width": size, "height": size, "batch_size": 1})
 
 
-def start_and_best(report_height: int = 220) -> list[Column]:
-    """Sampling with the start noise and with the best one, and what comes of it."""
+def start_and_best(samplers: int, decoded: int, shown: int) -> list[Column]:
+    """Sampling with the start noise and with the best one, and what comes of it; the columns' tops."""
     return [
         Column(
-            340,
-            [
-                euler(),
-                sampler("sampler_start", "Sample the start noise"),
-                Node("decode_start", "VAEDecode"),
-                sampler("sampler_best", "Sample the best noise"),
-                Node("decode_best", "VAEDecode"),
-                text("report", "Report", report_height),
-            ],
+            280,
+            [sampler("sampler_start", "Sample the start noise"), sampler("sampler_best", "Sample the best noise")],
+            samplers,
         ),
-        Column(460, [save("save_start", "start", "Start", 480), save("save_best", "optimized", "Optimized", 480)]),
+        Column(
+            360,
+            [Node("decode_start", "VAEDecode"), Node("decode_best", "VAEDecode"), text("report", "Report", 220)],
+            decoded,
+        ),
+        Column(460, [before_and_after(), save("save_best", "optimized", "Optimized", 480)], shown),
     ]
 
 
@@ -72,23 +72,17 @@ CHECKPOINT_LINKS = [
 
 FLUX_SCHNELL = Workflow(
     columns=[
-        Column(420, [note(NOTE_TEXT, 290), checkpoint(), prompt(), empty_latent(1024), seed()]),
-        Column(
-            400,
-            [
-                Node("guider", "BasicGuider"),
-                schedule(),
-                aesthetic(),
-                ours("optimizer", "NoiseOptimizer", {"steps": 60}),
-            ],
-        ),
-        *start_and_best(),
+        Column(420, [note(NOTE_TEXT, 290), euler(), seed(), empty_latent(1024), prompt(), checkpoint(), aesthetic()]),
+        Column(300, [Node("guider", "BasicGuider"), schedule()], top=680),
+        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 60})], top=630),
+        *start_and_best(110, 360, 360),
     ],
     links=[
         *CHECKPOINT_LINKS,
         *optimizer_links(),
-        *sampling_links("start", "seed.NOISE"),
-        *sampling_links("best", "optimizer.noise"),
+        *compared_links(),
         ("optimizer.report", "report.source"),
     ],
+    numbered="note checkpoint prompt latent seed guider schedule reward "
+    "optimizer euler sampler_start decode_start sampler_best decode_best report compare save_best",
 )

@@ -1,7 +1,7 @@
 """Image to image: better noise for a picture that is already there."""
 
 from .flux_schnell import CHECKPOINT_LINKS, checkpoint, prompt, start_and_best
-from .parts import Column, Node, Workflow, note, optimizer_links, ours, sampling_links, schedule, seed
+from .parts import Column, Node, Workflow, compared_links, euler, note, optimizer_links, ours, schedule, seed
 from .reward_files import aesthetic
 
 NOTE_TEXT = """## Image to image with optimized noise
@@ -21,30 +21,35 @@ costs as much as the first.
 IMAGE_TO_IMAGE = Workflow(
     columns=[
         Column(
-            440, [note(NOTE_TEXT, 310), checkpoint(), prompt("a watercolour painting, soft light, fine paper"), seed()]
+            440,
+            [
+                note(NOTE_TEXT, 310),
+                seed(),
+                prompt("a watercolour painting, soft light, fine paper"),
+                checkpoint(),
+                Node("picture", "LoadImage", {"image": "example.png"}, 380),
+            ],
         ),
         Column(
-            340,
+            300,
             [
-                Node("picture", "LoadImage", {"image": "example.png"}, 380),
+                Node("guider", "BasicGuider"),
+                schedule(steps=2, denoise=0.6),
+                aesthetic(),
                 Node(
                     "resize",
                     "ImageScale",
                     {"upscale_method": "lanczos", "width": 768, "height": 768, "crop": "center"},
                 ),
-                Node("encode", "VAEEncode"),
             ],
+            top=620,
         ),
         Column(
             400,
-            [
-                Node("guider", "BasicGuider"),
-                schedule(steps=2, denoise=0.6),
-                aesthetic(),
-                ours("optimizer", "NoiseOptimizer", {"steps": 60}),
-            ],
+            [euler(), ours("optimizer", "NoiseOptimizer", {"steps": 60}), Node("encode", "VAEEncode")],
+            top=410,
         ),
-        *start_and_best(),
+        *start_and_best(340, 400, 400),
     ],
     links=[
         *CHECKPOINT_LINKS,
@@ -52,9 +57,10 @@ IMAGE_TO_IMAGE = Workflow(
         ("resize.IMAGE", "encode.pixels"),
         ("checkpoint.VAE", "encode.vae"),
         *optimizer_links(latent="encode.LATENT"),
-        *sampling_links("start", "seed.NOISE", latent="encode.LATENT"),
-        *sampling_links("best", "optimizer.noise", latent="encode.LATENT"),
+        *compared_links(latent="encode.LATENT"),
         ("optimizer.report", "report.source"),
     ],
     scale=0.6,
+    numbered="note checkpoint prompt seed picture resize encode guider schedule "
+    "reward optimizer euler sampler_start decode_start sampler_best decode_best report compare save_best",
 )

@@ -4,6 +4,7 @@ from .parts import (
     Column,
     Node,
     Workflow,
+    before_and_after,
     demo_world,
     enlarge,
     euler,
@@ -33,52 +34,54 @@ def mask(key: str, value: float, height: int) -> Node:
     return Node(key, "SolidMask", {"value": value, "width": 64, "height": height})
 
 
+world, latent, noise = demo_world(first_seed=7)
+
 IMPROVE_REGION = Workflow(
     columns=[
-        Column(400, [note(NOTE_TEXT, 330, "Improve a region"), *demo_world(first_seed=7)]),
         Column(
-            340,
+            400,
             [
-                Node("guider", "BasicGuider"),
-                schedule(),
-                euler(),
-                sampler("sampler_start", "Paint the start picture"),
-                Node("decode_start", "VAEDecode"),
-                enlarge("enlarge_start"),
+                note(NOTE_TEXT, 330, "Improve a region"),
+                world,
+                ours("statistic", "PictureStatistics", {"statistic": "colourfulness"}),
+                mask("picture", 0.0, 64),
+                mask("part", 1.0, 32),
             ],
         ),
         Column(
-            340,
+            300,
             [
-                mask("picture", 0.0, 64),
-                mask("part", 1.0, 32),
-                Node("mask", "MaskComposite", {"x": 0, "y": 0, "operation": "add"}, title="The sky"),
-                Node("masked", "SetLatentNoiseMask"),
-                ours("statistic", "PictureStatistics", {"statistic": "colourfulness"}),
+                Node("guider", "BasicGuider"),
+                noise,
+                schedule(),
+                latent,
                 ours("region", "RewardRegion", {"label": "sky"}),
             ],
         ),
         Column(
             400,
             [
+                euler(),
+                sampler("sampler_start", "Paint the start picture"),
                 ours("optimizer", "NoiseOptimizer", {"steps": 40, "learning_rate": 0.05}),
-                sampler("sampler_best", "Repaint the sky"),
-                Node("decode_best", "VAEDecode"),
-                enlarge("enlarge_best"),
+                Node("mask", "MaskComposite", {"x": 0, "y": 0, "operation": "add"}, title="The sky"),
             ],
         ),
+        Column(280, [sampler("sampler_best", "Repaint the sky")]),
         Column(
-            440,
-            [
-                save("save_start", "start", "Start", 440),
-                save("save_best", "region", "Better sky", 440),
-                text("report", "Report", 240),
-            ],
+            240,
+            [Node("decode_best", "VAEDecode"), Node("decode_start", "VAEDecode"), Node("masked", "SetLatentNoiseMask")],
+            top=200,
+        ),
+        Column(300, [enlarge("enlarge_best")]),
+        Column(
+            420,
+            [save("save_best", "region", "Better sky", 440), before_and_after(), text("report", "Report", 240)],
         ),
     ],
     links=[
         *world_links(),
-        *sampling_links("start", "seed.NOISE", "world.vae", enlarged=True),
+        *sampling_links("start", "seed.NOISE", "world.vae")[:-1],
         ("picture.MASK", "mask.destination"),
         ("part.MASK", "mask.source"),
         ("mask.MASK", "masked.mask"),
@@ -87,6 +90,8 @@ IMPROVE_REGION = Workflow(
         ("statistic.reward", "region.reward"),
         *optimizer_links(vae="world.vae", reward="region.reward", latent="masked.LATENT"),
         *sampling_links("best", "optimizer.noise", "world.vae", latent="masked.LATENT", enlarged=True),
+        ("decode_start.IMAGE", "compare.before"),
+        ("decode_best.IMAGE", "compare.after"),
         ("optimizer.report", "report.source"),
     ],
     scale=0.6,

@@ -30,43 +30,41 @@ as the first, paint siblings of the picture.
 *noise* in place of the optimizer's, and mute **Noise Optimizer**, **Save Noise** and **Report** (Ctrl+M). Same file,
 same workflow: the same pictures, no optimizing."""
 
+world, latent, noise = demo_world(first_seed=11)
+
 KEEP_AND_VARY = Workflow(
     columns=[
-        Column(400, [note(NOTE_TEXT, 310, "Keep and vary"), *demo_world(first_seed=11)]),
+        Column(400, [note(NOTE_TEXT, 310, "Keep and vary"), world]),
+        Column(300, [ours("load", "LoadNoise", mode=MUTED), schedule(), Node("guider", "BasicGuider"), noise, latent]),
+        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 60, "learning_rate": 0.05})], top=440),
         Column(
-            400,
+            300,
             [
-                Node("guider", "BasicGuider"),
-                schedule(),
-                ours("optimizer", "NoiseOptimizer", {"steps": 60, "learning_rate": 0.05}),
-            ],
-        ),
-        Column(
-            340,
-            [
-                ours("keep", "SaveNoise", {"filename_prefix": "landscape"}),
-                ours("load", "LoadNoise", mode=MUTED),
                 ours(
                     "vary",
                     "NoiseVariations",
                     {"count": 8, "distance": 0.2, "seed": 1, "control_after_generate": "fixed"},
                 ),
+                euler(),
+                ours("keep", "SaveNoise", {"filename_prefix": "landscape"}),
+            ],
+            top=480,
+        ),
+        Column(
+            280,
+            [sampler("sampler_best", "Sample the best noise"), sampler("sampler_family", "Sample the family")],
+            top=150,
+        ),
+        Column(220, [Node("decode_best", "VAEDecode"), Node("decode_family", "VAEDecode")], top=290),
+        Column(300, [enlarge("enlarge_best"), enlarge("enlarge_family")], top=290),
+        Column(
+            460,
+            [
+                save("save_best", "optimized", "The one", 440),
+                save("save_family", "family", "Its family", 540),
                 text("report", "Report", 240),
             ],
         ),
-        Column(
-            340,
-            [
-                euler(),
-                sampler("sampler_best", "Sample the best noise"),
-                Node("decode_best", "VAEDecode"),
-                enlarge("enlarge_best"),
-                sampler("sampler_family", "Sample the family"),
-                Node("decode_family", "VAEDecode"),
-                enlarge("enlarge_family"),
-            ],
-        ),
-        Column(460, [save("save_best", "optimized", "The one", 440), save("save_family", "family", "Its family", 540)]),
     ],
     links=[
         *world_links(),
@@ -79,4 +77,6 @@ KEEP_AND_VARY = Workflow(
         ("optimizer.report", "report.source"),
     ],
     scale=0.6,
+    numbered="note world latent seed guider schedule optimizer keep load vary report "
+    "euler sampler_best decode_best enlarge_best sampler_family decode_family enlarge_family save_best save_family",
 )

@@ -29,52 +29,59 @@ connect ordinary pictures of your model to **disliked**. The taste is then a fil
 
 Learned tastes can be fooled: keep the projector, and *caution* at 1."""
 
+world, latent, first_seed = demo_world(batch=4, scene="night")
+
 LEARN_TASTE = Workflow(
     columns=[
         Column(
             400,
             [
                 note(NOTE_TEXT, 400, "Learn a taste"),
-                *demo_world(batch=4, scene="night"),
-                Node("pool", "EmptySD3LatentImage", {"width": 64, "height": 64, "batch_size": 48}, title="48 pictures"),
                 Node("pool_seed", "RandomNoise", {"noise_seed": 100, "control_after_generate": "fixed"}),
+                Node("pool", "EmptySD3LatentImage", {"width": 64, "height": 64, "batch_size": 48}, title="48 pictures"),
+                world,
+                schedule(),
+                latent,
             ],
         ),
+        Column(300, [euler(), Node("guider", "BasicGuider")], top=780),
+        Column(300, [sampler("sampler_pool", "Paint pictures to choose from"), first_seed], top=230),
         Column(
-            340,
+            300,
             [
-                Node("guider", "BasicGuider"),
-                schedule(),
-                euler(),
-                sampler("sampler_pool", "Paint pictures to choose from"),
-                Node("decode_pool", "VAEDecode"),
                 ours(
                     "picker", "PictureStatistics", {"statistic": "brightness", "goal": "less"}, title="Likes the dark"
                 ),
-                ours("choose", "ScoreImages", {"keep": 12}, title="Choose the liked ones"),
+                Node("decode_pool", "VAEDecode"),
             ],
+            top=130,
         ),
+        Column(300, [ours("choose", "ScoreImages", {"keep": 12}, title="Choose the liked ones")], top=90),
         Column(
             400,
             [
                 ours("taste", "LearnTaste", {"encoder": "demo world", "save_as": "demo taste"}),
-                ours("projector", "WhiteGaussianProjector"),
+                sampler("sampler_start", "Sample the start noise"),
                 ours("optimizer", "NoiseOptimizer", {"steps": 40, "learning_rate": 0.05}),
             ],
+            top=440,
         ),
         Column(
-            360,
-            [
-                sampler("sampler_start", "Sample the start noise"),
-                Node("decode_start", "VAEDecode"),
-                enlarge("enlarge_start"),
-                sampler("sampler_best", "Sample the best noise"),
-                Node("decode_best", "VAEDecode"),
-                enlarge("enlarge_best"),
-                text("report", "What was learned", 280),
-            ],
+            300,
+            [sampler("sampler_best", "Sample the best noise"), ours("projector", "WhiteGaussianProjector")],
+            top=890,
         ),
-        Column(460, [save("save_start", "start", "Start", 520), save("save_best", "taste", "To your taste", 520)]),
+        Column(220, [Node("decode_start", "VAEDecode"), Node("decode_best", "VAEDecode")], top=430),
+        Column(300, [enlarge("enlarge_start"), enlarge("enlarge_best")], top=590),
+        Column(
+            420,
+            [
+                text("report", "What was learned", 280),
+                save("save_start", "start", "Start", 520),
+                save("save_best", "taste", "To your taste", 520),
+            ],
+            top=170,
+        ),
     ],
     links=[
         *world_links(),

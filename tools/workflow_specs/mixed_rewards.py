@@ -1,7 +1,7 @@
 """Two rewards and a watcher: how is a reward kept from being fooled?"""
 
 from .flux_schnell import CHECKPOINT_LINKS, PROMPT, checkpoint, empty_latent, prompt, start_and_best
-from .parts import Column, Node, Workflow, note, optimizer_links, ours, sampling_links, schedule, seed
+from .parts import Column, Node, Workflow, compared_links, euler, note, optimizer_links, ours, schedule, seed
 from .reward_files import aesthetic, hps, pickscore
 
 NOTE_TEXT = """## Two rewards pull, a third one watches
@@ -17,14 +17,21 @@ MODE = "equal pull"
 
 MIXED_REWARDS = Workflow(
     columns=[
-        Column(420, [note(NOTE_TEXT, 290), checkpoint(), prompt(), empty_latent(1024), seed()]),
+        Column(420, [note(NOTE_TEXT, 290), seed(), prompt(), checkpoint(), aesthetic(), pickscore()]),
         Column(
-            340,
+            300,
             [
-                aesthetic(),
-                pickscore(),
-                hps(),
+                Node("guider", "BasicGuider"),
+                schedule(),
                 ours("mix", "RewardMix", {"weight": 1.0, "mode": MODE}, title="Add PickScore"),
+                hps(),
+            ],
+            top=560,
+        ),
+        Column(
+            300,
+            [
+                empty_latent(1024),
                 ours(
                     "watch",
                     "RewardMix",
@@ -32,16 +39,10 @@ MIXED_REWARDS = Workflow(
                     title="Watch HPS v2.1",
                 ),
             ],
+            top=750,
         ),
-        Column(
-            400,
-            [
-                Node("guider", "BasicGuider"),
-                schedule(),
-                ours("optimizer", "NoiseOptimizer", {"steps": 60, "prompt": PROMPT}),
-            ],
-        ),
-        *start_and_best(),
+        Column(400, [euler(), ours("optimizer", "NoiseOptimizer", {"steps": 60, "prompt": PROMPT})], top=550),
+        *start_and_best(490, 600, 390),
     ],
     links=[
         *CHECKPOINT_LINKS,
@@ -50,9 +51,10 @@ MIXED_REWARDS = Workflow(
         ("mix.reward", "watch.mix"),
         ("hps.reward", "watch.reward"),
         *optimizer_links(reward="watch.reward"),
-        *sampling_links("start", "seed.NOISE"),
-        *sampling_links("best", "optimizer.noise"),
+        *compared_links(),
         ("optimizer.report", "report.source"),
     ],
     scale=0.6,
+    numbered="note checkpoint prompt latent seed reward pick hps mix watch "
+    "guider schedule optimizer euler sampler_start decode_start sampler_best decode_best report compare save_best",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 
 NOTE = ("#432", "#653")
@@ -29,19 +30,51 @@ class Node:
 
 @dataclass
 class Column:
-    """Nodes below one another, at least `width` wide."""
+    """Nodes below one another, at least `width` wide; `top`: pixels left free above them, for wires that pass."""
 
     width: int
     nodes: list[Node]
+    top: int = 0
 
 
 @dataclass
 class Workflow:
-    """Columns from left to right, and links "key.output" -> "key.input"; scale of the canvas on opening."""
+    """Columns from left to right, and links "key.output" -> "key.input"; scale of the canvas on opening.
+
+    numbered: keys of nodes in the order of their numbers, by which batch commands and scripts name them, so that a node
+    can move on the page; the others follow.
+    """
 
     columns: list[Column]
     links: list[tuple[str, str]]
     scale: float = 0.7
+    numbered: str = ""
+
+
+@dataclass
+class Blueprint:
+    """A subgraph that ComfyUI offers as a node, made of columns and links as a workflow is; `id` is its node type.
+
+    inputs: name -> the inner "key.input"s that it feeds; an input with a widget is a widget of the node.
+    outputs: name -> the inner "key.output".
+    """
+
+    name: str
+    description: str
+    aliases: list[str]
+    columns: list[Column]
+    links: list[tuple[str, str]]
+    inputs: dict[str, list[str]]
+    outputs: dict[str, str]
+    width: int = 400
+
+    @property
+    def id(self) -> str:
+        return self.id_of("")
+
+    def id_of(self, part: str) -> str:
+        """The same each time: of the blueprint itself, "", or of an input or output."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"gper-noise-optimizer/subgraphs/{self.name}/{part}"))
 
 
 def note(text: str, height: int, title: str = "Read me") -> Node:
@@ -80,6 +113,10 @@ def save(key: str, name: str, title: str, height: int = 420) -> Node:
 def text(key: str, title: str, height: int = 200) -> Node:
     """Shows a text on the page."""
     return Node(key, "PreviewAny", {}, height, title)
+
+
+def before_and_after(height: int = 480) -> Node:
+    return ours("compare", "BeforeAndAfter", height=height)
 
 
 def enlarge(key: str) -> Node:
@@ -152,6 +189,16 @@ def tilt_links(
         (reward, "tilt.reward"),
         *sampling_links("plain", "seed.NOISE", vae, enlarged=enlarged),
         *sampling_links("tilted", "seed.NOISE", vae, enlarged=enlarged, sampler="tilt.sampler"),
+    ]
+
+
+def compared_links(vae: str = "checkpoint.VAE", latent: str = "latent.LATENT") -> list[tuple[str, str]]:
+    """Sampling with the start noise and with the best one; "compare" shows both pictures, "save_best" keeps one."""
+    return [
+        *sampling_links("start", "seed.NOISE", vae, latent)[:-1],
+        *sampling_links("best", "optimizer.noise", vae, latent),
+        ("decode_start.IMAGE", "compare.before"),
+        ("decode_best.IMAGE", "compare.after"),
     ]
 
 

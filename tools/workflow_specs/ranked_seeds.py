@@ -25,36 +25,26 @@ fooled it) and passes on the best ones with their noises; **Save Noise** keeps t
 A **Prompt List** works the same way: one prompt a line, into *CLIP Text Encode*, the optimizer's *prompt*, and the
 *prompts* of Rank Results."""
 
+world, latent, noise = demo_world(first_seed=20)
+
 RANKED_SEEDS = Workflow(
     columns=[
         Column(
             400,
             [
                 note(NOTE_TEXT, 250, "Ranked seeds"),
-                *demo_world(first_seed=20),
                 ours("seeds", "SeedList", {"first": 20, "control_after_generate": "fixed", "count": 4}),
+                world,
+                latent,
             ],
         ),
-        Column(
-            400,
-            [
-                Node("guider", "BasicGuider"),
-                schedule(),
-                ours("optimizer", "NoiseOptimizer", {"steps": 30, "learning_rate": 0.05}),
-            ],
-        ),
-        Column(
-            340,
-            [
-                euler(),
-                sampler("sampler", "Sample each best noise"),
-                Node("decode", "VAEDecode"),
-                ours("rank", "RankResults", {"keep": 4}),
-                ours("keep", "SaveNoise", {"filename_prefix": "ranked"}),
-                enlarge("enlarge"),
-            ],
-        ),
-        Column(460, [save("save", "ranked", "Best first", 500), text("table", "Ranking", 240)]),
+        Column(300, [noise, schedule(), Node("guider", "BasicGuider")], top=330),
+        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 30, "learning_rate": 0.05}), euler()], top=420),
+        Column(280, [sampler("sampler", "Sample each best noise")], top=250),
+        Column(220, [Node("decode", "VAEDecode")], top=250),
+        Column(300, [ours("rank", "RankResults", {"keep": 4})], top=520),
+        Column(300, [enlarge("enlarge"), ours("keep", "SaveNoise", {"filename_prefix": "ranked"})], top=350),
+        Column(460, [save("save", "ranked", "Best first", 500), text("table", "Ranking", 240)], top=80),
     ],
     links=[
         *world_links(),
@@ -75,4 +65,5 @@ RANKED_SEEDS = Workflow(
         ("rank.best noises", "keep.noise"),
         ("rank.table", "table.source"),
     ],
+    numbered="note world latent seed seeds guider schedule optimizer euler sampler decode rank keep enlarge save table",
 )

@@ -1,7 +1,7 @@
 """SDXL-Turbo: a small model, and a reward that reads the prompt."""
 
 from .flux_schnell import CHECKPOINT_LINKS, PROMPT, prompt, start_and_best
-from .parts import Column, Node, Workflow, hub, note, optimizer_links, ours, sampling_links, seed
+from .parts import Column, Node, Workflow, compared_links, euler, hub, note, optimizer_links, ours, seed
 from .reward_files import hps
 
 CHECKPOINT = hub("stabilityai/sdxl-turbo", "sd_xl_turbo_1.0_fp16.safetensors", "checkpoints")
@@ -22,28 +22,31 @@ SDXL_TURBO = Workflow(
             420,
             [
                 note(NOTE_TEXT, 240),
-                Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT["name"]}, models=[CHECKPOINT]),
-                prompt(),
-                Node("latent", "EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
+                euler(),
                 seed(),
+                Node("latent", "EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
+                prompt(),
+                Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT["name"]}, models=[CHECKPOINT]),
+                hps("reward"),
             ],
         ),
         Column(
-            400,
+            300,
             [
                 Node("guider", "BasicGuider"),
                 Node("schedule", "SDTurboScheduler", {"steps": 1, "denoise": 1.0}),
-                hps("reward"),
-                ours("optimizer", "NoiseOptimizer", {"steps": 60, "prompt": PROMPT}),
             ],
+            top=630,
         ),
-        *start_and_best(),
+        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 60, "prompt": PROMPT})], top=580),
+        *start_and_best(60, 310, 310),
     ],
     links=[
         *CHECKPOINT_LINKS,
         *optimizer_links(),
-        *sampling_links("start", "seed.NOISE"),
-        *sampling_links("best", "optimizer.noise"),
+        *compared_links(),
         ("optimizer.report", "report.source"),
     ],
+    numbered="note checkpoint prompt latent seed guider schedule reward "
+    "optimizer euler sampler_start decode_start sampler_best decode_best report compare save_best",
 )

@@ -5,15 +5,30 @@ import { findNode } from "./find_node.js";
 import { LivePanel } from "./live_panel.js";
 
 const MIN_HEIGHT = 290;
-const NODES = ["GPER_NoiseOptimizer", "GPER_NoiseTiltSampler"];
+const isLive = (type) => ["GPER_NoiseOptimizer", "GPER_NoiseTiltSampler"].includes(type);
 
 const panels = new WeakMap(); // by node
 const ascents = new Ascents(show);
 
-// Node ids repeat from workflow to workflow: a run is shown only in the workflow that queued it.
+// Node ids repeat from workflow to workflow: a run is shown only in the workflow that queued it. One inside a subgraph is
+// also shown on the subgraph's node.
 function show(ascent) {
   if (ascent.workflow !== app.rootGraph.id) return;
-  panels.get(findNode(ascent.node))?.show(ascent);
+  const ids = ascent.node.split(":");
+  ids.forEach((_, depth) => panels.get(findNode(ids.slice(0, depth + 1).join(":")))?.show(ascent));
+}
+
+function addPanel(node) {
+  if (node.widgets?.some((widget) => widget.name === "live_view")) return;
+  const panel = new LivePanel();
+  const widget = node.addDOMWidget("live_view", "gper_live_view", panel.element, {
+    serialize: false,
+    hideOnZoom: false,
+    hideInPanel: true,
+    getMinHeight: () => MIN_HEIGHT,
+  });
+  widget.serialize = false;
+  panels.set(node, panel);
 }
 
 app.registerExtension({
@@ -30,16 +45,13 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    if (!NODES.includes(node.constructor.comfyClass)) return;
-    const panel = new LivePanel();
-    const widget = node.addDOMWidget("live_view", "gper_live_view", panel.element, {
-      serialize: false,
-      hideOnZoom: false,
-      hideInPanel: true,
-      getMinHeight: () => MIN_HEIGHT,
-    });
-    widget.serialize = false;
-    panels.set(node, panel);
+    if (isLive(node.constructor.comfyClass)) addPanel(node);
+    if (!node.subgraph) return;
+    const configured = node.onConfigure; // which makes the widgets of such a node anew
+    node.onConfigure = function (...details) {
+      configured?.apply(this, details);
+      if (this.subgraph.nodes.filter((inner) => isLive(inner.type)).length === 1) addPanel(this);
+    };
   },
 
   // The nodes of a workflow have their ids and places only now: on opening, switching tabs, undo.
