@@ -43,13 +43,13 @@ class NoiseTiltSampler(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "strength",
-                    default=0.01,
+                    default=0.001,
                     min=0.0,
                     max=1.0,
-                    step=0.001,
+                    step=0.0001,
                     round=False,
                     tooltip="The share of each noise that is the reward's (rho). More climbs higher and leaves the "
-                    "plain picture sooner. Think in factors of 3: 0.001, 0.003, 0.01, 0.03, 0.1. 0: plain "
+                    "plain picture sooner. Think in factors of 3: 0.0003, 0.001, 0.003, 0.01, 0.03. 0: plain "
                     "euler_ancestral.",
                 ),
                 io.Combo.Input(

@@ -29,33 +29,37 @@ No search: one picture, one pass.
 Try: *strength* 0.01, 0.25 (small pictures bear more than large ones), *schedule* falling, *end_percent* 0.5,
 *gradient* decoder only."""
 
+world, latent, first_seed = demo_world(batch=4, sampling="many steps")
+
 NOISETILT_DEMO = Workflow(
     columns=[
-        Column(400, [note(NOTE_TEXT, 360, "Start here"), *demo_world(batch=4, sampling="many steps")]),
+        Column(400, [note(NOTE_TEXT, 360, "Start here"), latent, world]),
+        Column(300, [stock_sampler("euler_ancestral"), first_seed, schedule(25), Node("guider", "BasicGuider")]),
         Column(
             400,
             [
-                Node("guider", "BasicGuider"),
-                schedule(25),
-                stock_sampler("euler_ancestral"),
                 ours("tilt", "NoiseTiltSampler", {"strength": 0.06}),
+                ours("watch", "RewardMix", {"weight": 0.0}, title="Watch the held-out reward"),
             ],
+            top=550,
         ),
         Column(
-            360,
+            280, [sampler("sampler_plain", "Sample as usual"), sampler("sampler_tilted", "Sample with tilted noise")]
+        ),
+        Column(220, [Node("decode_plain", "VAEDecode"), Node("decode_tilted", "VAEDecode")], top=150),
+        Column(
+            300,
+            [enlarge("enlarge_plain"), enlarge("enlarge_tilted"), ours("score", "ScoreImages", {"keep": 1})],
+            top=250,
+        ),
+        Column(
+            460,
             [
-                sampler("sampler_plain", "Sample as usual"),
-                Node("decode_plain", "VAEDecode"),
-                enlarge("enlarge_plain"),
-                sampler("sampler_tilted", "Sample with tilted noise"),
-                Node("decode_tilted", "VAEDecode"),
-                enlarge("enlarge_tilted"),
-                ours("watch", "RewardMix", {"weight": 0.0}, title="Watch the held-out reward"),
-                ours("score", "ScoreImages", {"keep": 1}),
+                save("save_plain", "plain", "As usual", 480),
+                save("save_tilted", "tilted", "Tilted", 480),
+                text("table", "Ranking", 260),
             ],
         ),
-        Column(460, [save("save_plain", "plain", "As usual", 480), save("save_tilted", "tilted", "Tilted", 480)]),
-        Column(560, [text("table", "Ranking", 260)]),
     ],
     links=[
         *world_links(),

@@ -16,7 +16,7 @@ plain sampler paints from the same seed, to compare.
 - models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
   (OpenAI's model.safetensors: rename it so if your browser saved it)
 
-**Knobs:** *strength* 0.01 to begin with, then by factors of 3. Faster: *every_nth* 2 or 3, or a smaller *end_percent*.
+**Knobs:** *strength* 0.001 to begin with, then by factors of 3. Faster: *every_nth* 2 or 3, or a smaller *end_percent*.
 Out of memory: *memory* = recompute, a TAESD (taef1) as the sampler's VAE, or *gradient* = decoder only.
 Steps with a gradient take about three times as long as plain ones."""
 
@@ -27,32 +27,31 @@ NOISETILT_FLUX_DEV = Workflow(
             [
                 note(NOTE_TEXT, 330),
                 Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT["name"]}, models=[CHECKPOINT]),
-                prompt(PROMPT),
-                Node("guidance", "FluxGuidance", {"guidance": 3.5}),
-                empty_latent(1024),
-                seed(),
+                aesthetic(),
             ],
         ),
+        Column(340, [Node("guidance", "FluxGuidance", {"guidance": 3.5}), prompt(PROMPT), schedule(STEPS)]),
         Column(
             400,
             [
-                Node("guider", "BasicGuider"),
-                schedule(STEPS),
                 stock_sampler("euler_ancestral"),
-                aesthetic(),
-                ours("tilt", "NoiseTiltSampler", {"strength": 0.01}),
+                seed(),
+                Node("guider", "BasicGuider"),
+                empty_latent(1024),
+                ours("tilt", "NoiseTiltSampler", {"strength": 0.001}),
             ],
         ),
         Column(
-            340,
-            [
-                sampler("sampler_plain", "Sample as usual"),
-                Node("decode_plain", "VAEDecode"),
-                sampler("sampler_tilted", "Sample with tilted noise"),
-                Node("decode_tilted", "VAEDecode"),
-            ],
+            300,
+            [sampler("sampler_plain", "Sample as usual"), sampler("sampler_tilted", "Sample with tilted noise")],
+            top=150,
         ),
-        Column(460, [save("save_plain", "plain", "As usual", 480), save("save_tilted", "tilted", "Tilted", 480)]),
+        Column(220, [Node("decode_plain", "VAEDecode"), Node("decode_tilted", "VAEDecode")], top=600),
+        Column(
+            460,
+            [save("save_plain", "plain", "As usual", 480), save("save_tilted", "tilted", "Tilted", 480)],
+            top=200,
+        ),
     ],
     links=[
         ("checkpoint.CLIP", "prompt.clip"),

@@ -16,7 +16,7 @@ the same seed, to compare.
 - models/checkpoints: sd_xl_base_1.0.safetensors
 - models/reward_models: HPS_v2.1_compressed.pt
 
-**Knobs:** *strength* 0.01 to begin with, then by factors of 3. Faster: *every_nth* 2 or 3, or a smaller *end_percent*.
+**Knobs:** *strength* 0.001 to begin with, then by factors of 3. Faster: *every_nth* 2 or 3, or a smaller *end_percent*.
 Out of memory: *memory* = recompute, a TAESD (taesdxl) as the sampler's VAE, or *gradient* = decoder only.
 A black picture is the SDXL VAE in 16 bit: start ComfyUI with --fp32-vae."""
 
@@ -26,32 +26,37 @@ NOISETILT_SDXL = Workflow(
             420,
             [
                 note(NOTE_TEXT, 330),
-                Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT["name"]}, models=[CHECKPOINT]),
-                prompt(PROMPT),
-                Node("negative", "CLIPTextEncode", {"text": "blurry, low quality"}, 100, "What to avoid"),
-                Node("latent", "EmptyLatentImage", {"width": 1024, "height": 1024, "batch_size": 1}),
-                seed(),
-            ],
-        ),
-        Column(
-            400,
-            [
-                Node("guider", "CFGGuider", {"cfg": 5.0}),
-                Node("schedule", "BasicScheduler", {"scheduler": "normal", "steps": STEPS, "denoise": 1.0}),
                 stock_sampler("euler_ancestral"),
+                Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT["name"]}, models=[CHECKPOINT]),
+                Node("latent", "EmptyLatentImage", {"width": 1024, "height": 1024, "batch_size": 1}),
                 hps("reward"),
-                ours("tilt", "NoiseTiltSampler", {"strength": 0.01, "prompt": PROMPT}),
             ],
         ),
         Column(
             340,
             [
-                sampler("sampler_plain", "Sample as usual"),
-                Node("decode_plain", "VAEDecode"),
-                sampler("sampler_tilted", "Sample with tilted noise"),
-                Node("decode_tilted", "VAEDecode"),
+                prompt(PROMPT),
+                Node("negative", "CLIPTextEncode", {"text": "blurry, low quality"}, 100, "What to avoid"),
             ],
         ),
+        Column(
+            300,
+            [
+                seed(),
+                Node("guider", "CFGGuider", {"cfg": 5.0}),
+                Node("schedule", "BasicScheduler", {"scheduler": "normal", "steps": STEPS, "denoise": 1.0}),
+            ],
+        ),
+        Column(
+            400,
+            [
+                sampler("sampler_plain", "Sample as usual"),
+                sampler("sampler_tilted", "Sample with tilted noise"),
+                ours("tilt", "NoiseTiltSampler", {"strength": 0.001, "prompt": PROMPT}),
+            ],
+            top=200,
+        ),
+        Column(220, [Node("decode_plain", "VAEDecode"), Node("decode_tilted", "VAEDecode")], top=350),
         Column(460, [save("save_plain", "plain", "As usual", 480), save("save_tilted", "tilted", "Tilted", 480)]),
     ],
     links=[
