@@ -71,9 +71,13 @@ def _start_ray(ray: Any, **options: Any) -> None:
             ray.shutdown()
             if attempt == TRIES - 1:
                 raise OSError(
-                    f"Ray does not start ({str(error).splitlines()[0]}): is this machine busy, or out of memory? Wait, "
+                    f"Ray does not start ({_first_line(error)}): is this machine busy, or out of memory? Wait, "
                     "and run the same command again"
                 ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _own_folder() -> str:
@@ -91,7 +95,7 @@ def _join(ray: Any, address: str) -> None:
     try:
         ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
-        told = str(error).splitlines()[0]
+        told = _first_line(error)
         raise ValueError(
             f"no Ray cluster answers at {address} ({told}): is it running, and does it ask for a token (docs/batch.md)?"
         ) from error

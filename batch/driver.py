@@ -190,7 +190,10 @@ class Driver:
             self._start(seat)
 
     def _give_up(self, seat: Seat, why: str) -> None:
+        import ray
+
         seat.state = GONE
+        ray.kill(seat.actor)  # else Ray goes on starting it
         self._waiting = {reference: other for reference, other in self._waiting.items() if other is not seat}
         self.progress.say(f"{seat.name} is lost for good, the others go on: {why}")
 

@@ -1,5 +1,7 @@
 """Node: two pictures of the same thing, and a slider between them."""
 
+import secrets
+
 from comfy_api.latest import io, ui
 
 from .inputs.sockets import CATEGORY
@@ -30,9 +32,9 @@ class BeforeAndAfter(io.ComfyNode):
                 f"There are {len(before)} pictures before and {len(after)} after: connect the same batch before and "
                 "after, or one picture as before."
             )
-        names = {"gper_before": before, "gper_after": after}
+        run = secrets.token_hex(4)  # never a name that a page may still show from another run
         shown = {
-            name: ui.ImageSaveHelper.save_images(images, name.replace("_", "."), io.FolderType.temp, None, 1)
-            for name, images in names.items()
+            f"gper_{side}": ui.ImageSaveHelper.save_images(images, f"gper.{side}.{run}", io.FolderType.temp, None, 1)
+            for side, images in (("before", before), ("after", after))
         }
         return io.NodeOutput(ui=shown)

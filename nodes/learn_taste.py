@@ -133,7 +133,7 @@ class LearnTaste(io.ComfyNode):
         check_numbers(liked_pictures, disliked_pictures, len(given))
         signature = encoder_signature(open_checkpoint(path))
         handle = RewardHandle.managed(load_image_encoder(path))
-        head, found = learn(_lesson(handle, signature, liked_pictures, disliked_pictures), caution)
+        head, found = learn(_lesson(handle, path, liked_pictures, disliked_pictures), caution)
         report = describe_taste(len(liked_pictures), len(disliked_pictures), encoder, found)
         if save_as.strip():
             keep_taste(save_as, head, signature, encoder, report)
@@ -143,11 +143,14 @@ class LearnTaste(io.ComfyNode):
 
 def _pictures(images: Tensor | None, folder: str, widget: str) -> list[Picture]:
     """Those of a batch, then those of a folder; either may be missing."""
+    import comfy.model_management
+
     batch = [] if images is None else [in_eight_bits(image) for image in to_channels_first(images)]
-    return [Picture.of(lambda image=image: image) for image in batch] + folder_pictures(folder, widget)
+    in_folder = folder_pictures(folder, widget, comfy.model_management.throw_exception_if_processing_interrupted)
+    return [Picture.of(lambda image=image: image) for image in batch] + in_folder
 
 
-def _lesson(handle: RewardHandle, signature: Tensor, liked: list[Picture], disliked: list[Picture]):
+def _lesson(handle: RewardHandle, path: str, liked: list[Picture], disliked: list[Picture]):
     """Embed the pictures where ComfyUI puts the encoder, with a progress bar."""
     import comfy.model_management
     import comfy.utils
@@ -158,7 +161,7 @@ def _lesson(handle: RewardHandle, signature: Tensor, liked: list[Picture], disli
         comfy.model_management.throw_exception_if_processing_interrupted()
         bar.update(1)
 
-    key = hashlib.sha256(signature.numpy().tobytes()).hexdigest()
+    key = hashlib.sha256(repr((path, modification_times(path))).encode()).hexdigest()
     with torch.inference_mode(False):  # weights that move under inference mode could not take part in a backward pass
         comfy.model_management.load_models_gpu(handle.patchers)
         return embedded_lesson(handle.model, key, liked, disliked, _STORE, each)

@@ -1,5 +1,7 @@
 """Node: the pictures of a batch that one likes, clicked on the page."""
 
+import secrets
+
 from comfy_api.latest import io, ui
 
 from .inputs.picks import marks_of, picked_from
@@ -48,8 +50,9 @@ class PickImages(io.ComfyNode):
         marks = marks_of(images)
         chosen = picked_from(picked, marks)
         rest = [i for i in range(len(images)) if i not in chosen]
+        name = f"gper.pick.{secrets.token_hex(4)}"  # never one that a page may still show from another run
         shown = {
-            "gper_pictures": ui.ImageSaveHelper.save_images(images, "gper.pick", io.FolderType.temp, None, 1),
+            "gper_pictures": ui.ImageSaveHelper.save_images(images, name, io.FolderType.temp, None, 1),
             "gper_marks": [chosen.get(i, mark) for i, mark in enumerate(marks)],
         }
         return io.NodeOutput(

@@ -66,7 +66,7 @@ class RewardMix(RewardModel):
         self.weights = tuple(weights)
         self.mode = mode
         self.needs_spreads = mode == EQUAL_PULL and sum(weight != 0 for weight in weights) > 1
-        self.names = tuple(_unique([reward.name for reward in rewards]))
+        self.names = tuple(_unique([self.name, *(reward.name for reward in rewards)])[1:])  # the total has a name too
         self.needs_prompt = any(reward.needs_prompt for reward in rewards)
         ends = [
             sorted(weight * end for end in reward.typical_range)

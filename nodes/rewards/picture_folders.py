@@ -1,6 +1,7 @@
 """Folders of pictures below ComfyUI's `input`."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 
 import folder_paths
@@ -10,6 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ...reward_models.taste import Picture
+from ...reward_models.taste.pictures import MOST
 from ..inputs.file_names import shown
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -36,16 +38,26 @@ def folder_problem(name: str, widget: str) -> str | None:
     return None
 
 
-def folder_pictures(name: str, widget: str) -> list[Picture]:
+def folder_pictures(name: str, widget: str, each: Callable[[], object]) -> list[Picture]:
     """The pictures that lie directly in the folder, by name; none if `name` is blank.
 
+    Args:
+        each: called before each file is read, which takes minutes for a thousand photographs.
+
     Raises:
-        ValueError: `folder_problem`, or a file that is no picture.
+        ValueError: `folder_problem`, many more files than can be learned from, or a file that is no picture.
     """
     problem = folder_problem(name, widget)
     if problem:
         raise ValueError(problem)
-    return [Picture.of(partial(_pixels, file)) for file in _files(_path(name))] if name.strip() else []
+    files = _files(_path(name)) if name.strip() else []
+    if len(files) > 2 * MOST:  # some may be there twice
+        raise ValueError(f"{widget}: the folder {shown(name)} holds {len(files)} pictures; {MOST} are enough.")
+    pictures = []
+    for file in files:
+        each()
+        pictures.append(Picture.of(partial(_pixels, file)))
+    return pictures
 
 
 def folder_state(name: str) -> list[tuple[str, int, int]]:
@@ -66,9 +78,11 @@ def _files(path: str) -> list[str]:
 
 
 def _pixels(file: str) -> Tensor:
-    """(3, H, W) uint8; turned as the camera says, and on black where it is transparent."""
+    """(3, H, W) uint8; turned as the camera says, without its alpha channel, as Load Image has it."""
     try:
         with Image.open(file) as image:
+            if image.mode.startswith("I;16"):  # PIL would clip all above 255
+                image = Image.fromarray((np.array(image) >> 8).astype(np.uint8))
             pixels = np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(

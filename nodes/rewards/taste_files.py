@@ -3,6 +3,7 @@
 import os
 
 import folder_paths
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ...reward_models import inspect_reward_file
@@ -57,8 +58,9 @@ def keep_taste(name: str, head: TasteHead, signature: Tensor, encoder: str, repo
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with written_whole(path) as partial:
             save_taste(partial, head, signature, encoder, report)
-    except OSError as error:
-        raise OSError(f"The taste cannot be kept as {path} ({error.strerror}): leave save_as empty.") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OSError(f"The taste cannot be kept as {path} ({reason}): leave save_as empty.") from error
 
 
 def _is_taste(path: str) -> bool:

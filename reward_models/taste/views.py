@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ..clip_backbone import ClipBackbone
 from ..siglip_backbone import SiglipBackbone
@@ -25,4 +26,9 @@ def views(images: Tensor) -> list[Tensor]:
 
 def embed_views(encoder: Encoder, images: Tensor) -> Tensor:
     """(B, 3, H, W) in [0, 1] -> (B, D): the mean of the unit-length embeddings of the views."""
-    return torch.stack([encoder.embed_images(view) for view in views(images)]).mean(dim=0)
+
+    def embedded(view: Tensor) -> Tensor:
+        # Four graphs of a large encoder at once would be as large as the model that paints.
+        return checkpoint(encoder.embed_images, view, use_reentrant=False, preserve_rng_state=False)
+
+    return torch.stack([embedded(view) for view in views(images)]).mean(dim=0)

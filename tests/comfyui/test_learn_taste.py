@@ -1,6 +1,7 @@
 """Learn Taste called as ComfyUI calls it: pictures in, a reward and a file out, and what does not fit is refused."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -227,3 +228,51 @@ def test_a_link_under_the_name_is_not_written_through(folders, learn, tmp_path):
         assert (tmp_path / "old").read_bytes() == b"old"
     finally:
         link.unlink()
+
+
+def test_encoders_that_differ_in_the_file_beside_them_alone(learn, folders):
+    """What it says changes what the encoder gives: nothing is remembered over it."""
+    pictures = dict(liked=batch(10, red=True, seed=31), disliked=batch(10, seed=32))
+    beside = (folders / "models" / CLIP).with_suffix(".json")
+    said = beside.read_text()
+    first = learn(**pictures)[0].model.head.centre
+    other = said.replace('"quick_gelu"', '"gelu"') if '"quick_gelu"' in said else said.replace('"gelu"', '"quick_gelu"')
+    assert other != said
+    beside.write_text(other)
+    try:
+        assert not torch.equal(learn(**pictures)[0].model.head.centre, first)
+    finally:
+        beside.write_text(said)
+
+
+def test_sixteen_bits_of_grey_are_not_clipped(pack, tmp_path):
+    from gper_pack.nodes.rewards.picture_folders import _pixels
+
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    expected = torch.from_numpy((ramp >> 8).astype(np.uint8))
+    assert torch.equal(_pixels(str(tmp_path / "ramp.png")), expected.expand(3, 8, 8))
+
+
+def test_a_folder_of_far_too_many_is_refused_unread(learn, folders):
+    folder = folders / "input" / "heap"
+    folder.mkdir()
+    for i in range(2001):
+        (folder / f"{i}.png").touch()
+    try:
+        with pytest.raises(ValueError, match="heap holds 2001 pictures; 1000 are enough"):
+            learn(liked_folder="heap")
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_full_disk_is_told_in_words(learn):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="cannot be kept as .*leave save_as empty"):
+            learn(**LIKED, save_as="too large")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -20,7 +20,7 @@ PICTURES = {
     "ranked_seeds": 4,
     "improve_region": 3,
     "learn_taste": 8,
-    "taste_board": 16,
+    "taste_board": 32,
     "noisetilt_demo": 8,
 }
 NOISES = {"keep_and_vary": 1, "ranked_seeds": 4}

@@ -208,3 +208,10 @@ def test_a_reward_without_gradient_is_refused_unless_watched():
 def test_wrong_mixes_are_refused(rewards, weights, mode, message):
     with pytest.raises(ValueError, match=message):
         RewardMix(rewards, weights, mode)
+
+
+def test_a_reward_that_is_called_as_the_total_is():
+    """As a taste may be: scores are told by name, and its own would stand for the total."""
+    reward = PictureStatistic("brightness")
+    reward.name = "mix"
+    assert RewardMix([reward, PictureStatistic("sharpness")]).names == ("mix 2", "sharpness")

@@ -1,4 +1,4 @@
-"""Random Taste board: sixteen seeds, the ones that one likes, and a picture made to that taste."""
+"""Random Taste board: 32 seeds, the ones that one likes, and a picture made to that taste."""
 
 from .better_picture import BETTER_PICTURE
 from .parts import (
@@ -18,23 +18,23 @@ from .parts import (
 )
 
 NOTE_TEXT = """## Click what you like
-1. Press **Run**: the pictures of sixteen seeds appear on **Pick Images**.
-2. Click those that you like, **eight or more**, whatever it is that you like about them.
+1. Press **Run**: the pictures of 32 seeds appear on **Pick Images**.
+2. Click those that you like, **8 to 24**, whatever it is that you like about them.
 3. Press **Run** again. **Learn Taste** learns a reward from your choice and says how sure it is, and **Better Picture**
    makes the picture of another seed more to your taste.
 
-The sixteen are painted once, until their seed changes, and your clicks are saved with the workflow. To teach
+They are painted once, until their seed changes, and your clicks are saved with the workflow. To teach
 it more, put liked pictures into a folder of ComfyUI's input and name it in *liked_folder*.
 
 The demo world has eyes of its own. With a model of yours, choose a CLIP or SigLIP file as *encoder*."""
 
-world, latent, noise = demo_world(batch=16, first_seed=300)
+world, latent, noise = demo_world(batch=32, first_seed=300)
 
 TASTE_BOARD = Workflow(
     columns=[
         Column(400, [note(NOTE_TEXT, 400, "A board for your taste"), noise, world, latent]),
         Column(300, [Node("guider", "BasicGuider"), schedule(), euler()], top=560),
-        Column(280, [sampler("sampler_all", "Paint 16")], top=440),
+        Column(280, [sampler("sampler_all", "Paint 32")], top=440),
         Column(220, [Node("decode_all", "VAEDecode")], top=440),
         Column(560, [ours("pick", "PickImages", height=640)]),
         Column(

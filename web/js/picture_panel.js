@@ -27,13 +27,14 @@ export function addPicturePanel(node, name, panel, minHeight) {
   const executed = node.onExecuted;
   node.onExecuted = function (output) {
     executed?.call(this, output);
+    if (!output) return; // a node whose inputs were held back
     outputs.set(placeOf(this), output);
     panel.show(output);
   };
   const configured = node.onConfigure;
   node.onConfigure = function (...details) {
     configured?.apply(this, details);
-    const output = outputs.get(placeOf(this));
+    const output = this.graph && outputs.get(placeOf(this)); // a copy is in no graph yet
     if (output) panel.show(output);
   };
 }
