@@ -42,7 +42,9 @@ def test_it_is_found_in_the_list_of_nodes_and_unpacked(frontend):
     page.wait_for_function("() => window.app.graph.nodes.length === 1")
     specified = [node.type for column in BLUEPRINTS["Better Picture"].columns for node in column.nodes]
     assert page.evaluate(INNER_TYPES) == [sorted(specified)]
-    page.mouse.click(700, 700)  # the node hangs on the pointer until it is put down
+    # The node hangs on the pointer until it is put down or let go; until then no node of the page answers.
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => window.app.graph.nodes.every(node => !node.flags.ghost)")
     assert frontend.errors == []
 
 
