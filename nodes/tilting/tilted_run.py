@@ -66,7 +66,7 @@ class TiltedRun:
         given = GuidedSampling(
             guider, model.noise, model.latent_image, sigmas, self.vae, scores, self.reward.patchers, seed=seed
         )
-        measure = partial(measure_spreads, scores, seed=seed) if scores.needs_spreads else None
+        measure = partial(measure_spreads, scores, seed=seed, finished=False) if scores.needs_spreads else None
         with progress:
             sample, tilted = sample_tilted(
                 model, x, sigmas, extra_args, callback, disable, settings, given, progress, measure

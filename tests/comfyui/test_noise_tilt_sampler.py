@@ -126,23 +126,28 @@ def test_too_little_memory_stops_or_ends_the_tilt(run, report):
     torch.testing.assert_close(found, run(end_percent=0.3), atol=1e-4, rtol=1e-4)
 
 
-def test_stop_and_keep_ends_the_tilt(run, report):
+@pytest.fixture
+def opened(pack, monkeypatch):
+    """What the page sees of each run, in their order."""
     from gper_pack.nodes.live import run_progress
-
-    def stop(look, rewards):
-        if look == 2:
-            opened[0].request_stop()
-        return rewards
 
     opened, original = [], run_progress._open
 
     def remember(*args):
         opened.append(original(*args))
-        return opened[0]
+        return opened[-1]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_progress, "_open", remember)
-        found = run(Changing(stop))
+    monkeypatch.setattr(run_progress, "_open", remember)
+    return opened
+
+
+def test_stop_and_keep_ends_the_tilt(run, opened):
+    def stop(look, rewards):
+        if look == 2:
+            opened[0].request_stop()
+        return rewards
+
+    found = run(Changing(stop))
     torch.testing.assert_close(found, run(end_percent=0.3), atol=1e-4, rtol=1e-4)
     assert opened[0].state == "done" and opened[0].ended == "by hand, and the remaining steps took plain noise"
     assert opened[0].sampling and len(opened[0].history) == 3 and opened[0].settings.startswith("ramp: ")
@@ -168,6 +173,16 @@ def test_equal_pull_is_measured_on_other_noises_first(run, report):
     mix = RewardMix([PictureStatistic("brightness"), PictureStatistic("colourfulness")], mode="equal pull")
     assert run(RewardHandle(mix)).isfinite().all()
     assert "Equal pull: " in report() and "brightness" in report()
+
+
+def test_estimates_at_the_first_step_are_no_plain_seeds(run, opened):
+    """Finished pictures score otherwise than blurred ones: nothing is said of seeds, nor of a fooled reward."""
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
+    from gper_pack.reward_models import PictureStatistic, RewardMix
+
+    parts = [PictureStatistic(name) for name in ("brightness", "colourfulness", "contrast")]
+    run(RewardHandle(RewardMix(parts, [1.0, 1.0, 0.0], mode="equal pull")), noise=torch.randn(1, 16, 8, 8))
+    assert (opened[0].in_seeds, opened[0].warning) == ("", "") and len(opened[0].history) == 3
 
 
 def test_the_report_tells_the_finished_pictures_score(run, report, vaes, flux, tiny):
