@@ -2,6 +2,7 @@
 
 import logging
 import math
+import weakref
 
 import pytest
 import torch
@@ -124,6 +125,41 @@ def test_too_little_memory_stops_or_ends_the_tilt(run, report):
     found = run(Changing(from_step_2), without_gradient="plain noise")
     assert "1 of 2 steps was tilted" in report() and "not enough memory" in report()
     torch.testing.assert_close(found, run(end_percent=0.3), atol=1e-4, rtol=1e-4)
+
+
+def test_the_plain_step_has_the_memory_of_the_failed_one(run, flux):
+    """The graph that did not fit is gone when the model runs without one."""
+    graphs, left = [], []
+
+    def at_step_2(look, rewards):
+        if look == 2 and rewards.requires_grad:
+            graphs.append(weakref.ref(rewards))
+            raise torch.OutOfMemoryError("full")
+        return rewards
+
+    block = flux.model.diffusion_model.double_blocks[0]
+    handle = block.img_mlp.register_forward_hook(lambda *_: left.extend(graph() for graph in graphs))
+    run(Changing(at_step_2), memory="keep", without_gradient="plain noise")
+    handle.remove()
+    assert left == [None, None]
+
+
+def test_a_finished_picture_that_cannot_be_scored_is_kept(run, caplog):
+    caplog.set_level(logging.INFO)
+
+    def at_the_end(look, rewards):
+        if not rewards.requires_grad:
+            raise torch.OutOfMemoryError("full")
+        return rewards
+
+    with pytest.raises(torch.OutOfMemoryError):
+        run(Changing(at_the_end))
+    assert torch.equal(run(Changing(at_the_end), without_gradient="plain noise"), run())
+    report = next(
+        record.message for record in caplog.records if "the finished picture was not scored" in record.message
+    )
+    assert "2 of 2 steps was tilted" in report and "in the end" not in report
+    assert "all steps done; there was not enough memory to score the finished picture" in report
 
 
 @pytest.fixture

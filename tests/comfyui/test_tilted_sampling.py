@@ -185,7 +185,9 @@ def test_through_the_decoder_only_the_model_may_be_an_engine(tiny, flux, vaes, m
     devices = flux.stock.load_device, flux.stock.offload_device
     engine = tiny.guider(comfy.model_patcher.ModelPatcher(model, *devices))
     sampler = tilted_sampler(vaes["taesd"].stock, memory=memory, gradient="decoder only")
-    found, expected = (sample(sampler, guider, drawn(1, 16, 8, 8), SHORT) for guider in (engine, tiny.guider(flux.stock)))
+    found, expected = (
+        sample(sampler, guider, drawn(1, 16, 8, 8), SHORT) for guider in (engine, tiny.guider(flux.stock))
+    )
     assert relative(found, expected) < 1e-4
 
 

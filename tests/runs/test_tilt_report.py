@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from gper_pack.optimization import NoiseTilt, TiltedNoise
 from gper_pack.preconditioning import Unconstrained
 from gper_pack.runs.tilt_report import tilt_report
