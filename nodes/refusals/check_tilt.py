@@ -64,6 +64,10 @@ def check_tilted_sampling(
     from .weight_formats import check_weight_format
 
     check_weight_format(*([model] if through_model else []), vae.patcher)
+    if through_model:
+        from .weight_hooks import check_weight_hooks
+
+        check_weight_hooks(guider, steps=1)
 
 
 def check_noises(sigmas: Tensor, tilt: NoiseTilt, eta: float) -> None:
