@@ -83,6 +83,23 @@ def test_refused_before_the_first_step(run, tiny, flux, changes, message):
     assert calls == []
 
 
+def test_a_wrapped_sampler_is_refused_in_words(tiny, flux, vaes):
+    """As packs wrap samplers: with a function, or an object, in the place of ComfyUI's model."""
+    import comfy.samplers
+
+    inner = tilted_sampler(vaes["taesd"])
+
+    def wrapping(model, *args, **kwargs):
+        def blended(x, sigma, **more):
+            return model(x, sigma, **more)
+
+        return inner.sampler_function(blended, *args, **kwargs)
+
+    noise = torch.randn(1, 16, 8, 8)
+    with pytest.raises(ValueError, match="wraps the sampler, .*blended.*: connect the NoiseTilt Sampler to Sampler"):
+        sample(comfy.samplers.KSAMPLER(wrapping), tiny.guider(flux), noise, FLOW)
+
+
 def test_several_frames_are_refused_in_words(tiny, vaes, tmp_path):
     from . import tiny_qwen_image
 
