@@ -9,7 +9,7 @@ import torch
 
 from .ascents import Ramp
 from .test_refused_runs import four_channel_vae, text_reward
-from .tilted import sample, tilted_sampler
+from .tilted import Changing, sample, tilted_sampler
 
 FLOW = [1.0, 0.7, 0.3, 0.0]
 
@@ -31,18 +31,6 @@ def run(tiny, flux, vaes):
 def report(caplog):
     caplog.set_level(logging.INFO)
     return lambda: next(record.message for record in reversed(caplog.records) if "in the end" in record.message)
-
-
-class Changing(Ramp):
-    """A ramp that does `what(look, rewards)` with its rewards, looks counted from 1."""
-
-    def __init__(self, what):
-        super().__init__()
-        self.what, self.looks = what, 0
-
-    def forward(self, images, prompts=None):
-        self.looks += 1
-        return self.what(self.looks, super().forward(images))
 
 
 def cached(tiny, flux):
