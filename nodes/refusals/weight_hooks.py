@@ -31,8 +31,8 @@ def check_weight_hooks(guider: comfy.samplers.CFGGuider, steps: int) -> None:
 
 
 def _of_the_model(hooks: comfy.hooks.HookGroup | None) -> frozenset[comfy.hooks.WeightHook]:
-    weights = hooks.get_type(comfy.hooks.EnumHookType.Weight) if hooks is not None else []
-    return frozenset(hook for hook in weights if hook._strength_model)
+    every = hooks.hooks if hooks is not None else []
+    return frozenset(hook for hook in every if isinstance(hook, comfy.hooks.WeightHook) and hook._strength_model)
 
 
 def _refuse(found: str, remedy: str) -> None:

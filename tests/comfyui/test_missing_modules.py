@@ -29,7 +29,6 @@ NEEDED_BY = {
     "comfy.cli_args": {*OPTIMIZER, "Save Noise"},
     "comfy_execution.utils": OPTIMIZER,
     "comfy_execution.graph": {*SCORING, "Pick Images"},
-    "comfy.hooks": OPTIMIZER,
     "comfy.conds": {"NoiseTilt Sampler"},
     "comfy.k_diffusion.sampling": {"NoiseTilt Sampler"},
 }
