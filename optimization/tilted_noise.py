@@ -36,7 +36,7 @@ class TiltedNoise:
     """The noise of one sampling, tilted step by step.
 
     For every step: `look` at the state where `rho` is above 0, else `pass_by`; then take the step's noise, if it has
-    any. Afterwards `finish`.
+    any. Afterwards `finish`, if the sample is then a finished one.
 
     Args:
         tilt: how much of which step's noise is the reward's.
@@ -52,6 +52,7 @@ class TiltedNoise:
         record: of the looks and of the end; None before the first.
         injected: the latest tilted noise; None before the first.
         tilted_steps: how many steps took tilted noise so far.
+        scored: whether the finished sample was scored: the record's last rewards are then its own.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class TiltedNoise:
         self.record: SamplingRecord | None = None
         self.injected: Tensor | None = None
         self.tilted_steps = 0
+        self.scored = False
         self._callback, self._graph_context, self._retry = callback, graph_context, retry
         self._movable, self._plain_where_unusable = movable, plain_where_unusable
         self._step = 0
@@ -137,6 +139,12 @@ class TiltedNoise:
         rewards, _, _ = read(x, rewards, None, wanted=False)
         self._note(x, images, rewards, started)
         self.record.stop_reason = ended or ALL_DONE
+        self.scored = True
+
+    def leave_unscored(self, x: Tensor, why: str) -> None:
+        """In the place of `finish`: the finished sample x (B, ...) could not be scored."""
+        self._begin(x)
+        self.record.stop_reason = f"{self.record.stop_reason or ALL_DONE}; {why}"
 
     def _begin(self, x: Tensor) -> None:
         if self.record is None:

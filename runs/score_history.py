@@ -62,11 +62,16 @@ class ScoreHistory:
         """The score (B,) of every reward of the mix by name, without gradients."""
         return self.reward.score_all(images, self.prompts)
 
-    def measure(self, draws: Mapping[str, Tensor]) -> None:
-        """From now on count in units of the spread of the scores `draws` of plain seeds, (draws, B) by name."""
+    def measure(self, draws: Mapping[str, Tensor], finished: bool = True) -> None:
+        """From now on count in units of the spread of the scores `draws` of plain seeds, (draws, B) by name.
+
+        finished: whether the pictures were finished ones. Others score otherwise than what a seed gives in the end, so
+        they are no plain seeds to compare the run with.
+        """
         self._spreads = self.reward.spreads(draws)
-        for parts in (dict(zip(draws, of_draw, strict=True)) for of_draw in zip(*draws.values(), strict=True)):
-            self.plain.add({self.reward.name: self.reward.value(parts, self._spreads).float(), **parts})
+        if finished:
+            for parts in (dict(zip(draws, of_draw, strict=True)) for of_draw in zip(*draws.values(), strict=True)):
+                self.plain.add({self.reward.name: self.reward.value(parts, self._spreads).float(), **parts})
         self.typical_range = self.reward.typical_range_in(self._spreads)
         listed = ", ".join(f"{name} {spread.deviation:.3g}" for name, spread in self._spreads.items())
         self.about_spreads = (

@@ -57,10 +57,12 @@ def measure_spreads(
     seed: int,
     graph_context: Callable[[], AbstractContextManager] = nullcontext,
     retry: Callable[[Exception], bool] = never,
+    finished: bool = True,
 ) -> None:
     """Measure the spreads of `scores` on noises of the shape of `noise` (B, ...), which `generate` makes pictures of.
 
     seed, graph_context, retry: as for `measured_first` and its search.
+    finished: whether the pictures are finished ones, or what a model expects of the noises at its first step.
     """
     generator = torch.Generator().manual_seed((seed + SEED_SHIFT) % 2**64)
 
@@ -72,5 +74,5 @@ def measure_spreads(
     for _ in range(1 + math.ceil(DEGREES_OF_FREEDOM / noise.shape[0])):
         drawn = torch.randn(noise.shape, generator=generator).to(noise.device)
         draws.append(attempt(draw, graph_context, retry))
-    scores.measure({name: torch.stack([parts[name] for parts in draws]) for name in draws[0]})
+    scores.measure({name: torch.stack([parts[name] for parts in draws]) for name in draws[0]}, finished)
     log.info(scores.about_spreads)

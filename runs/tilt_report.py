@@ -29,12 +29,12 @@ def tilt_report(
     if not record.rewards:
         return f"{reward}: nothing was scored. Ended: {record.stop_reason}.\n{about}"
     first, last = record.rewards[0], record.rewards[-1]
-    planned = tilted.tilt.steps(tilted.noises)
     mean = finite_mean(last)
+    each = f"{record.seconds_per_step:.2f} s for each, " if tilted.tilted_steps else ""
     lines = [
-        f"{reward}: {number(finite_mean(first))} expected at step {planned[0] + 1}, {number(mean)} in the end.",
-        f"The noise of {tilted.tilted_steps} of {tilted.noises} steps was tilted; {record.seconds_per_step:.2f} s for "
-        f"each, {record.elapsed:.1f} s in all. Ended: {record.stop_reason}.",
+        f"{reward}: {_scores(tilted)}",
+        f"The noise of {tilted.tilted_steps} of {tilted.noises} steps was tilted; {each}{record.elapsed:.1f} s in all. "
+        f"Ended: {record.stop_reason}.",
         about,
     ]
     if tilted.injected is not None:
@@ -54,3 +54,16 @@ def tilt_report(
     if len(last) > 1:
         lines += [f"picture {i + 1}: {number(first[i])} -> {number(last[i])}" for i in range(len(last))]
     return "\n".join(lines)
+
+
+def _scores(tilted: TiltedNoise) -> str:
+    """The first and the last mean score, and of what they are."""
+    rewards = tilted.record.rewards
+    first, last = number(finite_mean(rewards[0])), number(finite_mean(rewards[-1]))
+    if tilted.scored and len(rewards) == 1:
+        return f"{last} in the end; no step was looked at."
+    expected = f"{first} expected at step {tilted.tilt.steps(tilted.noises)[0] + 1}"
+    if tilted.scored:
+        return f"{expected}, {last} in the end."
+    latest = f", {last} when a step was looked at last" if len(rewards) > 1 else ""
+    return f"{expected}{latest}; the finished picture was not scored."

@@ -118,10 +118,12 @@ class BackwardPlan:
             comfy.model_management.soft_empty_cache()
             self._short_of_memory = False
         with ExitStack() as stack:
-            stack.enter_context(frozen_convolutions(self._model.model.diffusion_model, self._vae.first_stage_model))
+            # Without a gradient through it, the generator is left alone: an engine is no module.
+            generator = [self._model.model.diffusion_model] if self._through_model else []
+            stack.enter_context(frozen_convolutions(*generator, self._vae.first_stage_model))
             if self.chosen.decoder:
                 stack.enter_context(recomputed_blocks(decoder_blocks(self._vae), changes_inputs=False))
-            blocks = repeated_blocks(self._model.model.diffusion_model)
+            blocks = [block for network in generator for block in repeated_blocks(network)]
             stack.enter_context(recomputed_blocks(_spread(blocks, self.chosen.generator)))
             if self.chosen.generator < 1:  # kept blocks change their inputs in place after autograd saved them
                 stack.enter_context(saved_before_mutation())

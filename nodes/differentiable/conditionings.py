@@ -9,12 +9,19 @@ from .ordinary_tensors import clone_inference_tensors
 
 
 def evaluated_conditionings(guider: comfy.samplers.CFGGuider, model_options: dict) -> dict[str, list[dict]]:
-    """Of `guider.conds`, by name: without the negative prompt where ComfyUI leaves it out, at CFG 1."""
+    """Of the prompts of a guider that samples, by name, those that the model is evaluated with."""
+    return evaluated(guider, guider.conds, model_options)
+
+
+def evaluated(
+    guider: comfy.samplers.CFGGuider, conditionings: dict[str, list[dict]], model_options: dict
+) -> dict[str, list[dict]]:
+    """Of a guider's `conditionings`, by name: without the negative prompt where ComfyUI leaves it out, at CFG 1."""
     plain_guidance = type(guider).predict_noise is comfy.samplers.CFGGuider.predict_noise
     optional = not model_options.get("disable_cfg1_optimization", False)
     if plain_guidance and optional and math.isclose(guider.cfg, 1.0):
-        return {name: conditioning for name, conditioning in guider.conds.items() if name != "negative"}
-    return guider.conds
+        return {name: conditioning for name, conditioning in conditionings.items() if name != "negative"}
+    return conditionings
 
 
 def ordinary_conditionings(conditionings: dict[str, list[dict]]) -> dict[str, list[dict]]:

@@ -4,38 +4,9 @@ The modules beside this one use these names and are imported after `check_host` 
 offers every node, and whatever does without the name.
 """
 
-import importlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
-from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from .host_name import HostName, missing, version_text
 
 TESTED = "0.14.1 and 0.33.0"
-
-
-@dataclass(frozen=True)
-class HostName:
-    """One name.
-
-    Attributes:
-        path: a module, or what it holds.
-        purpose: what the name is for here.
-        noted: an attribute or a key that is found on objects alone, so that nothing fails where it is missing: the code
-            of `path` must name it.
-        since: ComfyUIs before this version do without.
-        where: needed only where this module or name exists.
-    """
-
-    path: str
-    purpose: str
-    noted: str = ""
-    since: str = ""
-    where: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.path}{f' ({self.noted!r})' * bool(self.noted)}, for {self.purpose}"
-
 
 ATTENTION, GUIDER, MANAGEMENT = "comfy.ldm.modules.attention", "comfy.samplers.CFGGuider", "comfy.model_management"
 PREFETCH, SWITCHES = "comfy.model_prefetch", "comfy.cli_args.args"
@@ -107,6 +78,11 @@ GRADIENTS = (
     HostName(GUIDER, "counting prompts", noted="cfg"),
     HostName(GUIDER, "counting prompts", noted="conds"),
     HostName(GUIDER, "prompts that autograd can use", noted="original_conds"),
+    HostName("comfy.samplers.preprocess_conds_hooks", "LoRAs of single prompts"),
+    HostName("comfy.hooks.HookGroup", "LoRAs of single prompts", noted="hooks"),
+    HostName("comfy.hooks.WeightHook", "LoRAs of single prompts", noted="_strength_model"),
+    HostName("comfy.hooks.Hook", "LoRAs that change from step to step", noted="hook_keyframe"),
+    HostName("comfy.hooks.HookKeyframeGroup", "LoRAs that change from step to step", noted="keyframes"),
     HostName(f"{MODEL}.get_dtype_inference", "trying another node's attention"),
     HostName(f"{PATCHER}.model_size", "choosing what is kept"),
     HostName(f"{PATCHER}.loaded_size", "choosing what is kept"),
@@ -222,84 +198,10 @@ WITHOUT_GRADIENTS = (
 
 def check_names(names: tuple[HostName, ...], what: str, remedy: str = "") -> None:
     """Raise ValueError where this ComfyUI lacks some of `names`; `what` needs them, `remedy` ends the message."""
-    missing = _missing(names)
-    if not missing:
+    lacking = missing(names)
+    if not lacking:
         return
     raise ValueError(
-        f"ComfyUI {_version_text()} lacks names that are needed for {what}: {'; '.join(map(str, missing))}. "
+        f"ComfyUI {version_text()} lacks names that are needed for {what}: {'; '.join(map(str, lacking))}. "
         f"Update the pack GPER Noise Optimizer. This version of it is tested with ComfyUI {TESTED}.{remedy}"
     )
-
-
-@cache
-def _missing(names: tuple[HostName, ...]) -> tuple[HostName, ...]:
-    return tuple(name for name in names if _is_needed(name) and not _is_there(name))
-
-
-def _is_needed(name: HostName) -> bool:
-    if name.where and _found(name.where) is None:
-        return False
-    return not name.since or _version(_version_text()) >= _version(name.since)
-
-
-def _is_there(name: HostName) -> bool:
-    found = _found(name.path)
-    return found is not None and (not name.noted or _names(found, name.noted))
-
-
-_NOTHING = (None,)  # a name whose value is None is there
-
-
-def _found(path: str) -> Any:
-    """What goes by that name; None where nothing does."""
-    parts = path.split(".")
-    for end in range(len(parts), 0, -1):
-        try:
-            value = importlib.import_module(".".join(parts[:end]))
-        except ImportError:
-            continue
-        for part in parts[end:]:
-            if not hasattr(value, part):
-                return None
-            value = getattr(value, part)
-        return _NOTHING if value is None else value
-    return None
-
-
-def _names(owner: object, name: str) -> bool:
-    """Whether the code of a module or a class has the name, as an attribute or as a text."""
-    return any(name in code.co_names or name in code.co_consts for code in _codes(owner))
-
-
-def _codes(owner: object) -> Iterator[CodeType]:
-    if isinstance(owner, CodeType):
-        yield owner
-        for constant in owner.co_consts:
-            if isinstance(constant, CodeType):
-                yield from _codes(constant)
-    elif isinstance(owner, ModuleType):
-        for value in vars(owner).values():
-            if getattr(value, "__module__", None) == owner.__name__ and isinstance(value, type | FunctionType):
-                yield from _codes(value)
-    elif isinstance(owner, type):
-        for value in vars(owner).values():
-            if not isinstance(value, type) or value.__qualname__.startswith(f"{owner.__qualname__}."):
-                yield from _codes(value)
-    elif isinstance(owner, FunctionType):
-        yield from _codes(owner.__code__)
-        yield from _codes(getattr(owner, "__wrapped__", None))
-    elif isinstance(owner, staticmethod | classmethod):
-        yield from _codes(owner.__func__)
-    elif isinstance(owner, property):
-        yield from _codes(owner.fget)
-
-
-def _version_text() -> str:
-    version = _found("comfyui_version.__version__")
-    return version if isinstance(version, str) else "of unknown version"
-
-
-def _version(text: str) -> tuple[int, ...]:
-    """A version that cannot be read is a new one."""
-    numbers = text.split(".")[:3]
-    return tuple(map(int, numbers)) if all(number.isdigit() for number in numbers) else (10**6,)

@@ -25,6 +25,7 @@ from .run_sampler import Prepared
 log = logging.getLogger(__name__)
 
 OUT_OF_MEMORY = "there was not enough memory for the gradient, so the remaining steps took plain noise"
+NOT_SCORED = "there was not enough memory to score the finished picture"
 
 
 @dataclass(frozen=True)
@@ -153,18 +154,10 @@ class _LookingModel(comfy.samplers.KSamplerX0Inpaint):
             latest[:] = [estimate.detach().clone()]
             return estimate
 
-        try:
-            if self._settings.through_model:
-                self._look(x, denoised)
-            else:
-                self._look(denoised(x), lambda estimate: estimate)
-        except Exception as error:
-            if not (self._settings.plain_where_unusable and out_of_memory(error)):
-                raise
-            log.warning("NoiseTilt: %s.", OUT_OF_MEMORY)
-            self._tilted.fail(x, OUT_OF_MEMORY)
-            return super().__call__(x, sigma, denoise_mask, model_options, seed)
-        return latest[0]
+        if self._within_memory(lambda: self._look(x, denoised), OUT_OF_MEMORY):
+            return latest[0]
+        self._tilted.fail(x, OUT_OF_MEMORY)
+        return super().__call__(x, sigma, denoise_mask, model_options, seed)
 
     def first_pictures(self, denoise_mask: Tensor | None, seed: int | None) -> Callable[[Tensor], Tensor]:
         """The map from start noise (B, C, ...) to the pictures that the model expects of it at the first step."""
@@ -180,10 +173,28 @@ class _LookingModel(comfy.samplers.KSamplerX0Inpaint):
 
     def score(self, sample: Tensor) -> None:
         """Score the finished sample (B, C, ...) in the model's space."""
-        self._tilted.finish(sample, images_of(lambda latent: latent, self.inner_model, self._given.vae))
+        generate = images_of(lambda latent: latent, self.inner_model, self._given.vae)
+        if not self._within_memory(lambda: self._tilted.finish(sample, generate), NOT_SCORED):
+            self._tilted.leave_unscored(sample, NOT_SCORED)
+
+    def _within_memory(self, work: Callable[[], None], otherwise: str) -> bool:
+        """Do the work; False where memory ran out and that ends the tilt alone. `otherwise` says so in the log."""
+        try:
+            work()
+        except Exception as error:
+            if not (self._settings.plain_where_unusable and out_of_memory(error)):
+                raise
+        else:
+            return True
+        # Not while the error is handled, which keeps the graph of what failed.
+        comfy.model_management.soft_empty_cache()
+        log.warning("NoiseTilt: %s.", otherwise)
+        return False
 
     def _look(self, x: Tensor, denoised: Callable[[Tensor], Tensor]) -> None:
-        """Of x (B, C, ...), from which `denoised` makes the estimate of the sample."""
+        """At x (B, C, ...), from which `denoised` makes the estimate of the sample."""
+        if not self._settings.through_model:
+            x, denoised = denoised(x), lambda estimate: estimate
         generate = images_of(self._ready.staged(denoised), self.inner_model, self._given.vae)
         with gradients_enabled():
             if not self._checked:

@@ -148,8 +148,9 @@ def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder,
     node = hidden.unique_id
     if node and hidden.dynprompt:
         node = hidden.dynprompt.get_display_node_id(node)
-    workflow = (hidden.extra_pnginfo or {}).get("workflow") or {}
     context = comfy_execution.utils.get_executing_context()
+    told = _told_with(context.prompt_id) if context else None
+    workflow = ((hidden.extra_pnginfo if told is None else told) or {}).get("workflow") or {}
     names, watched = [reward.name], [False]
     if isinstance(reward, RewardMix):
         names += reward.names
@@ -164,3 +165,16 @@ def _open(reward: nn.Module, steps: int, settings: str, hidden: io.HiddenHolder,
         settings=settings,
         sampling=sampling,
     )
+
+
+def _told_with(prompt_id: str) -> dict | None:
+    """What came with the prompt that runs; None where that cannot be found.
+
+    A node that ComfyUI kept from an earlier prompt knows only what came with that one.
+    """
+    server = getattr(PromptServer, "instance", None)
+    running = server.prompt_queue.get_current_queue_volatile()[0] if server is not None else []
+    for _, running_id, _, extra_data, *_ in running:
+        if running_id == prompt_id:
+            return extra_data.get("extra_pnginfo") or {}
+    return None

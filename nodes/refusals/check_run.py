@@ -58,16 +58,18 @@ def check_run(
     batch, height, width = (latent["samples"].shape[axis] for axis in (0, -2, -1))
     scale = vae.spacial_compression_decode()
     check_pictures(reward, batch, scale * height, scale * width)
-    _check_model(guider, vae, needs_gradient)
+    _check_model(guider, vae, needs_gradient, sigmas.shape[-1] - 1)
     return latent, text
 
 
-def _check_model(guider: comfy.samplers.CFGGuider, vae: comfy.sd.VAE, needs_gradient: bool) -> None:
+def _check_model(guider: comfy.samplers.CFGGuider, vae: comfy.sd.VAE, needs_gradient: bool, steps: int) -> None:
     # Not at the top: ComfyUIs that lack what these import still have the node in their menu.
     from .model_path import check_model_path
 
     check_model_path(guider, needs_gradient)
     if needs_gradient:
         from .weight_formats import check_weight_format
+        from .weight_hooks import check_weight_hooks
 
         check_weight_format(guider.model_patcher, vae.patcher)
+        check_weight_hooks(guider, steps)

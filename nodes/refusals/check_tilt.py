@@ -28,6 +28,19 @@ def check_tilt_inputs(vae: comfy.sd.VAE, reward: nn.Module, prompt: str, memory:
     return check_prompt(prompt, reward, f"{NODE}'s prompt")
 
 
+def check_sampled_model(model: object) -> None:
+    """Raise ValueError unless the model that a sampler function is called with is ComfyUI's own."""
+    import comfy.samplers
+
+    stock = comfy.samplers.KSamplerX0Inpaint
+    if not isinstance(model, stock) or type(model).__call__ is not stock.__call__:
+        name = getattr(model, "__qualname__", type(model).__qualname__)
+        raise ValueError(
+            f"A node after the NoiseTilt Sampler wraps the sampler, with a model of its own ({name}) that the tilt "
+            "would go past: connect the NoiseTilt Sampler to SamplerCustomAdvanced directly."
+        )
+
+
 def check_tilted_sampling(
     guider: comfy.samplers.CFGGuider,
     x: Tensor,
@@ -64,6 +77,10 @@ def check_tilted_sampling(
     from .weight_formats import check_weight_format
 
     check_weight_format(*([model] if through_model else []), vae.patcher)
+    if through_model:
+        from .weight_hooks import check_weight_hooks
+
+        check_weight_hooks(guider, steps=1)
 
 
 def check_noises(sigmas: Tensor, tilt: NoiseTilt, eta: float) -> None:

@@ -53,8 +53,9 @@ class TiltedRun:
         if not tilt.strength:
             return sample_plain(model, x, sigmas, extra_args, callback, disable, settings.eta)
         from ..live.run_progress import RunProgress
-        from ..refusals.check_tilt import check_tilted_sampling
+        from ..refusals.check_tilt import check_sampled_model, check_tilted_sampling
 
+        check_sampled_model(model)
         guider = model.inner_model
         check_tilted_sampling(
             guider, x, sigmas, tilt, settings.eta, self.vae, self.reward.model, settings.through_model
@@ -66,7 +67,7 @@ class TiltedRun:
         given = GuidedSampling(
             guider, model.noise, model.latent_image, sigmas, self.vae, scores, self.reward.patchers, seed=seed
         )
-        measure = partial(measure_spreads, scores, seed=seed) if scores.needs_spreads else None
+        measure = partial(measure_spreads, scores, seed=seed, finished=False) if scores.needs_spreads else None
         with progress:
             sample, tilted = sample_tilted(
                 model, x, sigmas, extra_args, callback, disable, settings, given, progress, measure

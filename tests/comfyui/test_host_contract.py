@@ -2,9 +2,10 @@
 and everything else goes on."""
 
 import ast
-import importlib.util
+import importlib
 import sys
 from contextlib import contextmanager
+from types import ModuleType
 
 import pytest
 import torch
@@ -17,13 +18,12 @@ from .removed_names import PackLoadedAnew, another, remove, remove_module
 
 def load_contract():
     """Without a host: the names are the parameters of the tests."""
-    spec = importlib.util.spec_from_file_location("host_contract", ROOT / "nodes/differentiable/host_contract.py")
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    package = sys.modules["contract_alone"] = ModuleType("contract_alone")
+    package.__path__ = [str(ROOT / "nodes/differentiable")]
+    return importlib.import_module("contract_alone.host_contract"), importlib.import_module("contract_alone.host_name")
 
 
-CONTRACT = load_contract()
+CONTRACT, NAMES = load_contract()
 # Modules that only gradients need
 MODULES = (
     "comfy.ops",
@@ -78,7 +78,7 @@ def restarted(wires, node_classes, monkeypatch):
 
 
 def without(monkeypatch, name, *holders):
-    if not CONTRACT._is_needed(name):
+    if not NAMES.is_needed(name):
         pytest.skip("this ComfyUI does without")
     remove(monkeypatch, name.path, name.noted)
     for holder in holders:  # as that version would have made them
@@ -163,7 +163,7 @@ def test_without_a_module_of_the_gradients(restarted, monkeypatch, module):
 def test_without_the_blocks_of_a_network(restarted, monkeypatch, network):
     """Only the models that have them are refused; here that is FLUX."""
     for name in CONTRACT.BLOCKS[network]:
-        if CONTRACT._is_there(name):
+        if NAMES.is_there(name):
             with monkeypatch.context() as patch:
                 remove(patch, name.path)
                 with restarted() as (nodes, optimize):
@@ -177,7 +177,7 @@ def test_without_the_blocks_of_a_network(restarted, monkeypatch, network):
 
 @pytest.mark.parametrize("name", CONTRACT.OPTIONAL, ids=str)
 def test_without_an_optional_name(restarted, monkeypatch, name):
-    if CONTRACT._is_there(name):
+    if NAMES.is_there(name):
         remove(monkeypatch, name.path)
     with restarted() as (_, optimize), pytest.raises(Started):
         optimize("GPER")

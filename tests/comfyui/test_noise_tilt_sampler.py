@@ -2,13 +2,14 @@
 
 import logging
 import math
+import weakref
 
 import pytest
 import torch
 
 from .ascents import Ramp
 from .test_refused_runs import four_channel_vae, text_reward
-from .tilted import sample, tilted_sampler
+from .tilted import Changing, sample, tilted_sampler
 
 FLOW = [1.0, 0.7, 0.3, 0.0]
 
@@ -30,18 +31,6 @@ def run(tiny, flux, vaes):
 def report(caplog):
     caplog.set_level(logging.INFO)
     return lambda: next(record.message for record in reversed(caplog.records) if "in the end" in record.message)
-
-
-class Changing(Ramp):
-    """A ramp that does `what(look, rewards)` with its rewards, looks counted from 1."""
-
-    def __init__(self, what):
-        super().__init__()
-        self.what, self.looks = what, 0
-
-    def forward(self, images, prompts=None):
-        self.looks += 1
-        return self.what(self.looks, super().forward(images))
 
 
 def cached(tiny, flux):
@@ -80,6 +69,23 @@ def test_refused_before_the_first_step(run, tiny, flux, changes, message):
     finally:
         handle.remove()
     assert calls == []
+
+
+def test_a_wrapped_sampler_is_refused_in_words(tiny, flux, vaes):
+    """As packs wrap samplers: with a function, or an object, in the place of ComfyUI's model."""
+    import comfy.samplers
+
+    inner = tilted_sampler(vaes["taesd"])
+
+    def wrapping(model, *args, **kwargs):
+        def blended(x, sigma, **more):
+            return model(x, sigma, **more)
+
+        return inner.sampler_function(blended, *args, **kwargs)
+
+    noise = torch.randn(1, 16, 8, 8)
+    with pytest.raises(ValueError, match="wraps the sampler, .*blended.*: connect the NoiseTilt Sampler to Sampler"):
+        sample(comfy.samplers.KSAMPLER(wrapping), tiny.guider(flux), noise, FLOW)
 
 
 def test_several_frames_are_refused_in_words(tiny, vaes, tmp_path):
@@ -126,23 +132,63 @@ def test_too_little_memory_stops_or_ends_the_tilt(run, report):
     torch.testing.assert_close(found, run(end_percent=0.3), atol=1e-4, rtol=1e-4)
 
 
-def test_stop_and_keep_ends_the_tilt(run, report):
-    from gper_pack.nodes.live import run_progress
+def test_the_plain_step_has_the_memory_of_the_failed_one(run, flux):
+    """The graph that did not fit is gone when the model runs without one."""
+    graphs, left = [], []
 
-    def stop(look, rewards):
-        if look == 2:
-            opened[0].request_stop()
+    def at_step_2(look, rewards):
+        if look == 2 and rewards.requires_grad:
+            graphs.append(weakref.ref(rewards))
+            raise torch.OutOfMemoryError("full")
         return rewards
+
+    block = flux.model.diffusion_model.double_blocks[0]
+    handle = block.img_mlp.register_forward_hook(lambda *_: left.extend(graph() for graph in graphs))
+    run(Changing(at_step_2), memory="keep", without_gradient="plain noise")
+    handle.remove()
+    assert left == [None, None]
+
+
+def test_a_finished_picture_that_cannot_be_scored_is_kept(run, caplog):
+    caplog.set_level(logging.INFO)
+
+    def at_the_end(look, rewards):
+        if not rewards.requires_grad:
+            raise torch.OutOfMemoryError("full")
+        return rewards
+
+    with pytest.raises(torch.OutOfMemoryError):
+        run(Changing(at_the_end))
+    assert torch.equal(run(Changing(at_the_end), without_gradient="plain noise"), run())
+    report = next(
+        record.message for record in caplog.records if "the finished picture was not scored" in record.message
+    )
+    assert "2 of 2 steps was tilted" in report and "in the end" not in report
+    assert "all steps done; there was not enough memory to score the finished picture" in report
+
+
+@pytest.fixture
+def opened(pack, monkeypatch):
+    """What the page sees of each run, in their order."""
+    from gper_pack.nodes.live import run_progress
 
     opened, original = [], run_progress._open
 
     def remember(*args):
         opened.append(original(*args))
-        return opened[0]
+        return opened[-1]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_progress, "_open", remember)
-        found = run(Changing(stop))
+    monkeypatch.setattr(run_progress, "_open", remember)
+    return opened
+
+
+def test_stop_and_keep_ends_the_tilt(run, opened):
+    def stop(look, rewards):
+        if look == 2:
+            opened[0].request_stop()
+        return rewards
+
+    found = run(Changing(stop))
     torch.testing.assert_close(found, run(end_percent=0.3), atol=1e-4, rtol=1e-4)
     assert opened[0].state == "done" and opened[0].ended == "by hand, and the remaining steps took plain noise"
     assert opened[0].sampling and len(opened[0].history) == 3 and opened[0].settings.startswith("ramp: ")
@@ -168,6 +214,16 @@ def test_equal_pull_is_measured_on_other_noises_first(run, report):
     mix = RewardMix([PictureStatistic("brightness"), PictureStatistic("colourfulness")], mode="equal pull")
     assert run(RewardHandle(mix)).isfinite().all()
     assert "Equal pull: " in report() and "brightness" in report()
+
+
+def test_estimates_at_the_first_step_are_no_plain_seeds(run, opened):
+    """Finished pictures score otherwise than blurred ones: nothing is said of seeds, nor of a fooled reward."""
+    from gper_pack.nodes.rewards.reward_handle import RewardHandle
+    from gper_pack.reward_models import PictureStatistic, RewardMix
+
+    parts = [PictureStatistic(name) for name in ("brightness", "colourfulness", "contrast")]
+    run(RewardHandle(RewardMix(parts, [1.0, 1.0, 0.0], mode="equal pull")), noise=torch.randn(1, 16, 8, 8))
+    assert (opened[0].in_seeds, opened[0].warning) == ("", "") and len(opened[0].history) == 3
 
 
 def test_the_report_tells_the_finished_pictures_score(run, report, vaes, flux, tiny):

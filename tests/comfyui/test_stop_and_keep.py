@@ -230,3 +230,20 @@ def test_a_watched_reward_still_ends_the_run_in_its_own_words(server):
     assert "which is watched" in report_of(server.run(prompt))
     (ascent,) = server.get("/gper/ascents")
     assert "which is watched" in ascent["ended"]
+
+
+def test_a_sampler_kept_from_an_earlier_prompt_is_seen_in_the_workflow_that_runs(server):
+    """Such as after Save As, which gives the workflow another id: the NoiseTilt Sampler's own node runs only once."""
+    made = demo_graph()
+    del made["optimizer"]
+    made["world"]["inputs"]["sampling"] = "many steps"
+    made["schedule"]["inputs"]["steps"] = 3
+    settings = dict(strength=0.01, schedule="constant", start_percent=0.0, end_percent=0.4, every_nth=1, eta=1.0)
+    settings |= dict(prompt="", memory="keep", gradient="decoder only", whitening="both", without_gradient="stop")
+    made["euler"] = node("GPER_NoiseTiltSampler", vae=["world", 1], reward=["world", 3], **settings)
+    made["sampler"]["inputs"]["noise"] = ["seed", 0]
+    for workflow, seed in (("first", 1), ("saved as", 2)):
+        made["seed"]["inputs"]["noise_seed"] = seed
+        server.wait(server.queue(made, {"id": workflow}))
+        (run,) = server.get("/gper/ascents")
+        assert (run["node"], run["workflow"], run["state"], run["step"]) == ("euler", workflow, "done", 1)

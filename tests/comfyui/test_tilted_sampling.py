@@ -163,6 +163,34 @@ def test_through_the_decoder_only_the_models_output_is_held_constant(tiny, flux,
         assert relative(gradient, torch.autograd.grad(rewards.sum(), estimate)[0]) < 1e-4
 
 
+class Engine:
+    """A network that is no module, as TensorRT's engines are."""
+
+    def __init__(self, network):
+        self.network, self.dtype = network, network.dtype
+
+    def __call__(self, *args, **kwargs):
+        return self.network(*args, **kwargs)
+
+
+@pytest.mark.parametrize("memory", ["keep", "auto"])
+def test_through_the_decoder_only_the_model_may_be_an_engine(tiny, flux, vaes, memory):
+    import copy
+
+    import comfy.model_patcher
+
+    model = copy.copy(flux.stock.model)
+    model._modules = {name: part for name, part in model._modules.items() if name != "diffusion_model"}
+    model.diffusion_model = Engine(flux.stock.model.diffusion_model)
+    devices = flux.stock.load_device, flux.stock.offload_device
+    engine = tiny.guider(comfy.model_patcher.ModelPatcher(model, *devices))
+    sampler = tilted_sampler(vaes["taesd"].stock, memory=memory, gradient="decoder only")
+    found, expected = (
+        sample(sampler, guider, drawn(1, 16, 8, 8), SHORT) for guider in (engine, tiny.guider(flux.stock))
+    )
+    assert relative(found, expected) < 1e-4
+
+
 def test_under_a_mask_the_gradient_is_nothing_outside_and_the_picture_stays(tiny, flux, vaes, monkeypatch):
     guider, start = tiny.guider(flux.stock), 0.5 * drawn(2, 16, 8, 8, seed=6)
     mask = torch.zeros(1, 1, 64, 64)

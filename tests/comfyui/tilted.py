@@ -24,6 +24,18 @@ class Spy:
         return noise
 
 
+class Changing(Ramp):
+    """A ramp that does `what(look, rewards)` with its rewards, looks counted from 1."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.what, self.looks = what, 0
+
+    def forward(self, images, prompts=None):
+        self.looks += 1
+        return self.what(self.looks, super().forward(images))
+
+
 def tilted_sampler(vae, reward=None, spy=None, monkeypatch=None, **changes):
     """What the node gives, for a reward model or Ramp; `spy` whitens in the place of both."""
     from gper_pack.nodes.noise_tilt_sampler import NoiseTiltSampler
