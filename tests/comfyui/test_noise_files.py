@@ -23,9 +23,14 @@ def folders(host):
     """The folders of noises, empty before and after."""
     places = [host / "output" / "noises", host / "input"]
     places[0].mkdir(parents=True, exist_ok=True)
+
+    def empty():
+        for file in (file for place in places for file in place.rglob("*.safetensors")):
+            file.unlink()
+
+    empty()
     yield places
-    for file in (file for place in places for file in place.rglob("*.safetensors")):
-        file.unlink()
+    empty()
 
 
 def noise(shape=(2, 16, 8, 8), dtype=torch.float32, seed=0):

@@ -99,7 +99,7 @@ def test_huggingface_clip(family, with_text):
 )
 def test_which_heads_a_clip_may_bear(family, name, heads):
     info = recognise(shapes_only(f"{name}.bin", lambda: CLIPModel(CLIPConfig(**HUGGINGFACE[family]))))
-    assert set(info.backbone_for) == heads | {"image similarity", "quality words"}
+    assert set(info.backbone_for) == heads | {"image similarity", "quality words", "Taste"}
 
 
 @pytest.mark.parametrize("family", OPEN_CLIP)
