@@ -13,11 +13,11 @@ from batch.collecting import collecting
 from batch.overrides import overridden
 from batch.workflow import load_workflow
 
-from .batch_command import API, ONE_PICTURE, BatchCommand, newer_host, processes_of, results
+from .batch_command import API, ONE_PICTURE, BatchCommand, processes_of, results
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
-    pytest.mark.usefixtures(newer_host.__name__),
+    pytest.mark.usefixtures("newer_host"),
 ]
 PROMPTS = [f"prompt {i}" for i in range(4)]
 BAD = "no pixel is left"
