@@ -109,8 +109,13 @@ def run_tests(here, arguments):
     frontends = {} if here else {path: prepare_frontend(python, path) for path in installs[:-1]}
 
     # Two ComfyUIs cannot be imported by one process, so each has its own; the closing line adds them up.
-    # The longest first, so that no processor waits for it at the end.
+    # The longest first, so that no processor waits for it at the end. Those of batches, which wait more than they
+    # compute, leave the newest ComfyUI's run, which is the longest.
+    batches = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("tests/comfyui/test_batch_*.py"))]
     runs = [(f"ComfyUI {version_text(path)} in {path}", ["tests/comfyui"], path) for path in reversed(installs)]
+    if installs and batches:
+        runs[0][1].extend(f"--ignore={path}" for path in batches)
+        runs.append((f"batches in ComfyUI {version_text(installs[-1])}", batches, installs[-1]))
     runs.append(("unit tests", ["tests", "--ignore=tests/comfyui"], None))
     if not installs:
         runs.append(("integration tests", ["tests/comfyui"], None))

@@ -135,6 +135,16 @@ def test_ctrl_c_ends_everything(checkout, tmp_path):
             os.kill(int(mark.name), 0)
 
 
+def test_those_of_batches_run_beside_the_newest_comfyui(checkout, tmp_path):
+    (checkout / "tests" / "comfyui" / "test_batch_host.py").write_text(NEEDS_COMFYUI)
+    old, new = make_comfyui(tmp_path / "a", "0.4.1"), make_comfyui(tmp_path / "b", "0.33.0")
+    closing = run(checkout, "test", "--here", COMFYUI_PATH=os.pathsep.join(map(str, [old, new]))).stdout.splitlines()
+    assert f"ComfyUI 0.33.0 in {new}: 1 passed, 0 failed, 0 skipped" in closing
+    assert "batches in ComfyUI 0.33.0: 1 passed, 0 failed, 0 skipped" in closing
+    assert f"ComfyUI 0.4.1 in {old}: 2 passed, 0 failed, 0 skipped" in closing
+    assert closing[-1] == "7 passed, 0 failed, 1 skipped"
+
+
 def test_finds_the_comfyui_that_holds_the_checkout(checkout, tmp_path):
     make_comfyui(tmp_path, "0.20.0")
     assert f"ComfyUI 0.20.0 in {tmp_path}: 1 passed" in run(checkout, "test", "--here").stdout
