@@ -35,6 +35,7 @@ def noise(folder, name):
     return load((folder / name).read_bytes())["noise"]
 
 
+@pytest.mark.usefixtures("newer_host")
 def test_a_list_of_seeds_that_is_ranked(run, tmp_path):
     """Four runs in a job: each picture has the noise and the scores of its own run, though they come best first."""
     records = run("ranked_seeds", "--set", "8.steps=2")
@@ -74,6 +75,7 @@ def test_half_a_refusal_is_one(server):
         ComfyClient(server.url).run(collecting(workflow, "refused"), step_limit=60)
 
 
+@pytest.mark.usefixtures("newer_host")
 def test_what_does_not_fit_is_told_before_the_first_job(comfyui, server, tmp_path):
     (tmp_path / "prompts.csv").write_text("prompt,8.steps\none,1\ntwo,999999\n")
     arguments = (tmp_path / "prompts.csv", tmp_path / "out", "--servers", server.url)

@@ -26,6 +26,7 @@ def files(server):
     return sorted(str(path.relative_to(server.base)) for path in (server.base / "output").rglob("*") if path.is_file())
 
 
+@pytest.mark.usefixtures("newer_host")
 def test_killed_in_a_run(server):
     before = server.run(graph(3))
     kept = files(server)

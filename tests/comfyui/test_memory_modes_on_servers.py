@@ -50,6 +50,7 @@ def test_what_the_server_notes(measured):
         assert row["peak_bytes"] is None and row["machine"] == "CPU"
 
 
+@pytest.mark.usefixtures("newer_host")
 def test_a_server_that_does_not_start_is_a_result(comfyui, tmp_path, capsys):
     subject = Subject("sdxl", "sdxl.safetensors", "vae.safetensors", 1, 1, 1)
     flags = ("--cpu", "--no-such-flag")
@@ -58,6 +59,7 @@ def test_a_server_that_does_not_start_is_a_result(comfyui, tmp_path, capsys):
     assert "unrecognized arguments: --no-such-flag" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("newer_host")
 def test_a_refusal_by_the_pack_is_a_result(host, comfyui, tmp_path, capsys):
     (subject,) = write_models(["sdxl"], "tiny", tmp_path, comfyui)
     (run,) = run_on_server(comfyui, write_paths(tmp_path), ("--cpu",), subject, "float32", ["keep"], 32, steps=-1)

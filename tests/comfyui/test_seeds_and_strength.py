@@ -107,6 +107,7 @@ def test_off_is_the_run_of_before(optimize, wires, seeds_first):
     assert "seed" not in off.args[2] and "strength" not in off.args[2]
 
 
+@pytest.mark.usefixtures("newer_host")
 @pytest.mark.numerical
 @pytest.mark.parametrize("seeds_first", [0, SEEDS])
 @pytest.mark.parametrize("method", ["GPER", "PRNO", "ReNO"])
