@@ -109,8 +109,8 @@ def run_tests(here, arguments):
     frontends = {} if here else {path: prepare_frontend(python, path) for path in installs[:-1]}
 
     # Two ComfyUIs cannot be imported by one process, so each has its own; the closing line adds them up.
-    # The longest first, so that no processor waits for it at the end. Those of batches, which wait more than they
-    # compute, leave the newest ComfyUI's run, which is the longest.
+    # The longest first, so that no processor waits for it at the end: the newest ComfyUI's, without the tests of
+    # batches, which wait more than they compute and run beside it.
     batches = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("tests/comfyui/test_batch_*.py"))]
     runs = [(f"ComfyUI {version_text(path)} in {path}", ["tests/comfyui"], path) for path in reversed(installs)]
     if installs and batches:

@@ -43,7 +43,7 @@ def comfyui():
 
 @pytest.fixture(scope="session")
 def newer_host(comfyui):
-    """For tests in which nothing depends on the host's version: they run in the newest alone."""
+    """For tests in which nothing depends on the host's version: they run from 0.33 on alone."""
     if tuple(map(int, re.findall(r"\d+", version_text(comfyui))[:2])) < NEWER:
         pytest.skip("nothing in it depends on the host: runs in newer ones alone")
 

@@ -46,7 +46,7 @@ def own_types(server):
 
 @pytest.mark.parametrize("nodes_2", [False, True], ids=["classic", "nodes_2"])
 @each_workflow
-def test_workflow_loads_without_a_missing_node(frontend, path, nodes_2):
+def test_workflow_loads_with_every_node_in_sight(frontend, path, nodes_2):
     workflow = read(path)
     assert frontend.missing_node_types(workflow) == []
     frontend.use_nodes_2(nodes_2)
