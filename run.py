@@ -6,9 +6,9 @@ Further arguments go on to the demo, to the batch or to pytest.
 
 `batch` runs many prompts and seeds through one workflow, on every GPU: `python run.py batch --help`, docs/batch.md.
 
-`test` runs tests/comfyui once for every ComfyUI that it finds, and the unit tests. It looks in those named by
-COMFYUI_PATH (several: separated as in PATH), else the ComfyUI that holds this pack, else ~/ComfyUI. As many of
-these runs go side by side as the processor has cores; each has its share of them.
+`test` runs tests/comfyui once for every ComfyUI that it finds (for the newest, its tests/comfyui/servers in a run of
+its own), and the unit tests. It looks in those named by COMFYUI_PATH (several: separated as in PATH), else the
+ComfyUI that holds this pack, else ~/ComfyUI. One more of these runs go side by side than the processor has cores.
 
 torch comes in the build for this machine: without an NVIDIA card the CPU build, which is much smaller than the one
 with CUDA. Where its index cannot be reached, or is silent for half a minute, the package index's own build is taken.
@@ -37,6 +37,7 @@ from tools.comfyui_installs import (
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 COMFYUI, FRONTEND = "COMFYUI_PATH", "COMFYUI_FRONTEND_PATH"  # read by tests/comfyui
+OWN_SERVERS = "tests/comfyui/servers"
 NO_TESTS_COLLECTED = 5  # exit code of pytest
 # An index that is out of reach, or accepts and never answers, shall not be waited for: uv tries twice, each time so
 # many seconds for the connection and for the next byte; a slow download goes on.
@@ -109,13 +110,12 @@ def run_tests(here, arguments):
     frontends = {} if here else {path: prepare_frontend(python, path) for path in installs[:-1]}
 
     # Two ComfyUIs cannot be imported by one process, so each has its own; the closing line adds them up.
-    # The longest first, so that no processor waits for it at the end: the newest ComfyUI's, without the tests of
-    # batches, which wait more than they compute and run beside it.
-    batches = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("tests/comfyui/test_batch_*.py"))]
+    # The longest first, so that no processor waits for it at the end: the newest ComfyUI's, without the tests that
+    # start servers of their own, which wait more than they compute and run beside it.
     runs = [(f"ComfyUI {version_text(path)} in {path}", ["tests/comfyui"], path) for path in reversed(installs)]
-    if installs and batches:
-        runs[0][1].extend(f"--ignore={path}" for path in batches)
-        runs.append((f"batches in ComfyUI {version_text(installs[-1])}", batches, installs[-1]))
+    if installs:
+        runs[0][1].append(f"--ignore={OWN_SERVERS}")
+        runs.append((f"servers of their own, ComfyUI {version_text(installs[-1])}", [OWN_SERVERS], installs[-1]))
     runs.append(("unit tests", ["tests", "--ignore=tests/comfyui"], None))
     if not installs:
         runs.append(("integration tests", ["tests/comfyui"], None))

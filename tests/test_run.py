@@ -48,7 +48,7 @@ def test_version():
 def checkout(tmp_path):
     """A checkout with three outcomes among its tests and a demo that prints its arguments."""
     root = tmp_path / "custom_nodes" / "pack"
-    (root / "tests" / "comfyui").mkdir(parents=True)
+    (root / "tests" / "comfyui" / "servers").mkdir(parents=True)
     (root / "demo").mkdir()
     shutil.copy(ROOT / "run.py", root)
     shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
@@ -93,13 +93,13 @@ def test_failures_and_errors_count_as_failed(checkout):
 def test_one_process_for_each_comfyui_newest_first(checkout, tmp_path):
     old, new = make_comfyui(tmp_path / "a", "0.33.0"), make_comfyui(tmp_path / "b", "0.4.1")
     result = run(checkout, "test", "--here", COMFYUI_PATH=os.pathsep.join(map(str, [old, new])))
-    *shown, first, second, _, _, last = result.stdout.splitlines()
+    *shown, first, second, _, _, _, last = result.stdout.splitlines()
     assert first == f"ComfyUI 0.33.0 in {old}: 1 passed, 0 failed, 0 skipped"
     assert second == f"ComfyUI 0.4.1 in {new}: 1 passed, 0 failed, 0 skipped"
     assert last == "5 passed, 0 failed, 1 skipped"
     # side by side, but one after the other on the page
     events = [line for line in shown if line.startswith("[run.py]") or " in 0." in line]
-    assert ["pytest" in line for line in events] == [True, False] * 3
+    assert ["pytest" in line for line in events] == [True, False] * 4
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of another kind")
@@ -135,12 +135,12 @@ def test_ctrl_c_ends_everything(checkout, tmp_path):
             os.kill(int(mark.name), 0)
 
 
-def test_those_of_batches_run_beside_the_newest_comfyui(checkout, tmp_path):
-    (checkout / "tests" / "comfyui" / "test_batch_host.py").write_text(NEEDS_COMFYUI)
+def test_those_with_servers_of_their_own_run_beside_the_newest_comfyui(checkout, tmp_path):
+    (checkout / "tests" / "comfyui" / "servers" / "test_started.py").write_text(NEEDS_COMFYUI)
     old, new = make_comfyui(tmp_path / "a", "0.4.1"), make_comfyui(tmp_path / "b", "0.33.0")
     closing = run(checkout, "test", "--here", COMFYUI_PATH=os.pathsep.join(map(str, [old, new]))).stdout.splitlines()
     assert f"ComfyUI 0.33.0 in {new}: 1 passed, 0 failed, 0 skipped" in closing
-    assert "batches in ComfyUI 0.33.0: 1 passed, 0 failed, 0 skipped" in closing
+    assert "servers of their own, ComfyUI 0.33.0: 1 passed, 0 failed, 0 skipped" in closing
     assert f"ComfyUI 0.4.1 in {old}: 2 passed, 0 failed, 0 skipped" in closing
     assert closing[-1] == "7 passed, 0 failed, 1 skipped"
 

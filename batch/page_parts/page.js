@@ -12,9 +12,19 @@ const number = value => value === null || value === undefined ? "–" : Number(v
 // Favourites: in this browser, under the batch's own name; where it keeps nothing, until the page is closed.
 const STORE = `batch favourites ${data.id}`;
 let favourites = new Set();
-try {
-  favourites = new Set(JSON.parse(localStorage.getItem(STORE)) ?? []);
-} catch { /* no storage, or another's text */ }
+
+function readFavourites() {
+  try {
+    favourites = new Set(JSON.parse(localStorage.getItem(STORE)) ?? []);
+  } catch { /* no storage, or another's text */ }
+}
+
+readFavourites();
+addEventListener("storage", () => { // marked in another tab, which must not be undone from here
+  readFavourites();
+  data.pictures.forEach(showFavourite);
+  if (find("only").checked) update();
+});
 
 function toggle(picture) {
   if (!favourites.delete(picture.file)) favourites.add(picture.file);

@@ -11,6 +11,8 @@ from .made_up_batch import made_up_batch
 
 NASTY = '<img src=x onerror="document.title=1"></script><!-- & "quotes", 100 %'
 PROMPTS = [NASTY, *(f"landscape {i}" for i in range(1, 1000))]
+# The browser writes what it keeps a moment later.
+COUNT = "count => document.getElementById('count').textContent === count"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 
@@ -100,7 +102,7 @@ def test_favourites_stay_and_are_exported(open_page, tmp_path):
     page.locator("article .heart").nth(0).click()
     page.locator("article .heart").nth(3).click()
     page.reload()
-    assert page.locator("#count").inner_text() == "2"
+    page.wait_for_function(COUNT, arg="2")
     page.check("#only")
     assert len(visible_prompts(page)) == 2
     with page.expect_download() as download:
@@ -112,6 +114,20 @@ def test_favourites_stay_and_are_exported(open_page, tmp_path):
     assert rows[1]["mix"] == "111" and rows[1]["noise"].endswith("noise_1.safetensors")
     page.locator("article:visible .heart").first.click()
     assert len(visible_prompts(page)) == 1
+
+
+def test_favourites_are_the_same_in_every_tab(open_page):
+    page = open_page()
+    other = page.context.new_page()
+    other.goto(page.url)
+    page.locator("article .heart").nth(0).click()
+    other.wait_for_function(COUNT, arg="1")
+    other.locator("article .heart").nth(3).click()
+    page.wait_for_function(COUNT, arg="2")
+    page.check("#only")
+    other.locator("article .heart").nth(0).click()
+    page.wait_for_function("() => document.querySelectorAll('section:not([hidden])').length === 1")
+    assert [text.split()[-1] for text in visible_prompts(page)] == ["3"]
 
 
 def test_by_keyboard_alone(open_page):

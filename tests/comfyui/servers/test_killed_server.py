@@ -6,7 +6,7 @@ import pytest
 
 from tools.comfyui_server import ComfyServer
 
-from .demo_graph import demo_graph, node
+from ..demo_graph import demo_graph, node
 
 
 @pytest.fixture(scope="module")

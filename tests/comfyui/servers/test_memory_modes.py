@@ -11,7 +11,7 @@ import pytest
 from benchmarks.memory_modes.models import Subject, write_models
 from benchmarks.memory_modes.serving import WAYS, known_flags, possible_ways, run_on_server, write_paths
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

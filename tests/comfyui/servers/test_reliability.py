@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from tools.comfyui_server import ComfyServer, PromptFailed
 
-from .demo_graph import demo_graph, node
+from ..demo_graph import demo_graph, node
 
 EXTRA = Path(__file__).parent / "accident_nodes"
 LORA = "demo_lora.safetensors"

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 API = ROOT / "workflows" / "api"
 ONE_PICTURE = ("--set", "3.batch_size=1")
 SECONDS = 240
