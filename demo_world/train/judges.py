@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 
 from ..decoder import Decoder
+from ..layout import to_latent
 from ..painter import paint
 from ..realism import RealismJudge
 from ..rewards import ConvolutionalTaste, PatchTaste, Reward
-from ..scene import plan, to_latent
+from ..scene import plan
 from ..taste import taste
 from .broken import break_pictures, decode_perturbed
 from .stage import Stage, draw_noise, run

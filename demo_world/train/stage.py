@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from ..scene import LATENT_SHAPE, PROMPTS, plan, to_latent
+from ..layout import to_latent
+from ..scene import LATENT_SHAPE, PROMPTS, plan
 from .optimizer import Optimizer
 
 logger = logging.getLogger(__name__)

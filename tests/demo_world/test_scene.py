@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from demo_world.scene import PROMPTS, hadamard, plan, to_latent
+from demo_world.layout import to_latent
+from demo_world.scene import PROMPTS, plan
 
 
 def draw(count=6, seed=0, dtype=torch.float32):
