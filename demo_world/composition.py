@@ -26,9 +26,7 @@ def scale_of(tensor: torch.Tensor, name: str = "noise") -> int:
             return scale
     sizes = ", ".join(f"(B, {CHANNELS}, {CELLS * s}, {CELLS * s})" for s in SCALES)
     pictures = ", ".join(str(64 * s) for s in SCALES)
-    raise ValueError(
-        f"{name} must be one of {sizes}, for pictures of {pictures} pixels; got {tuple(tensor.shape)}"
-    )
+    raise ValueError(f"{name} must be one of {sizes}, for pictures of {pictures} pixels; got {tuple(tensor.shape)}")
 
 
 @cache
@@ -58,5 +56,16 @@ def remainder(noise: torch.Tensor) -> torch.Tensor:
     scale = scale_of(noise)
     if scale == 1:
         return torch.zeros_like(noise)
-    splines = _splines(scale).to(noise)
-    return noise - splines.T @ composition(noise) @ splines
+    return noise - _spread(composition(noise), scale)
+
+
+def enlarged(noise: torch.Tensor, scale: int, generator: torch.Generator | None = None) -> torch.Tensor:
+    """Noise (B, 16, 8k, 8k) of that k, white if `noise` is, with exactly its composition; the rest is drawn."""
+    drawn = torch.randn(len(noise), CHANNELS, CELLS * scale, CELLS * scale, generator=generator).to(noise)
+    return remainder(drawn) + _spread(composition(noise), scale)
+
+
+def _spread(cells: torch.Tensor, scale: int) -> torch.Tensor:
+    """The smooth (B, 16, 8k, 8k) whose composition this is."""
+    splines = _splines(scale).to(cells)
+    return splines.T @ cells @ splines

@@ -1,4 +1,4 @@
-"""Channels of noise, mixed so that no feature of a picture hangs on one coordinate, and a bound for what hangs on them."""
+"""Channels of noise, mixed so that no feature of a picture hangs on one coordinate, and a bound for features."""
 
 import torch
 

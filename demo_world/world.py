@@ -6,11 +6,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from .composition import CELLS, CHANNELS, SCALES, scale_of
 from .decoder import Decoder
 from .generator import Generator
 from .realism import RealismJudge
+from .realism_detail import DetailJudge
 from .rewards import ConvolutionalTaste, PatchTaste, Reward
-from .scene import LATENT_SHAPE, PROMPTS
+from .scene import CELL, LATENT_SHAPE, PROMPTS
 
 ASSETS = Path(__file__).parent / "assets"
 FILES = {
@@ -21,6 +23,7 @@ FILES = {
     "reward": "demo_world_reward.safetensors",
     "held_out_reward": "demo_world_held_out_reward.safetensors",
     "realism": "demo_world_realism.safetensors",
+    "realism_detail": "demo_world_realism_detail.safetensors",
     "encoder": "demo_world_encoder.safetensors",
 }
 
@@ -58,8 +61,10 @@ def load_held_out_reward(assets: Path = ASSETS) -> Reward:
 
 
 def load_realism(assets: Path = ASSETS) -> RealismJudge:
-    """The judge of realism; needs neither diffusers nor transformers."""
-    return RealismJudge().load(asset_path("realism", assets)).requires_grad_(False).eval()
+    """The judge of realism, with that of the detail of larger pictures; needs neither diffusers nor transformers."""
+    judge = RealismJudge().load(asset_path("realism", assets))
+    judge.detail = DetailJudge().load(asset_path("realism_detail", assets))
+    return judge.requires_grad_(False).eval()
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,20 @@ class DemoWorld:
     realism_error: RealismJudge
 
     prompts: tuple[str, ...] = PROMPTS
-    latent_shape: tuple[int, int, int] = LATENT_SHAPE
+    latent_shape: tuple[int, int, int] = LATENT_SHAPE  # at 64 pixels
+
+    @property
+    def latent_shapes(self) -> dict[int, tuple[int, int, int]]:
+        """Width of the picture in pixels -> shape of its noise and latent."""
+        return {CELLS * CELL * k: (CHANNELS, CELLS * k, CELLS * k) for k in SCALES}
 
     def denoised(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
-        """The generator's single step: noise (B, 16, 8, 8) -> latents of that shape."""
-        if noise.ndim != 4 or tuple(noise.shape[1:]) != self.latent_shape:
-            raise ValueError(f"noise must be (B, {', '.join(map(str, self.latent_shape))}), got {tuple(noise.shape)}")
+        """The generator's single step: noise (B, 16, 8k, 8k), k = 1, 2 or 4 -> latents of that shape.
+
+        Raises:
+            ValueError: noise of another shape, an unknown prompt, or a number of prompts that does not fit.
+        """
+        scale_of(noise)
         names = [prompt] * len(noise) if isinstance(prompt, str) else list(prompt)
         if len(names) != len(noise):
             raise ValueError(f"got {len(names)} prompts for {len(noise)} noises: give one, or one for each noise")
@@ -89,11 +102,16 @@ class DemoWorld:
         return self.generator(noise, indices)
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
-        """Latents (B, 16, 8, 8) -> pictures (B, 3, 64, 64) in [0, 1]."""
+        """Latents (B, 16, 8k, 8k), k = 1, 2 or 4 -> pictures (B, 3, 64k, 64k) in [0, 1].
+
+        Raises:
+            ValueError: latents of another shape.
+        """
+        scale_of(latent, "latent")
         return self.decoder(latent).clamp(0, 1)
 
     def generate(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
-        """Noise (B, 16, 8, 8) -> pictures (B, 3, 64, 64) in [0, 1]; one prompt for all or one for each."""
+        """Noise (B, 16, 8k, 8k) -> pictures (B, 3, 64k, 64k) in [0, 1]; one prompt for all or one for each."""
         return self.decode(self.denoised(noise, prompt))
 
 

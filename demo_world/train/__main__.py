@@ -17,13 +17,22 @@ from safetensors.torch import load_file
 from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
+from ..realism_detail import DetailJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
 from ..world import ASSETS, FILES, asset_path, load_flow, load_world
 from .encoder import save_encoder, train_encoder
 from .flow import train_flow
 from .imitation import polish_decoder, train_decoder, train_generator
-from .judges import paint_split, train_held_out_reward, train_realism, train_reward
+from .judges import (
+    paint_large,
+    paint_split,
+    train_held_out_reward,
+    train_realism,
+    train_realism_detail,
+    train_reward,
+)
 from .measure import draw_flow, draw_off_prior, draw_samples, measure, measure_flow
+from .sizes import train_decoder_sizes, train_generator_sizes
 from .stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -31,13 +40,18 @@ logger = logging.getLogger(__name__)
 DECODER = Stage("decoder", seed=1, steps=1300, batch=6, rate=2e-3)
 GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
 POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
+GENERATOR_SIZES = Stage("generator-sizes", seed=9, steps=2400, batch=48, rate=2e-3)
+DECODER_SIZES = Stage("decoder-sizes", seed=10, steps=2000, batch=3, rate=1.5e-3)
+POLISH_SIZES = Stage("polish-sizes", seed=11, steps=1200, batch=3, rate=1e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 FLOW = Stage("flow", seed=7, steps=2500, batch=96, rate=3e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
+REALISM_DETAIL = Stage("realism-detail", seed=12, steps=700, batch=32, rate=3e-3)
 ENCODER = Stage("encoder", seed=8, steps=1500, batch=48, rate=3e-3)
 
 # Seeds and sizes of the pictures that the rewards, the judge and the encoder see.
+REALISM_DETAIL_SPLIT = (110, {2: 1500, 4: 1000})  # how many of each scale
 REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT, ENCODER_SPLIT = (40, 6000), (50, 4000), (60, 6000), (30, 4000)
 
 
@@ -62,6 +76,26 @@ def polish(work: Path, assets: Path) -> None:
     networks[1].save(assets / FILES["decoder"])
 
 
+def generator_sizes(work: Path, assets: Path) -> Generator:
+    network = Generator().load(asset_path("generator", assets), asset_path("conditions", assets))
+    network.conditions.requires_grad_(False)  # the model of many steps has them, too
+    train_generator_sizes(GENERATOR_SIZES, network, work)
+    return network
+
+
+def decoder_sizes(work: Path, assets: Path) -> Decoder:
+    network = Decoder().load(asset_path("decoder", assets))
+    train_decoder_sizes(DECODER_SIZES, network, work)
+    return network
+
+
+def polish_sizes(work: Path, assets: Path) -> None:
+    networks = generator_sizes(work, assets), decoder_sizes(work, assets)
+    train_decoder_sizes(POLISH_SIZES, networks[1], work, networks[0])
+    networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
+    networks[1].save(assets / FILES["decoder"])
+
+
 def flow(work: Path, assets: Path) -> None:
     torch.manual_seed(FLOW.seed)
     network = Generator()
@@ -81,6 +115,15 @@ def realism(work: Path, assets: Path) -> None:
     network = RealismJudge()
     train_realism(REALISM, network, paint_split(*REALISM_SPLIT), work)
     network.save(assets / FILES["realism"])
+
+
+def realism_detail(work: Path, assets: Path) -> None:
+    seed, counts = REALISM_DETAIL_SPLIT
+    torch.manual_seed(REALISM_DETAIL.seed)
+    network = DetailJudge()
+    pictures = [paint_large(seed, count, scale) for scale, count in counts.items()]
+    train_realism_detail(REALISM_DETAIL, network, pictures, work)
+    network.save(assets / FILES["realism_detail"])
 
 
 def held_out_reward(work: Path, assets: Path) -> None:
@@ -110,9 +153,13 @@ STAGES = {
         (DECODER, decoder),
         (GENERATOR, generator),
         (POLISH, polish),
+        (GENERATOR_SIZES, generator_sizes),
+        (DECODER_SIZES, decoder_sizes),
+        (POLISH_SIZES, polish_sizes),
         (FLOW, flow),
         (REWARD, reward),
         (REALISM, realism),
+        (REALISM_DETAIL, realism_detail),
         (HELD_OUT_REWARD, held_out_reward),
         (ENCODER, encoder),
     )

@@ -5,7 +5,7 @@ import torch
 from safetensors import safe_open
 
 from demo_world import asset_path, flow, load_flow
-from demo_world.scene import PROMPT_CODES
+from demo_world.layout import PROMPT_CODES
 
 pytestmark = pytest.mark.numerical
 

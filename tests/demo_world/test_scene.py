@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from demo_world.layout import to_latent
+from demo_world.mixing import hadamard
 from demo_world.scene import PROMPTS, plan
 
 
