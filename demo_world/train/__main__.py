@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from ..composition import SCALES
 from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
@@ -31,7 +32,7 @@ from .judges import (
     train_realism_detail,
     train_reward,
 )
-from .measure import draw_flow, draw_off_prior, draw_samples, measure, measure_flow
+from .measure import draw_flow, draw_off_prior, draw_samples, draw_sizes, measure, measure_flow
 from .sizes import train_decoder_sizes, train_generator_sizes
 from .stage import Stage
 
@@ -140,9 +141,13 @@ def encoder(work: Path, assets: Path) -> None:
 
 def report(work: Path, assets: Path) -> None:
     world, many_steps = load_world(assets=assets), load_flow(assets)
-    for name, figure in {**measure(world), **measure_flow(world, many_steps)}.items():
+    figures = {
+        f"{64 * scale} pixels, {name}": figure for scale in SCALES for name, figure in measure(world, scale).items()
+    }
+    for name, figure in {**figures, **measure_flow(world, many_steps)}.items():
         logger.info("%s: %.4g", name, figure)
     draw_samples(world, assets.parent / "sample_sheet.jpg")
+    draw_sizes(world, assets.parent / "sizes_sheet.jpg")
     draw_off_prior(world, assets.parent / "prior_sensitivity.jpg")
     draw_flow(world, many_steps, assets.parent / "flow_sheet.jpg")
 

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from .. import flow
+from ..composition import SCALES, enlarged
 from ..generator import Generator
 from ..off_prior import CORRUPTIONS
 from ..painter import paint
@@ -15,7 +16,9 @@ from ..world import DemoWorld
 from .stage import draw_noise
 
 SEED = 90
-SCALE = 2
+COUNTS = {1: 512, 2: 128, 4: 64}  # noises of each scale
+PART = 64  # pictures at a time
+SHEET = 128  # pixels of a picture on a sheet
 
 
 def _mean(values: torch.Tensor) -> float:
@@ -26,14 +29,19 @@ def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
     return torch.corrcoef(torch.stack([first, second]))[0, 1].item()
 
 
+def _generated(world: DemoWorld, noise: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+    """In parts, since larger pictures need much memory."""
+    parts = zip(noise.split(PART), prompt.split(PART), strict=True)
+    return torch.cat([world.generate(some, [PROMPTS[i] for i in index.tolist()]) for some, index in parts])
+
+
 @torch.no_grad()
-def measure(world: DemoWorld, count: int = 512) -> dict[str, float]:
-    """Figures of the model card, over `count` noises with uniform prompts."""
-    noise, prompt = draw_noise(count, torch.Generator().manual_seed(SEED))
-    names = [PROMPTS[i] for i in prompt.tolist()]
+def measure(world: DemoWorld, scale: int = 1) -> dict[str, float]:
+    """Figures of the model card, over `COUNTS[scale]` noises of a scale with uniform prompts."""
+    noise, prompt = draw_noise(COUNTS[scale], torch.Generator().manual_seed(SEED), scale)
     scene = plan(noise, prompt)
-    painted, generated = paint(scene)[0], world.generate(noise, names)
-    corrupted = {name: world.generate(corrupt(noise), names) for name, corrupt in CORRUPTIONS.items()}
+    painted, generated = paint(scene)[0], _generated(world, noise, prompt)
+    corrupted = {name: _generated(world, corrupt(noise), prompt) for name, corrupt in CORRUPTIONS.items()}
     mean_squares = (generated - painted).square().mean((1, 2, 3))
     white = _mean(world.realism_error(generated))
     figures = {
@@ -79,9 +87,12 @@ def measure_flow(world: DemoWorld, model: Generator, count: int = 512) -> dict[s
 def _save(rows: list[torch.Tensor], path: Path) -> None:
     sheet = torch.cat([torch.cat(list(row), -1) for row in rows], 1)
     pixels = (sheet.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-    picture = Image.fromarray(pixels)
-    picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.Resampling.NEAREST)
-    picture.save(path, quality=90)
+    Image.fromarray(pixels).save(path, quality=90)
+
+
+def _shown(pictures: torch.Tensor, side: int = SHEET) -> torch.Tensor:
+    """Each pixel repeated to that size."""
+    return pictures.repeat_interleave(side // pictures.shape[-1], 2).repeat_interleave(side // pictures.shape[-1], 3)
 
 
 @torch.no_grad()
@@ -92,7 +103,18 @@ def draw_samples(world: DemoWorld, path: Path, columns: int = 8) -> None:
     for index, name in enumerate(PROMPTS):
         noise, _ = draw_noise(columns, generator)
         rows += [paint(plan(noise, torch.full((columns,), index)))[0], world.generate(noise, name)]
-    _save(rows, path)
+    _save([_shown(row) for row in rows], path)
+
+
+@torch.no_grad()
+def draw_sizes(world: DemoWorld, path: Path) -> None:
+    """A noise for every prompt and its enlargements: pictures of 64, 128, 256 pixels, and the painter's of 256."""
+    noise, _ = draw_noise(len(PROMPTS), torch.Generator().manual_seed(SEED + 4))
+    generator = torch.Generator().manual_seed(SEED + 5)
+    noises = [noise if scale == 1 else enlarged(noise, scale, generator) for scale in SCALES]
+    rows = [world.generate(each, list(PROMPTS)) for each in noises]
+    rows.append(paint(plan(noises[-1], torch.arange(len(PROMPTS))))[0])
+    _save([_shown(row, 256) for row in rows], path)
 
 
 @torch.no_grad()
@@ -101,7 +123,7 @@ def draw_off_prior(world: DemoWorld, path: Path) -> None:
     names = [name for name in PROMPTS for _ in range(2)]
     noise, _ = draw_noise(len(names), torch.Generator().manual_seed(SEED + 2))
     noises = [noise] + [corrupt(noise) for corrupt in CORRUPTIONS.values()]
-    _save([world.generate(each, names) for each in noises], path)
+    _save([_shown(world.generate(each, names)) for each in noises], path)
 
 
 @torch.no_grad()
@@ -113,5 +135,5 @@ def draw_flow(world: DemoWorld, model: Generator, path: Path, columns: int = 8) 
         noise, _ = draw_noise(columns, generator)
         prompt = torch.full((columns,), index)
         latents = flow.euler(model, noise, prompt), flow.euler_ancestral(model, noise, prompt, generator)
-        rows += [world.decode(latent) for latent in latents]
+        rows += [_shown(world.decode(latent)) for latent in latents]
     _save(rows, path)
