@@ -15,7 +15,7 @@ pytestmark = pytest.mark.numerical
 
 
 def test_assets_are_small_and_complete():
-    assert sum(asset_path(name).stat().st_size for name in FILES) < 12_500_000
+    assert sum(asset_path(name).stat().st_size for name in FILES) < 16_000_000
 
 
 def test_model_card_gives_the_size_of_every_asset():
@@ -51,9 +51,24 @@ def test_wrong_prompts_are_named(world, prompt, message):
         world.generate(torch.zeros(2, 16, 8, 8), prompt)
 
 
+@pytest.mark.parametrize("size", [128, 256])
+def test_larger_pictures_have_shape_range_and_repeat(world, size):
+    noise = torch.randn(1, *world.latent_shapes[size], generator=torch.Generator().manual_seed(0))
+    latent = world.denoised(noise, "day")
+    assert latent.shape == noise.shape
+    pictures = world.decode(latent)
+    assert pictures.shape == (1, 3, size, size) and pictures.min() >= 0 and pictures.max() <= 1
+    assert torch.equal(pictures, world.generate(noise, "day"))
+
+
 def test_wrong_noise_is_named(world):
-    with pytest.raises(ValueError, match=r"noise must be \(B, 16, 8, 8\), got \(1, 4, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"noise must be one of \(B, 16, 8, 8\), .* got \(1, 4, 8, 8\)"):
         world.generate(torch.zeros(1, 4, 8, 8), "day")
+
+
+def test_wrong_latents_are_named(world):
+    with pytest.raises(ValueError, match=r"latent must be one of .* pictures of 64, 128, 256 pixels; got"):
+        world.decode(torch.zeros(1, 16, 64, 64))
 
 
 def test_weights_are_frozen(world):
