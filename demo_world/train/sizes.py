@@ -14,8 +14,8 @@ from .imitation import DETAIL_WEIGHT, POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT
 from .stage import Stage, draw_noise, run
 
 # Of each scale: noises in a step of the generator; pictures, and windows cut from each, in a step of the decoder.
-NOISES = {1: 48, 2: 24, 4: 8}
-PICTURES = {1: (3, 1), 2: (3, 1), 4: (2, 2)}
+NOISES = {1: 40, 2: 12, 4: 5}
+PICTURES = {1: (4, 1), 2: (3, 1), 4: (1, 3)}
 WINDOW, MARGIN = 12, 1  # latent pixels along a window, and of them those that a cut spoils
 
 
