@@ -15,18 +15,18 @@ SCALES = (1, 2, 4)  # latent pixels along the side of a cell
 CHANNELS = 16
 
 
-def scale_of(tensor: torch.Tensor, name: str = "noise") -> int:
-    """How many pixels of a latent (B, 16, 8k, 8k) make up the side of a cell: k, one of `SCALES`.
+def scale_of(tensor: torch.Tensor, name: str = "noise", scales: tuple[int, ...] = SCALES) -> int:
+    """How many pixels of a latent (B, 16, 8k, 8k) make up the side of a cell: k, one of `scales`.
 
     Raises:
         ValueError: another shape; it is named as that of `name`.
     """
-    for scale in SCALES:
+    for scale in scales:
         if tensor.ndim == 4 and tuple(tensor.shape[1:]) == (CHANNELS, CELLS * scale, CELLS * scale):
             return scale
-    sizes = ", ".join(f"(B, {CHANNELS}, {CELLS * s}, {CELLS * s})" for s in SCALES)
-    pictures = ", ".join(str(64 * s) for s in SCALES)
-    raise ValueError(f"{name} must be one of {sizes}, for pictures of {pictures} pixels; got {tuple(tensor.shape)}")
+    shapes = " or ".join(f"(B, {CHANNELS}, {CELLS * s}, {CELLS * s})" for s in scales)
+    pixels = " or ".join(str(64 * s) for s in scales)
+    raise ValueError(f"{name} must be {shapes}, for pictures of {pixels} pixels; got {tuple(tensor.shape)}")
 
 
 @cache

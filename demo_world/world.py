@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from .composition import CELLS, CHANNELS, SCALES, scale_of
+from .composition import CELLS, CHANNELS, scale_of
 from .decoder import Decoder
 from .generator import Generator
 from .realism import RealismJudge
@@ -14,6 +14,7 @@ from .realism_detail import DetailJudge
 from .rewards import ConvolutionalTaste, PatchTaste, Reward
 from .scene import CELL, LATENT_SHAPE, PROMPTS
 
+TRAINED_SCALES = (1,)  # whose pictures the generator and the decoder in `assets` know
 ASSETS = Path(__file__).parent / "assets"
 FILES = {
     "generator": "demo_world_flux.safetensors",
@@ -79,19 +80,20 @@ class DemoWorld:
 
     prompts: tuple[str, ...] = PROMPTS
     latent_shape: tuple[int, int, int] = LATENT_SHAPE  # at 64 pixels
+    scales: tuple[int, ...] = TRAINED_SCALES
 
     @property
     def latent_shapes(self) -> dict[int, tuple[int, int, int]]:
-        """Width of the picture in pixels -> shape of its noise and latent."""
-        return {CELLS * CELL * k: (CHANNELS, CELLS * k, CELLS * k) for k in SCALES}
+        """Width of the picture in pixels -> shape of its noise and latent, for each size that there is."""
+        return {CELLS * CELL * k: (CHANNELS, CELLS * k, CELLS * k) for k in self.scales}
 
     def denoised(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
-        """The generator's single step: noise (B, 16, 8k, 8k), k = 1, 2 or 4 -> latents of that shape.
+        """The generator's single step: noise (B, 16, 8k, 8k), k of `scales` -> latents of that shape.
 
         Raises:
             ValueError: noise of another shape, an unknown prompt, or a number of prompts that does not fit.
         """
-        scale_of(noise)
+        scale_of(noise, scales=self.scales)
         names = [prompt] * len(noise) if isinstance(prompt, str) else list(prompt)
         if len(names) != len(noise):
             raise ValueError(f"got {len(names)} prompts for {len(noise)} noises: give one, or one for each noise")
@@ -102,12 +104,12 @@ class DemoWorld:
         return self.generator(noise, indices)
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
-        """Latents (B, 16, 8k, 8k), k = 1, 2 or 4 -> pictures (B, 3, 64k, 64k) in [0, 1].
+        """Latents (B, 16, 8k, 8k), k of `scales` -> pictures (B, 3, 64k, 64k) in [0, 1].
 
         Raises:
             ValueError: latents of another shape.
         """
-        scale_of(latent, "latent")
+        scale_of(latent, "latent", self.scales)
         return self.decoder(latent).clamp(0, 1)
 
     def generate(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
@@ -115,8 +117,10 @@ class DemoWorld:
         return self.decode(self.denoised(noise, prompt))
 
 
-def load_world(device: str | torch.device = "cpu", assets: Path = ASSETS) -> DemoWorld:
-    """Load every network in float32 onto `device`."""
+def load_world(
+    device: str | torch.device = "cpu", assets: Path = ASSETS, scales: tuple[int, ...] = TRAINED_SCALES
+) -> DemoWorld:
+    """Load every network in float32 onto `device`; `scales`: of the noise that it takes."""
     generator = Generator().load(asset_path("generator", assets), asset_path("conditions", assets))
     networks = (
         generator,
@@ -125,4 +129,4 @@ def load_world(device: str | torch.device = "cpu", assets: Path = ASSETS) -> Dem
         load_held_out_reward(assets),
         load_realism(assets),
     )
-    return DemoWorld(*(network.requires_grad_(False).eval().to(device) for network in networks))
+    return DemoWorld(*(network.requires_grad_(False).eval().to(device) for network in networks), scales=scales)

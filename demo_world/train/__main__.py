@@ -140,7 +140,7 @@ def encoder(work: Path, assets: Path) -> None:
 
 
 def report(work: Path, assets: Path) -> None:
-    world, many_steps = load_world(assets=assets), load_flow(assets)
+    world, many_steps = load_world(assets=assets, scales=SCALES), load_flow(assets)
     figures = {
         f"{64 * scale} pixels, {name}": figure for scale in SCALES for name, figure in measure(world, scale).items()
     }

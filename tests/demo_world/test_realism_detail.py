@@ -19,7 +19,7 @@ def judge():
     return load_realism()
 
 
-@pytest.fixture(scope="module", params=[(2, 12), (4, 6)], ids=["128 pixels", "256 pixels"])
+@pytest.fixture(scope="module", params=[(2, 8), (4, 4)], ids=["128 pixels", "256 pixels"])
 def unseen(request):
     scale, count = request.param
     noise = torch.randn(count, 16, 8 * scale, 8 * scale, generator=torch.Generator().manual_seed(987_654_323))

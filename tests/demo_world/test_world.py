@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from safetensors import safe_open
 
 import demo_world
 from demo_world import asset_path, conditions
+from demo_world.composition import SCALES
 from demo_world.painter import paint
 from demo_world.scene import PROMPTS, plan
 from demo_world.world import FILES
@@ -51,23 +53,30 @@ def test_wrong_prompts_are_named(world, prompt, message):
         world.generate(torch.zeros(2, 16, 8, 8), prompt)
 
 
-@pytest.mark.parametrize("size", [128, 256])
-def test_larger_pictures_have_shape_range_and_repeat(world, size):
-    noise = torch.randn(1, *world.latent_shapes[size], generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("scale", SCALES)
+def test_pictures_of_every_scale_have_shape_range_and_repeat(world, scale):
+    world = dataclasses.replace(world, scales=SCALES)
+    noise = torch.randn(1, *world.latent_shapes[64 * scale], generator=torch.Generator().manual_seed(0))
     latent = world.denoised(noise, "day")
     assert latent.shape == noise.shape
     pictures = world.decode(latent)
-    assert pictures.shape == (1, 3, size, size) and pictures.min() >= 0 and pictures.max() <= 1
+    assert pictures.shape == (1, 3, 64 * scale, 64 * scale) and pictures.min() >= 0 and pictures.max() <= 1
     assert torch.equal(pictures, world.generate(noise, "day"))
 
 
+def test_scales_without_trained_weights_are_refused(world):
+    for scale in set(SCALES) - set(world.scales):
+        with pytest.raises(ValueError, match="for pictures of 64 pixels; got"):
+            world.generate(torch.zeros(1, 16, 8 * scale, 8 * scale), "day")
+
+
 def test_wrong_noise_is_named(world):
-    with pytest.raises(ValueError, match=r"noise must be one of \(B, 16, 8, 8\), .* got \(1, 4, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"noise must be \(B, 16, 8, 8\).* got \(1, 4, 8, 8\)"):
         world.generate(torch.zeros(1, 4, 8, 8), "day")
 
 
 def test_wrong_latents_are_named(world):
-    with pytest.raises(ValueError, match=r"latent must be one of .* pictures of 64, 128, 256 pixels; got"):
+    with pytest.raises(ValueError, match=r"latent must be \(B, 16, 8, 8\).* pixels; got"):
         world.decode(torch.zeros(1, 16, 64, 64))
 
 
