@@ -33,7 +33,7 @@ from .judges import (
     train_reward,
 )
 from .measure import draw_flow, draw_off_prior, draw_samples, draw_sizes, measure, measure_flow
-from .sizes import train_decoder_sizes, train_generator_sizes
+from .sizes import LARGE_NOISES, NOISES, train_decoder_sizes, train_generator_sizes
 from .stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
 POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
 GENERATOR_SIZES = Stage("generator-sizes", seed=9, steps=2400, batch=40, rate=2e-3)
 DECODER_SIZES = Stage("decoder-sizes", seed=10, steps=2000, batch=4, rate=1.5e-3)
+GENERATOR_LARGE = Stage("generator-large", seed=13, steps=3000, batch=24, rate=2e-3)
+DECODER_SMALL_THINGS = Stage("decoder-small-things", seed=14, steps=2000, batch=4, rate=1.5e-3)
 POLISH_SIZES = Stage("polish-sizes", seed=11, steps=1200, batch=4, rate=1e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
@@ -80,7 +82,13 @@ def polish(work: Path, assets: Path) -> None:
 def generator_sizes(work: Path, assets: Path) -> Generator:
     network = Generator().load(asset_path("generator", assets), asset_path("conditions", assets))
     network.conditions.requires_grad_(False)  # the model of many steps has them, too
-    train_generator_sizes(GENERATOR_SIZES, network, work)
+    train_generator_sizes(GENERATOR_SIZES, network, NOISES, work)
+    return network
+
+
+def generator_large(work: Path, assets: Path) -> Generator:
+    network = generator_sizes(work, assets)
+    train_generator_sizes(GENERATOR_LARGE, network, LARGE_NOISES, work)
     return network
 
 
@@ -90,9 +98,15 @@ def decoder_sizes(work: Path, assets: Path) -> Decoder:
     return network
 
 
+def decoder_small_things(work: Path, assets: Path) -> Decoder:
+    network = decoder_sizes(work, assets)
+    train_decoder_sizes(DECODER_SMALL_THINGS, network, work, polish=True)
+    return network
+
+
 def polish_sizes(work: Path, assets: Path) -> None:
-    networks = generator_sizes(work, assets), decoder_sizes(work, assets)
-    train_decoder_sizes(POLISH_SIZES, networks[1], work, networks[0])
+    networks = generator_large(work, assets), decoder_small_things(work, assets)
+    train_decoder_sizes(POLISH_SIZES, networks[1], work, networks[0], polish=True)
     networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
     networks[1].save(assets / FILES["decoder"])
 
@@ -160,6 +174,8 @@ STAGES = {
         (POLISH, polish),
         (GENERATOR_SIZES, generator_sizes),
         (DECODER_SIZES, decoder_sizes),
+        (GENERATOR_LARGE, generator_large),
+        (DECODER_SMALL_THINGS, decoder_small_things),
         (POLISH_SIZES, polish_sizes),
         (FLOW, flow),
         (REWARD, reward),

@@ -13,20 +13,21 @@ from ..scene import CELL, plan
 from .imitation import DETAIL_WEIGHT, POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT, decode, latent_loss, picture_loss
 from .stage import Stage, draw_noise, run
 
-# Of each scale: noises in a step of the generator; pictures, and windows cut from each, in a step of the decoder.
-NOISES = {1: 40, 2: 12, 4: 5}
+# Of each scale: noises in a step of the generator, first and when the largest is what is left to learn; pictures, and
+# windows cut from each, in a step of the decoder.
+NOISES, LARGE_NOISES = {1: 40, 2: 12, 4: 5}, {1: 24, 2: 8, 4: 10}
 PICTURES = {1: (4, 1), 2: (3, 1), 4: (1, 3)}
 WINDOW, MARGIN = 12, 1  # latent pixels along a window, and of them those that a cut spoils
 
 
-def train_generator_sizes(stage: Stage, network: Generator, work: Path) -> None:
+def train_generator_sizes(stage: Stage, network: Generator, noises: dict[int, int], work: Path) -> None:
     """The generator: noise of all sizes to scene latents, each size counting alike."""
 
     def loss(generator):
         values, figures = [], {}
         for scale in SCALES:
             with torch.no_grad():
-                noise, prompt = draw_noise(NOISES[scale], generator, scale)
+                noise, prompt = draw_noise(noises[scale], generator, scale)
                 latent = to_latent(plan(noise, prompt))
             with torch.autocast("cpu", torch.bfloat16):
                 made = network(noise, prompt)
@@ -62,12 +63,15 @@ def window(
     return latent[..., rows, columns], target[pixels], kept, detail[pixels]
 
 
-def train_decoder_sizes(stage: Stage, decoder: Decoder, work: Path, network: Generator | None = None) -> None:
+def train_decoder_sizes(
+    stage: Stage, decoder: Decoder, work: Path, network: Generator | None = None, polish: bool = False
+) -> None:
     """The decoder: latents of all sizes to pictures, the larger ones in windows.
 
-    network: the trained generator, whose latents are then decoded; without it exact scene latents are.
+    network: the trained generator, whose latents are then decoded; without it exact scene latents are. polish: whether
+    small things count for as much as when the decoder of one size was polished.
     """
-    weights = (POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT) if network else (DETAIL_WEIGHT, 0.0)
+    weights = (POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT) if polish else (DETAIL_WEIGHT, 0.0)
 
     def loss(generator):
         values, figures = [], {}
