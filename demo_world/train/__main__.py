@@ -53,6 +53,7 @@ REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
 REALISM_DETAIL = Stage("realism-detail", seed=12, steps=700, batch=32, rate=3e-3)
 ENCODER = Stage("encoder", seed=8, steps=1500, batch=48, rate=3e-3)
 
+LANDMARKS = 14  # tokens
 # Seeds and sizes of the pictures that the rewards, the judge and the encoder see.
 REALISM_DETAIL_SPLIT = (110, {2: 1500, 4: 1000})  # how many of each scale
 REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT, ENCODER_SPLIT = (40, 6000), (50, 4000), (60, 6000), (30, 4000)
@@ -88,6 +89,8 @@ def generator_sizes(work: Path, assets: Path) -> Generator:
 
 def generator_large(work: Path, assets: Path) -> Generator:
     network = generator_sizes(work, assets)
+    network.add_context(LANDMARKS, torch.Generator().manual_seed(GENERATOR_LARGE.seed))
+    network.conditions.requires_grad_(True)
     train_generator_sizes(GENERATOR_LARGE, network, LARGE_NOISES, work)
     return network
 
