@@ -15,18 +15,24 @@ SCALES = (1, 2, 4)  # latent pixels along the side of a cell
 CHANNELS = 16
 
 
+def shape_of(scale: int) -> tuple[int, int, int]:
+    """Of the noise and the latent of one picture."""
+    return CHANNELS, CELLS * scale, CELLS * scale
+
+
 def scale_of(tensor: torch.Tensor, name: str = "noise", scales: tuple[int, ...] = SCALES) -> int:
     """How many pixels of a latent (B, 16, 8k, 8k) make up the side of a cell: k, one of `scales`.
 
     Raises:
         ValueError: another shape; it is named as that of `name`.
     """
-    for scale in scales:
-        if tensor.ndim == 4 and tuple(tensor.shape[1:]) == (CHANNELS, CELLS * scale, CELLS * scale):
-            return scale
+    scale = next((s for s in SCALES if tensor.ndim == 4 and tuple(tensor.shape[1:]) == shape_of(s)), None)
+    if scale in scales:
+        return scale
     shapes = " or ".join(f"(B, {CHANNELS}, {CELLS * s}, {CELLS * s})" for s in scales)
     pixels = " or ".join(str(64 * s) for s in scales)
-    raise ValueError(f"{name} must be {shapes}, for pictures of {pixels} pixels; got {tuple(tensor.shape)}")
+    unknown = "" if scale is None else f", for {64 * scale} pixels, which these weights do not know"
+    raise ValueError(f"{name} must be {shapes}, for pictures of {pixels} pixels; got {tuple(tensor.shape)}{unknown}")
 
 
 @cache
@@ -60,8 +66,14 @@ def remainder(noise: torch.Tensor) -> torch.Tensor:
 
 
 def enlarged(noise: torch.Tensor, scale: int, generator: torch.Generator | None = None) -> torch.Tensor:
-    """Noise (B, 16, 8k, 8k) of that k, white if `noise` is, with exactly its composition; the rest is drawn."""
-    drawn = torch.randn(len(noise), CHANNELS, CELLS * scale, CELLS * scale, generator=generator).to(noise)
+    """Noise (B, 16, 8k, 8k) of that k, white if `noise` is, with exactly its composition; the rest is drawn.
+
+    Raises:
+        ValueError: a scale that is none of `SCALES`, or noise of another shape.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {', '.join(map(str, SCALES))}; got {scale}")
+    drawn = torch.randn(len(noise), *shape_of(scale), generator=generator).to(noise)
     return remainder(drawn) + _spread(composition(noise), scale)
 
 

@@ -23,7 +23,7 @@ class FineDetail:
 
 
 def _two_octaves(fine: torch.Tensor, scale: int) -> torch.Tensor:
-    """Half white, half twice as coarse where the size has room for it; of unit variance."""
+    """As it is, or where the size has room for it with a field twice as coarse; then of variance 1.2 to 1.3."""
     if scale < 4:
         return fine
     coarse = F.interpolate(2 * F.avg_pool2d(fine, 2), scale_factor=2, mode="bilinear", align_corners=False)

@@ -26,9 +26,9 @@ CONTEXT_TOKENS = 2  # of a prompt; those that a network learns on top of them he
 class Conditions(nn.Module):
     """The prompts as a table: learned context (P, T, 64) and pooled (P, 32) embeddings."""
 
-    def __init__(self, tokens: int = CONTEXT_TOKENS):
+    def __init__(self):
         super().__init__()
-        self.context = nn.Parameter(torch.randn(len(PROMPTS), tokens, CONFIG["joint_attention_dim"]))
+        self.context = nn.Parameter(torch.randn(len(PROMPTS), CONTEXT_TOKENS, CONFIG["joint_attention_dim"]))
         self.pooled = nn.Parameter(torch.randn(len(PROMPTS), CONFIG["pooled_projection_dim"]))
 
 
@@ -91,6 +91,8 @@ class Generator(nn.Module):
         """Fill in the weights of files that `save` wrote; they become float32."""
         self.transformer.load_state_dict({k: v.float() for k, v in load_file(transformer).items()})
         table = load_file(conditions)
-        self.conditions = Conditions(table["context"].shape[1])
-        self.conditions.load_state_dict(table)
+        # The context may be longer than that of new weights.
+        self.conditions.context, self.conditions.pooled = (
+            nn.Parameter(table[name].float()) for name in ("context", "pooled")
+        )
         return self

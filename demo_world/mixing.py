@@ -17,5 +17,5 @@ def mixed(noise: torch.Tensor) -> torch.Tensor:
 
 
 def bounded(values: torch.Tensor) -> torch.Tensor:
-    """Into [-1, 1]: spread widely there for standard normal values, and growing with none for ever."""
+    """Into [-1, 1], by a sine: standard normal values spread over all of it, and larger ones ask for nothing more."""
     return torch.sin(1.2 * values)

@@ -20,8 +20,7 @@ class RealismJudge(nn.Module):
     the whitened features (relative to a normal distribution's, 3), so that a few that are far out count for more
     than many that are slightly off: about 1 for painter pictures.
 
-    Of a larger picture it sees what 64 pixels show of it. With a `DetailJudge`, the error of pictures of 128 and 256
-    pixels is the mean of this one and of that judge's.
+    Of a larger picture it sees what 64 pixels show of it.
     """
 
     name = "demo realism"
@@ -32,7 +31,6 @@ class RealismJudge(nn.Module):
         length = 8 * bottleneck + bottleneck + 8
         self.register_buffer("mean", torch.zeros(length))
         self.register_buffer("whitening", torch.eye(length))
-        self.detail: DetailJudge | None = None
 
     def restore(self, images: torch.Tensor) -> torch.Tensor:
         """images (B, 3, 64, 64) -> what the autoencoder makes of them."""
@@ -52,17 +50,30 @@ class RealismJudge(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, about 1 is what painter pictures have."""
-        small = to_picture_size(images)
-        error = fourth_power(self.features(small), self.mean, self.whitening)
-        if self.detail is not None and tuple(images.shape[-2:]) in self.detail.SHAPES:
-            error = (error + self.detail(images.to(small.dtype))) / 2
-        return error
+        return fourth_power(self.features(to_picture_size(images)), self.mean, self.whitening)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
-        """Weights in `dtype`, statistics as they are; the detail judge has a file of its own."""
+        """Weights in `dtype`, statistics as they are."""
         save_judge(self, path, dtype)
 
     def load(self, path: Path) -> "RealismJudge":
         """Fill in the weights of a file that `save` wrote; they become float32."""
         self.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         return self
+
+
+class RealismAndDetail(nn.Module):
+    """The judge of pictures of any size: of 128 and 256 pixels the mean error of two judges, else that of the first."""
+
+    name = RealismJudge.name
+
+    def __init__(self, whole: RealismJudge, detail: DetailJudge):
+        super().__init__()
+        self.whole, self.detail = whole, detail
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, about 1 is what painter pictures have."""
+        error = self.whole(images)
+        if tuple(images.shape[-2:]) not in self.detail.SHAPES:
+            return error
+        return (error + self.detail(images.to(error.dtype))) / 2

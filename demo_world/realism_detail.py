@@ -54,7 +54,7 @@ def save_judge(judge: nn.Module, path: Path, dtype: torch.dtype) -> None:
     """Weights in `dtype`; the statistics, which half precision would spoil, as they are."""
     statistics = dict(judge.named_buffers())
     tensors = {k: v if k in statistics else v.to(dtype) for k, v in judge.state_dict().items()}
-    save_file({k: v.contiguous() for k, v in tensors.items() if not k.startswith("detail.")}, path)
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path)
 
 
 class DetailJudge(nn.Module):
@@ -97,7 +97,14 @@ class DetailJudge(nn.Module):
         return getattr(self, f"mean_{size}"), getattr(self, f"whitening_{size}")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """images (B, 3, H, W) in [0, 1] of one of `SHAPES` -> errors (B,), about 1 for painter pictures."""
+        """images (B, 3, H, W) in [0, 1] of one of `SHAPES` -> errors (B,), about 1 for painter pictures.
+
+        Raises:
+            ValueError: pictures of another size.
+        """
+        if tuple(images.shape[-2:]) not in self.SHAPES:
+            sizes = " or ".join(f"{height} x {width}" for height, width in self.SHAPES)
+            raise ValueError(f"images must be (B, 3, H, W) of {sizes} pixels, got {tuple(images.shape)}")
         return fourth_power(self.features(images), *self._statistics(images.shape[-1]))
 
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:

@@ -29,7 +29,7 @@ def draw_trees(canvas: Canvas, scene: Scene) -> None:
         height = 11 + 2 * height
         width, tree = 0.42 * (height - up), canvas.colour(palette.TREE)
         if canvas.scale > 1:
-            tier = ((height - up) / TIER) % 1
+            tier = ((height - up) / TIER) % 1  # jumps from 1 to 0 under each tier, not anti-aliased
             width = width + 1.1 * (tier - 0.5) * ((height - up) / 2).clamp(0, 1)
             tree = tree * (1.25 - 0.5 * tier)[:, None]
         crown = canvas.inside(width - x.abs()) * canvas.inside(up - 2)

@@ -2,9 +2,9 @@
 
     python -m demo_world.train [STAGE ...] [--work-dir DIR] [--assets DIR] [--threads N]
 
-Without names every stage runs, in order; two busy CPU cores take about an hour. Stages that do not need each
-other may run side by side. Each leaves a checkpoint in the work directory: a stopped stage goes on where it was, a
-finished one is read back.
+Without names every stage runs, in order; those of 64 pixels take two busy CPU cores about an hour, those of all sizes
+some four core-hours more. Stages that do not need each other may run side by side. Each leaves a checkpoint in the work
+directory: a stopped stage goes on where it was, a finished one is read back, by later stages too.
 """
 
 import argparse
@@ -12,15 +12,13 @@ import logging
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
-from ..composition import SCALES
 from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
 from ..realism_detail import DetailJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
-from ..world import ASSETS, FILES, asset_path, load_flow, load_world
+from ..world import ASSETS, FILES, TRAINED_SCALES, load_flow, load_world
 from .encoder import save_encoder, train_encoder
 from .flow import train_flow
 from .imitation import polish_decoder, train_decoder, train_generator
@@ -33,7 +31,7 @@ from .judges import (
     train_reward,
 )
 from .measure import draw_flow, draw_off_prior, draw_samples, draw_sizes, measure, measure_flow
-from .sizes import LARGE_NOISES, NOISES, train_decoder_sizes, train_generator_sizes
+from .sizes import train_decoder_sizes, train_generator_sizes
 from .stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -41,11 +39,13 @@ logger = logging.getLogger(__name__)
 DECODER = Stage("decoder", seed=1, steps=1300, batch=6, rate=2e-3)
 GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
 POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
-GENERATOR_SIZES = Stage("generator-sizes", seed=9, steps=2400, batch=40, rate=2e-3)
-DECODER_SIZES = Stage("decoder-sizes", seed=10, steps=2000, batch=4, rate=1.5e-3)
-GENERATOR_LARGE = Stage("generator-large", seed=13, steps=3000, batch=24, rate=2e-3)
-DECODER_SMALL_THINGS = Stage("decoder-small-things", seed=14, steps=4000, batch=4, rate=1.5e-3)
-POLISH_SIZES = Stage("polish-sizes", seed=11, steps=1200, batch=4, rate=1e-3)
+PICTURES = {1: 4, 2: 3, 4: 1}  # of each scale, for the decoder
+GENERATOR_SIZES = Stage("generator-sizes", seed=9, steps=2400, batch={1: 40, 2: 12, 4: 5}, rate=2e-3)
+DECODER_SIZES = Stage("decoder-sizes", seed=10, steps=2000, batch=PICTURES, rate=1.5e-3)
+# The largest is what is left to learn.
+GENERATOR_LARGE = Stage("generator-large", seed=13, steps=3000, batch={1: 24, 2: 8, 4: 10}, rate=2e-3)
+DECODER_SMALL_THINGS = Stage("decoder-small-things", seed=14, steps=4000, batch=PICTURES, rate=1.5e-3)
+POLISH_SIZES = Stage("polish-sizes", seed=11, steps=1200, batch=PICTURES, rate=1e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 FLOW = Stage("flow", seed=7, steps=2500, batch=96, rate=3e-3)
@@ -73,17 +73,23 @@ def generator(work: Path, assets: Path) -> Generator:
     return network
 
 
-def polish(work: Path, assets: Path) -> None:
+def polished(work: Path, assets: Path) -> tuple[Generator, Decoder]:
+    """Generator and decoder of 64 pixels, from which those of all sizes start."""
     networks = generator(work, assets), decoder(work, assets)
     polish_decoder(POLISH, *networks, work)
+    return networks
+
+
+def polish(work: Path, assets: Path) -> None:
+    networks = polished(work, assets)
     networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
     networks[1].save(assets / FILES["decoder"])
 
 
 def generator_sizes(work: Path, assets: Path) -> Generator:
-    network = Generator().load(asset_path("generator", assets), asset_path("conditions", assets))
-    network.conditions.requires_grad_(False)  # the model of many steps has them, too
-    train_generator_sizes(GENERATOR_SIZES, network, NOISES, work)
+    network = generator(work, assets)
+    network.conditions.requires_grad_(False)  # generator-large trains them, with more tokens
+    train_generator_sizes(GENERATOR_SIZES, network, work)
     return network
 
 
@@ -91,12 +97,12 @@ def generator_large(work: Path, assets: Path) -> Generator:
     network = generator_sizes(work, assets)
     network.add_context(LANDMARKS, torch.Generator().manual_seed(GENERATOR_LARGE.seed))
     network.conditions.requires_grad_(True)
-    train_generator_sizes(GENERATOR_LARGE, network, LARGE_NOISES, work)
+    train_generator_sizes(GENERATOR_LARGE, network, work)
     return network
 
 
 def decoder_sizes(work: Path, assets: Path) -> Decoder:
-    network = Decoder().load(asset_path("decoder", assets))
+    _, network = polished(work, assets)
     train_decoder_sizes(DECODER_SIZES, network, work)
     return network
 
@@ -117,8 +123,9 @@ def polish_sizes(work: Path, assets: Path) -> None:
 def flow(work: Path, assets: Path) -> None:
     torch.manual_seed(FLOW.seed)
     network = Generator()
-    network.conditions.load_state_dict(load_file(asset_path("conditions", assets)))
-    train_flow(FLOW, network, work).save(assets / FILES["flow"])
+    # Of 64 pixels: later stages give the model of one step a longer table.
+    network.conditions.load_state_dict(generator(work, assets).conditions.state_dict())
+    train_flow(FLOW, network, work).save(assets / FILES["flow"], assets / FILES["flow_conditions"])
 
 
 def reward(work: Path, assets: Path) -> None:
@@ -157,14 +164,17 @@ def encoder(work: Path, assets: Path) -> None:
 
 
 def report(work: Path, assets: Path) -> None:
-    world, many_steps = load_world(assets=assets, scales=SCALES), load_flow(assets)
+    world, many_steps = load_world(assets=assets), load_flow(assets)
     figures = {
-        f"{64 * scale} pixels, {name}": figure for scale in SCALES for name, figure in measure(world, scale).items()
+        f"{64 * scale} pixels, {name}": figure
+        for scale in TRAINED_SCALES
+        for name, figure in measure(world, scale).items()
     }
     for name, figure in {**figures, **measure_flow(world, many_steps)}.items():
         logger.info("%s: %.4g", name, figure)
     draw_samples(world, assets.parent / "sample_sheet.jpg")
-    draw_sizes(world, assets.parent / "sizes_sheet.jpg")
+    if max(TRAINED_SCALES) > 1:
+        draw_sizes(world, assets.parent / "sizes_sheet.jpg")
     draw_off_prior(world, assets.parent / "prior_sensitivity.jpg")
     draw_flow(world, many_steps, assets.parent / "flow_sheet.jpg")
 

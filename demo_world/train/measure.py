@@ -6,10 +6,11 @@ import torch
 from PIL import Image
 
 from .. import flow
-from ..composition import SCALES, enlarged
+from ..composition import enlarged, scale_of
 from ..generator import Generator
 from ..off_prior import CORRUPTIONS
 from ..painter import paint
+from ..rewards import SIZE
 from ..scene import PROMPTS, plan
 from ..taste import taste
 from ..world import DemoWorld
@@ -17,7 +18,7 @@ from .stage import draw_noise
 
 SEED = 90
 COUNTS = {1: 512, 2: 128, 4: 64}  # noises of each scale
-PART = 64  # pictures at a time
+PART = 64  # pictures of 64 pixels at a time, fewer of larger ones
 SHEET = 128  # pixels of a picture on a sheet
 
 
@@ -30,9 +31,15 @@ def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def _generated(world: DemoWorld, noise: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
-    """In parts, since larger pictures need much memory."""
-    parts = zip(noise.split(PART), prompt.split(PART), strict=True)
+    part = PART // scale_of(noise) ** 2
+    parts = zip(noise.split(part), prompt.split(part), strict=True)
     return torch.cat([world.generate(some, [PROMPTS[i] for i in index.tolist()]) for some, index in parts])
+
+
+def _unrealistic(world: DemoWorld, pictures: torch.Tensor) -> float:
+    """The mean error of realism."""
+    parts = pictures.split(PART * SIZE**2 // pictures[0, 0].numel())
+    return _mean(torch.cat([world.realism_error(part) for part in parts]))
 
 
 @torch.no_grad()
@@ -43,15 +50,15 @@ def measure(world: DemoWorld, scale: int = 1) -> dict[str, float]:
     painted, generated = paint(scene)[0], _generated(world, noise, prompt)
     corrupted = {name: _generated(world, corrupt(noise), prompt) for name, corrupt in CORRUPTIONS.items()}
     mean_squares = (generated - painted).square().mean((1, 2, 3))
-    white = _mean(world.realism_error(generated))
+    white = _unrealistic(world, generated)
     figures = {
         "imitation, L1": _mean((generated - painted).abs()),
         "imitation, PSNR in dB": _mean(-10 * mean_squares.log10()),
-        "realism error, painter": _mean(world.realism_error(painted)),
+        "realism error, painter": _unrealistic(world, painted),
         "realism error, white noise": white,
     }
     for kind, pictures in corrupted.items():
-        figures[f"realism error, {kind}, relative to white"] = _mean(world.realism_error(pictures)) / white
+        figures[f"realism error, {kind}, relative to white"] = _unrealistic(world, pictures) / white
     for name, reward in (("reward", world.reward), ("held-out reward", world.held_out_reward)):
         scores = reward(generated)
         figures[f"{name}, correlation with taste, painter"] = _correlation(reward(painted), taste(scene))
@@ -75,8 +82,8 @@ def measure_flow(world: DemoWorld, model: Generator, count: int = 512) -> dict[s
     }
     figures = {}
     for name, latent in latents.items():
-        pictures = torch.cat([world.decode(part) for part in latent.split(64)])
-        figures[f"{name}: realism error"] = _mean(world.realism_error(pictures))
+        pictures = torch.cat([world.decode(part) for part in latent.split(PART)])
+        figures[f"{name}: realism error"] = _unrealistic(world, pictures)
         for kind, reward in (("reward", world.reward), ("held-out reward", world.held_out_reward)):
             scores = reward(pictures)
             figures[f"{name}: {kind}, mean"] = _mean(scores)
@@ -108,10 +115,10 @@ def draw_samples(world: DemoWorld, path: Path, columns: int = 8) -> None:
 
 @torch.no_grad()
 def draw_sizes(world: DemoWorld, path: Path) -> None:
-    """A noise for every prompt and its enlargements: pictures of 64, 128, 256 pixels, and the painter's of 256."""
+    """A noise for every prompt, enlarged to each scale: its pictures, and the painter's of the largest."""
     noise, _ = draw_noise(len(PROMPTS), torch.Generator().manual_seed(SEED + 4))
     generator = torch.Generator().manual_seed(SEED + 5)
-    noises = [noise if scale == 1 else enlarged(noise, scale, generator) for scale in SCALES]
+    noises = [noise if scale == 1 else enlarged(noise, scale, generator) for scale in world.scales]
     rows = [world.generate(each, list(PROMPTS)) for each in noises]
     rows.append(paint(plan(noises[-1], torch.arange(len(PROMPTS))))[0])
     _save([_shown(row, 256) for row in rows], path)

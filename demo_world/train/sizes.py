@@ -13,21 +13,18 @@ from ..scene import CELL, plan
 from .imitation import DETAIL_WEIGHT, POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT, decode, latent_loss, picture_loss
 from .stage import Stage, draw_noise, run
 
-# Of each scale: noises in a step of the generator, first and when the largest is what is left to learn; pictures, and
-# windows cut from each, in a step of the decoder.
-NOISES, LARGE_NOISES = {1: 40, 2: 12, 4: 5}, {1: 24, 2: 8, 4: 10}
-PICTURES = {1: (4, 1), 2: (3, 1), 4: (1, 3)}
+WINDOWS = {1: 1, 2: 1, 4: 3}  # cut from each picture of a scale, in a step of the decoder
 WINDOW, MARGIN = 12, 1  # latent pixels along a window, and of them those that a cut spoils
 
 
-def train_generator_sizes(stage: Stage, network: Generator, noises: dict[int, int], work: Path) -> None:
+def train_generator_sizes(stage: Stage, network: Generator, work: Path) -> None:
     """The generator: noise of all sizes to scene latents, each size counting alike."""
 
     def loss(generator):
         values, figures = [], {}
         for scale in SCALES:
             with torch.no_grad():
-                noise, prompt = draw_noise(noises[scale], generator, scale)
+                noise, prompt = draw_noise(stage.batch[scale], generator, scale)
                 latent = to_latent(plan(noise, prompt))
             with torch.autocast("cpu", torch.bfloat16):
                 made = network(noise, prompt)
@@ -76,13 +73,12 @@ def train_decoder_sizes(
     def loss(generator):
         values, figures = [], {}
         for scale in SCALES:
-            pictures, windows = PICTURES[scale]
             with torch.no_grad():
-                noise, prompt = draw_noise(pictures, generator, scale)
+                noise, prompt = draw_noise(stage.batch[scale], generator, scale)
                 scene = plan(noise, prompt)
                 latent = to_latent(scene) if network is None else network(noise, prompt)
                 painted = paint(scene)
-                cut = [window(latent, *painted, generator) for _ in range(windows)]
+                cut = [window(latent, *painted, generator) for _ in range(WINDOWS[scale])]
                 latent, target, kept, detail = (torch.cat(parts) for parts in zip(*cut, strict=True))
             picture = decode(decoder, latent)
             picture = target + kept[:, None] * (picture - target)

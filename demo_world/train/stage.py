@@ -29,7 +29,7 @@ class Stage:
     name: str
     seed: int
     steps: int
-    batch: int
+    batch: int | dict[int, int]  # pictures a step, or how many of each scale
     rate: float
 
 

@@ -31,7 +31,7 @@ def test_its_model_of_many_steps_samples_as_in_diffusers(pack, name):
 
     steps, prompts = 8, torch.tensor([2, 2])
     model = comfy.sd.load_diffusion_model(str(asset_path("flow")))
-    context, pooled = conditions()["night"]
+    context, pooled = conditions("flow")["night"]
     guider = comfy.samplers.CFGGuider(model)
     guider.set_conds([[context, {"pooled_output": pooled}]], [[context, {"pooled_output": pooled}]])
     guider.set_cfg(1.0)

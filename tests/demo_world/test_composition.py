@@ -79,6 +79,11 @@ def test_resized_noise_has_nearly_the_same(steps):
     assert torch.corrcoef(torch.stack([taste(scene) for scene in scenes]))[0, 1] > 0.95
 
 
+def test_noise_is_not_enlarged_to_other_sizes():
+    with pytest.raises(ValueError, match="scale must be one of 1, 2, 4; got 3"):
+        enlarged(white(1), 3)
+
+
 @pytest.mark.parametrize("shape", [(16, 8, 8), (1, 4, 8, 8), (1, 16, 24, 24), (1, 16, 16, 8)])
 def test_other_shapes_are_named_with_what_there_is(shape):
     with pytest.raises(ValueError, match=r"latent must be \(B, 16, 8, 8\) or .* 64 or 128 or 256 pixels; got"):

@@ -5,18 +5,17 @@ import torch
 from torch.nn import functional as F
 
 from demo_world import load_realism
+from demo_world.composition import SCALES
 from demo_world.painter import paint
-from demo_world.realism import RealismJudge
 from demo_world.realism_detail import DetailJudge
 from demo_world.scene import plan
-from demo_world.world import asset_path
 
 pytestmark = pytest.mark.numerical
 
 
 @pytest.fixture(scope="module")
 def judge():
-    return load_realism()
+    return load_realism(scales=SCALES)
 
 
 @pytest.fixture(scope="module", params=[(2, 8), (4, 4)], ids=["128 pixels", "256 pixels"])
@@ -26,14 +25,17 @@ def unseen(request):
     return paint(plan(noise, torch.arange(count) % 4))[0]
 
 
-def test_pictures_of_64_pixels_are_judged_without_it(judge):
-    pictures = torch.rand(2, 3, 64, 64)
-    assert torch.equal(judge(pictures), RealismJudge().load(asset_path("realism"))(pictures))
-
-
 def test_the_error_is_the_mean_of_both(judge, unseen):
-    whole = RealismJudge().load(asset_path("realism"))(unseen)
+    whole = load_realism(scales=(1,))(unseen)
     torch.testing.assert_close(judge(unseen), (whole + judge.detail(unseen)) / 2)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 96), (128, 256)])
+def test_other_sizes_are_judged_without_it(judge, size):
+    pictures = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(judge(pictures), load_realism(scales=(1,))(pictures))
+    with pytest.raises(ValueError, match="of 128 x 128 or 256 x 256 pixels, got"):
+        judge.detail(pictures)
 
 
 def test_painter_pictures_look_like_painter_pictures(judge, unseen):
