@@ -15,8 +15,8 @@ from .stage import Stage, draw_noise, run
 
 WINDOWS = {1: 1, 2: 1, 4: 3}  # cut from each picture of a scale, in a step of the decoder
 WINDOW = 12  # latent pixels along a window
-# Of them those at a cut that do not count; the last stage is stricter. A cut changes what a half-trained decoder makes of
-# the first latent pixel beside it by 0.05 on average, of the second by 0.013, the third 0.005, the fourth 0.002; the
+# Of them those at a cut that do not count; the last stage is stricter. A cut changes what a half-trained decoder makes
+# of the first latent pixel beside it by 0.05 on average, of the second by 0.013, the third 0.005, the fourth 0.002; the
 # decoder's own error is 0.05.
 MARGIN, LAST_MARGIN = 1, 3
 
