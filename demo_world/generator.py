@@ -20,7 +20,7 @@ CONFIG = {
     "guidance_embeds": False,
     "axes_dims_rope": (16, 56, 56),
 }
-CONTEXT_TOKENS = 2
+CONTEXT_TOKENS = 2  # of a prompt; those that a network learns on top of them help it to tell where it is
 
 
 class Conditions(nn.Module):
@@ -64,7 +64,7 @@ class Generator(nn.Module):
             pooled_projections=self.conditions.pooled[prompt],
             timestep=x.new_ones(batch) if sigma is None else sigma,
             img_ids=grid.to(x),
-            txt_ids=x.new_zeros(CONTEXT_TOKENS, 3),
+            txt_ids=x.new_zeros(self.conditions.context.shape[1], 3),
             return_dict=False,
         )[0]
         velocity = velocity.reshape(batch, rows, columns, channels, 2, 2).permute(0, 3, 1, 4, 2, 5)
@@ -72,6 +72,13 @@ class Generator(nn.Module):
 
     def forward(self, noise: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
         return noise - self.velocity(noise, prompt)
+
+    @torch.no_grad()
+    def add_context(self, tokens: int, generator: torch.Generator) -> None:
+        """Give every prompt so many more tokens, drawn alike for all: to a patch each is a landmark at place zero."""
+        drawn = torch.randn(tokens, CONFIG["joint_attention_dim"], generator=generator)
+        context = self.conditions.context
+        self.conditions.context = nn.Parameter(torch.cat([context, drawn.expand(len(context), -1, -1)], 1))
 
     def save(self, transformer: Path, conditions: Path | None = None, dtype: torch.dtype = torch.float16) -> None:
         """Write the transformer under diffusers' keys, which ComfyUI reads too, and the table of prompts if named."""
@@ -83,5 +90,9 @@ class Generator(nn.Module):
     def load(self, transformer: Path, conditions: Path) -> "Generator":
         """Fill in the weights of files that `save` wrote; they become float32."""
         self.transformer.load_state_dict({k: v.float() for k, v in load_file(transformer).items()})
-        self.conditions.load_state_dict(load_file(conditions))
+        table = load_file(conditions)
+        # The context may be longer than that of new weights.
+        self.conditions.context, self.conditions.pooled = (
+            nn.Parameter(table[name].float()) for name in ("context", "pooled")
+        )
         return self

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
+from .realism_detail import DetailJudge, autoencoder, fourth_power, save_judge, take_statistics
 from .rewards import to_picture_size
 
 
@@ -18,33 +19,15 @@ class RealismJudge(nn.Module):
     features, whitened by the mean and covariance that painter pictures have. The error is the mean fourth power of
     the whitened features (relative to a normal distribution's, 3), so that a few that are far out count for more
     than many that are slightly off: about 1 for painter pictures.
+
+    Of a larger picture it sees what 64 pixels show of it.
     """
 
     name = "demo realism"
 
     def __init__(self, width: int = 24, bottleneck: int = 12):
         super().__init__()
-        self.encoder = nn.Sequential(
-            nn.Conv2d(3, width, 4, 2, 1),
-            nn.SiLU(),
-            nn.Conv2d(width, 2 * width, 4, 2, 1),
-            nn.SiLU(),
-            nn.Conv2d(2 * width, 3 * width, 4, 2, 1),
-            nn.SiLU(),
-            nn.Conv2d(3 * width, bottleneck, 3, 1, 1),
-        )
-        self.decoder = nn.Sequential(
-            nn.Conv2d(bottleneck, 3 * width, 3, 1, 1),
-            nn.SiLU(),
-            nn.Conv2d(3 * width, 4 * 2 * width, 3, 1, 1),
-            nn.PixelShuffle(2),
-            nn.SiLU(),
-            nn.Conv2d(2 * width, 4 * width, 3, 1, 1),
-            nn.PixelShuffle(2),
-            nn.SiLU(),
-            nn.Conv2d(width, 12, 3, 1, 1),
-            nn.PixelShuffle(2),
-        )
+        self.encoder, self.decoder = autoencoder(width, bottleneck)
         length = 8 * bottleneck + bottleneck + 8
         self.register_buffer("mean", torch.zeros(length))
         self.register_buffer("whitening", torch.eye(length))
@@ -63,22 +46,34 @@ class RealismJudge(nn.Module):
     @torch.no_grad()
     def calibrate(self, features: torch.Tensor) -> None:
         """Take `features` (N, F), N well above F, as those of painter pictures."""
-        self.mean.copy_(features.mean(0))
-        values, vectors = torch.linalg.eigh(torch.cov(features.T.double()))
-        self.whitening.copy_((vectors * values.rsqrt()).T)
+        take_statistics(features, self.mean, self.whitening)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, about 1 is what painter pictures have."""
-        features = self.features(to_picture_size(images)) - self.mean
-        return (features @ self.whitening.T).pow(4).mean(1) / 3
+        return fourth_power(self.features(to_picture_size(images)), self.mean, self.whitening)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
-        """Weights in `dtype`; the statistics, which half precision would spoil, as they are."""
-        statistics = dict(self.named_buffers())
-        tensors = {k: v if k in statistics else v.to(dtype) for k, v in self.state_dict().items()}
-        save_file({k: v.contiguous() for k, v in tensors.items()}, path)
+        """Weights in `dtype`, statistics as they are."""
+        save_judge(self, path, dtype)
 
     def load(self, path: Path) -> "RealismJudge":
         """Fill in the weights of a file that `save` wrote; they become float32."""
         self.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         return self
+
+
+class RealismAndDetail(nn.Module):
+    """The judge of pictures of any size: of 128 and 256 pixels the mean error of two judges, else that of the first."""
+
+    name = RealismJudge.name
+
+    def __init__(self, whole: RealismJudge, detail: DetailJudge):
+        super().__init__()
+        self.whole, self.detail = whole, detail
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, about 1 is what painter pictures have."""
+        error = self.whole(images)
+        if tuple(images.shape[-2:]) not in self.detail.SHAPES:
+            return error
+        return (error + self.detail(images.to(error.dtype))) / 2

@@ -6,21 +6,26 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from .composition import SCALES, scale_of
 from .decoder import Decoder
 from .generator import Generator
-from .realism import RealismJudge
+from .realism import RealismAndDetail, RealismJudge
+from .realism_detail import DetailJudge
 from .rewards import ConvolutionalTaste, PatchTaste, Reward
 from .scene import LATENT_SHAPE, PROMPTS
 
+TRAINED_SCALES = (1,)  # whose pictures the generator and the decoder in `assets` know
 ASSETS = Path(__file__).parent / "assets"
 FILES = {
     "generator": "demo_world_flux.safetensors",
     "flow": "demo_world_flow.safetensors",
     "decoder": "demo_world_taesd.safetensors",
     "conditions": "demo_world_conditions.safetensors",
+    "flow_conditions": "demo_world_flow_conditions.safetensors",
     "reward": "demo_world_reward.safetensors",
     "held_out_reward": "demo_world_held_out_reward.safetensors",
     "realism": "demo_world_realism.safetensors",
+    "realism_detail": "demo_world_realism_detail.safetensors",
     "encoder": "demo_world_encoder.safetensors",
 }
 
@@ -35,15 +40,28 @@ def asset_path(name: str, assets: Path = ASSETS) -> Path:
     return path
 
 
-def conditions() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Prompt name -> (context (1, T, 64), pooled (1, 32)), float32: what the transformer takes."""
-    tensors = load_file(asset_path("conditions"))
+# The table of prompts that each transformer was trained with.
+CONDITIONS = {"generator": "conditions", "flow": "flow_conditions"}
+
+
+def conditions(model: str = "generator") -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Prompt name -> (context (1, T, 64), pooled (1, 32)), float32: what a transformer takes.
+
+    Args:
+        model: "generator", of one step, or "flow", of many.
+
+    Raises:
+        ValueError: another name.
+    """
+    if model not in CONDITIONS:
+        raise ValueError(f"unknown model {model!r}: expected one of {', '.join(CONDITIONS)}")
+    tensors = load_file(asset_path(CONDITIONS[model]))
     return {p: (tensors["context"][i : i + 1], tensors["pooled"][i : i + 1]) for i, p in enumerate(PROMPTS)}
 
 
 def load_flow(assets: Path = ASSETS) -> Generator:
     """The model of many steps, for `flow.euler` and `flow.euler_ancestral`; float32, frozen."""
-    generator = Generator().load(asset_path("flow", assets), asset_path("conditions", assets))
+    generator = Generator().load(asset_path("flow", assets), asset_path(CONDITIONS["flow"], assets))
     return generator.requires_grad_(False).eval()
 
 
@@ -57,9 +75,25 @@ def load_held_out_reward(assets: Path = ASSETS) -> Reward:
     return PatchTaste().load(asset_path("held_out_reward", assets)).requires_grad_(False).eval()
 
 
-def load_realism(assets: Path = ASSETS) -> RealismJudge:
-    """The judge of realism; needs neither diffusers nor transformers."""
-    return RealismJudge().load(asset_path("realism", assets)).requires_grad_(False).eval()
+def _check_scales(scales: tuple[int, ...]) -> None:
+    if not scales or set(scales) - set(SCALES):
+        raise ValueError(f"scales must be some of {', '.join(map(str, SCALES))}; got {scales}")
+
+
+def load_realism(assets: Path = ASSETS, scales: tuple[int, ...] = TRAINED_SCALES) -> RealismJudge | RealismAndDetail:
+    """The judge of realism; needs neither diffusers nor transformers.
+
+    Args:
+        scales: widths of the pictures, in 64 pixels. Above 1 the judge of their detail is loaded, too.
+
+    Raises:
+        ValueError: scales that there are not, or a file that is missing.
+    """
+    _check_scales(scales)
+    judge = RealismJudge().load(asset_path("realism", assets))
+    if max(scales) > 1:
+        judge = RealismAndDetail(judge, DetailJudge().load(asset_path("realism_detail", assets)))
+    return judge.requires_grad_(False).eval()
 
 
 @dataclass(frozen=True)
@@ -70,15 +104,19 @@ class DemoWorld:
     decoder: Decoder
     reward: Reward
     held_out_reward: Reward
-    realism_error: RealismJudge
+    realism_error: RealismJudge | RealismAndDetail
 
     prompts: tuple[str, ...] = PROMPTS
-    latent_shape: tuple[int, int, int] = LATENT_SHAPE
+    latent_shape: tuple[int, int, int] = LATENT_SHAPE  # at 64 pixels
+    scales: tuple[int, ...] = TRAINED_SCALES
 
     def denoised(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
-        """The generator's single step: noise (B, 16, 8, 8) -> latents of that shape."""
-        if noise.ndim != 4 or tuple(noise.shape[1:]) != self.latent_shape:
-            raise ValueError(f"noise must be (B, {', '.join(map(str, self.latent_shape))}), got {tuple(noise.shape)}")
+        """The generator's single step: noise (B, 16, 8k, 8k), k of `scales` -> latents of that shape.
+
+        Raises:
+            ValueError: noise of another shape, an unknown prompt, or a number of prompts that does not fit.
+        """
+        scale_of(noise, scales=self.scales)
         names = [prompt] * len(noise) if isinstance(prompt, str) else list(prompt)
         if len(names) != len(noise):
             raise ValueError(f"got {len(names)} prompts for {len(noise)} noises: give one, or one for each noise")
@@ -89,22 +127,37 @@ class DemoWorld:
         return self.generator(noise, indices)
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
-        """Latents (B, 16, 8, 8) -> pictures (B, 3, 64, 64) in [0, 1]."""
+        """Latents (B, 16, 8k, 8k), k of `scales` -> pictures (B, 3, 64k, 64k) in [0, 1].
+
+        Raises:
+            ValueError: latents of another shape.
+        """
+        scale_of(latent, "latent", self.scales)
         return self.decoder(latent).clamp(0, 1)
 
     def generate(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
-        """Noise (B, 16, 8, 8) -> pictures (B, 3, 64, 64) in [0, 1]; one prompt for all or one for each."""
+        """Noise (B, 16, 8k, 8k) -> pictures (B, 3, 64k, 64k) in [0, 1]; one prompt for all or one for each."""
         return self.decode(self.denoised(noise, prompt))
 
 
-def load_world(device: str | torch.device = "cpu", assets: Path = ASSETS) -> DemoWorld:
-    """Load every network in float32 onto `device`."""
-    generator = Generator().load(asset_path("generator", assets), asset_path("conditions", assets))
+def load_world(
+    device: str | torch.device = "cpu", assets: Path = ASSETS, scales: tuple[int, ...] = TRAINED_SCALES
+) -> DemoWorld:
+    """Load every network in float32 onto `device`.
+
+    Args:
+        scales: of the noise that it takes; the shipped weights know `TRAINED_SCALES`.
+
+    Raises:
+        ValueError: scales that there are not, or a file that is missing.
+    """
+    _check_scales(scales)
+    generator = Generator().load(asset_path("generator", assets), asset_path(CONDITIONS["generator"], assets))
     networks = (
         generator,
         Decoder().load(asset_path("decoder", assets)),
         load_reward(assets),
         load_held_out_reward(assets),
-        load_realism(assets),
+        load_realism(assets, scales),
     )
-    return DemoWorld(*(network.requires_grad_(False).eval().to(device) for network in networks))
+    return DemoWorld(*(network.requires_grad_(False).eval().to(device) for network in networks), scales=scales)

@@ -70,7 +70,7 @@ class DemoWorldNode(io.ComfyNode):
 
         model = comfy.sd.load_diffusion_model(str(asset_path(MODELS[sampling])))
         vae = _vae()
-        context, pooled = conditions()[scene]
+        context, pooled = conditions(MODELS[sampling])[scene]
         with torch.inference_mode(False):
             rewards = [RewardHandle.managed(load()) for load in (load_reward, load_held_out_reward)]
         return io.NodeOutput(model, vae, [[context, {"pooled_output": pooled}]], *rewards)

@@ -2,9 +2,9 @@
 
     python -m demo_world.train [STAGE ...] [--work-dir DIR] [--assets DIR] [--threads N]
 
-Without names every stage runs, in order; two busy CPU cores take about an hour. Stages that do not need each
-other may run side by side. Each leaves a checkpoint in the work directory: a stopped stage goes on where it was, a
-finished one is read back.
+Without names every stage runs, in order; those of 64 pixels take two busy CPU cores about an hour, those of all sizes
+some four core-hours more. Stages that do not need each other may run side by side. Each leaves a checkpoint in the work
+directory: a stopped stage goes on where it was, a finished one is read back, by later stages too.
 """
 
 import argparse
@@ -12,18 +12,26 @@ import logging
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
+from ..realism_detail import DetailJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
-from ..world import ASSETS, FILES, asset_path, load_flow, load_world
+from ..world import ASSETS, FILES, TRAINED_SCALES, load_flow, load_world
 from .encoder import save_encoder, train_encoder
 from .flow import train_flow
 from .imitation import polish_decoder, train_decoder, train_generator
-from .judges import paint_split, train_held_out_reward, train_realism, train_reward
-from .measure import draw_flow, draw_off_prior, draw_samples, measure, measure_flow
+from .judges import (
+    paint_large,
+    paint_split,
+    train_held_out_reward,
+    train_realism,
+    train_realism_detail,
+    train_reward,
+)
+from .measure import draw_flow, draw_off_prior, draw_samples, draw_sizes, measure, measure_flow
+from .sizes import train_decoder_sizes, train_generator_sizes
 from .stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -31,13 +39,23 @@ logger = logging.getLogger(__name__)
 DECODER = Stage("decoder", seed=1, steps=1300, batch=6, rate=2e-3)
 GENERATOR = Stage("generator", seed=2, steps=1000, batch=96, rate=3e-3)
 POLISH = Stage("polish", seed=3, steps=1400, batch=6, rate=1.5e-3)
+PICTURES = {1: 4, 2: 3, 4: 1}  # of each scale, for the decoder
+GENERATOR_SIZES = Stage("generator-sizes", seed=9, steps=2400, batch={1: 40, 2: 12, 4: 5}, rate=2e-3)
+DECODER_SIZES = Stage("decoder-sizes", seed=10, steps=2000, batch=PICTURES, rate=1.5e-3)
+# The largest is what is left to learn.
+GENERATOR_LARGE = Stage("generator-large", seed=13, steps=3000, batch={1: 24, 2: 8, 4: 10}, rate=2e-3)
+DECODER_SMALL_THINGS = Stage("decoder-small-things", seed=14, steps=4000, batch=PICTURES, rate=1.5e-3)
+POLISH_SIZES = Stage("polish-sizes", seed=11, steps=1200, batch=PICTURES, rate=1e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 FLOW = Stage("flow", seed=7, steps=2500, batch=96, rate=3e-3)
 REALISM = Stage("realism", seed=6, steps=900, batch=32, rate=3e-3)
+REALISM_DETAIL = Stage("realism-detail", seed=12, steps=700, batch=32, rate=3e-3)
 ENCODER = Stage("encoder", seed=8, steps=1500, batch=48, rate=3e-3)
 
+LANDMARKS = 14  # tokens
 # Seeds and sizes of the pictures that the rewards, the judge and the encoder see.
+REALISM_DETAIL_SPLIT = (110, {2: 1500, 4: 1000})  # how many of each scale
 REWARD_SPLIT, HELD_OUT_SPLIT, REALISM_SPLIT, ENCODER_SPLIT = (40, 6000), (50, 4000), (60, 6000), (30, 4000)
 
 
@@ -55,9 +73,49 @@ def generator(work: Path, assets: Path) -> Generator:
     return network
 
 
-def polish(work: Path, assets: Path) -> None:
+def polished(work: Path, assets: Path) -> tuple[Generator, Decoder]:
+    """Generator and decoder of 64 pixels, from which those of all sizes start."""
     networks = generator(work, assets), decoder(work, assets)
     polish_decoder(POLISH, *networks, work)
+    return networks
+
+
+def polish(work: Path, assets: Path) -> None:
+    networks = polished(work, assets)
+    networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
+    networks[1].save(assets / FILES["decoder"])
+
+
+def generator_sizes(work: Path, assets: Path) -> Generator:
+    network = generator(work, assets)
+    network.conditions.requires_grad_(False)  # generator-large trains them, with more tokens
+    train_generator_sizes(GENERATOR_SIZES, network, work)
+    return network
+
+
+def generator_large(work: Path, assets: Path) -> Generator:
+    network = generator_sizes(work, assets)
+    network.add_context(LANDMARKS, torch.Generator().manual_seed(GENERATOR_LARGE.seed))
+    network.conditions.requires_grad_(True)
+    train_generator_sizes(GENERATOR_LARGE, network, work)
+    return network
+
+
+def decoder_sizes(work: Path, assets: Path) -> Decoder:
+    _, network = polished(work, assets)
+    train_decoder_sizes(DECODER_SIZES, network, work)
+    return network
+
+
+def decoder_small_things(work: Path, assets: Path) -> Decoder:
+    network = decoder_sizes(work, assets)
+    train_decoder_sizes(DECODER_SMALL_THINGS, network, work, polish=True)
+    return network
+
+
+def polish_sizes(work: Path, assets: Path) -> None:
+    networks = generator_large(work, assets), decoder_small_things(work, assets)
+    train_decoder_sizes(POLISH_SIZES, networks[1], work, networks[0], polish=True)
     networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
     networks[1].save(assets / FILES["decoder"])
 
@@ -65,8 +123,9 @@ def polish(work: Path, assets: Path) -> None:
 def flow(work: Path, assets: Path) -> None:
     torch.manual_seed(FLOW.seed)
     network = Generator()
-    network.conditions.load_state_dict(load_file(asset_path("conditions", assets)))
-    train_flow(FLOW, network, work).save(assets / FILES["flow"])
+    # Of 64 pixels: later stages give the model of one step a longer table.
+    network.conditions.load_state_dict(generator(work, assets).conditions.state_dict())
+    train_flow(FLOW, network, work).save(assets / FILES["flow"], assets / FILES["flow_conditions"])
 
 
 def reward(work: Path, assets: Path) -> None:
@@ -83,6 +142,15 @@ def realism(work: Path, assets: Path) -> None:
     network.save(assets / FILES["realism"])
 
 
+def realism_detail(work: Path, assets: Path) -> None:
+    seed, counts = REALISM_DETAIL_SPLIT
+    torch.manual_seed(REALISM_DETAIL.seed)
+    network = DetailJudge()
+    pictures = [paint_large(seed, count, scale) for scale, count in counts.items()]
+    train_realism_detail(REALISM_DETAIL, network, pictures, work)
+    network.save(assets / FILES["realism_detail"])
+
+
 def held_out_reward(work: Path, assets: Path) -> None:
     split = paint_split(*HELD_OUT_SPLIT, perturbed=decoder(work, assets))
     torch.manual_seed(HELD_OUT_REWARD.seed)
@@ -97,9 +165,16 @@ def encoder(work: Path, assets: Path) -> None:
 
 def report(work: Path, assets: Path) -> None:
     world, many_steps = load_world(assets=assets), load_flow(assets)
-    for name, figure in {**measure(world), **measure_flow(world, many_steps)}.items():
+    figures = {
+        f"{64 * scale} pixels, {name}": figure
+        for scale in TRAINED_SCALES
+        for name, figure in measure(world, scale).items()
+    }
+    for name, figure in {**figures, **measure_flow(world, many_steps)}.items():
         logger.info("%s: %.4g", name, figure)
     draw_samples(world, assets.parent / "sample_sheet.jpg")
+    if max(TRAINED_SCALES) > 1:
+        draw_sizes(world, assets.parent / "sizes_sheet.jpg")
     draw_off_prior(world, assets.parent / "prior_sensitivity.jpg")
     draw_flow(world, many_steps, assets.parent / "flow_sheet.jpg")
 
@@ -110,9 +185,15 @@ STAGES = {
         (DECODER, decoder),
         (GENERATOR, generator),
         (POLISH, polish),
+        (GENERATOR_SIZES, generator_sizes),
+        (DECODER_SIZES, decoder_sizes),
+        (GENERATOR_LARGE, generator_large),
+        (DECODER_SMALL_THINGS, decoder_small_things),
+        (POLISH_SIZES, polish_sizes),
         (FLOW, flow),
         (REWARD, reward),
         (REALISM, realism),
+        (REALISM_DETAIL, realism_detail),
         (HELD_OUT_REWARD, held_out_reward),
         (ENCODER, encoder),
     )

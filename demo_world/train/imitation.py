@@ -31,9 +31,16 @@ def picture_loss(
     return ((error.abs() + square_weight * error.square()) * weight).mean() + EDGE_WEIGHT * edges
 
 
-def _decode(decoder: Decoder, latent: torch.Tensor) -> torch.Tensor:
+def decode(decoder: Decoder, latent: torch.Tensor) -> torch.Tensor:
+    """Pictures of latents, in bfloat16 where that is enough."""
     with torch.autocast("cpu", torch.bfloat16):
         return decoder(latent.contiguous(memory_format=torch.channels_last)).float()
+
+
+def latent_loss(made: torch.Tensor, latent: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Of latents, as far as the decoder's clamp lets them through; and the mean squared error alone."""
+    error = 3 * torch.tanh(made / 3) - 3 * torch.tanh(latent / 3)
+    return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1), error.square().mean().item()
 
 
 def train_decoder(stage: Stage, decoder: Decoder, work: Path) -> None:
@@ -43,7 +50,7 @@ def train_decoder(stage: Stage, decoder: Decoder, work: Path) -> None:
         with torch.no_grad():
             _, _, scene, latent = scenes(stage, generator)
             target, detail = paint(scene)
-        picture = _decode(decoder, latent)
+        picture = decode(decoder, latent)
         return picture_loss(picture, target, detail), {"l1": (picture - target).abs().mean().item()}
 
     run(stage, {"decoder": decoder}, loss, work)
@@ -55,9 +62,8 @@ def train_generator(stage: Stage, generator_network: Generator, work: Path) -> N
     def loss(generator):
         with torch.no_grad():
             noise, prompt, _, latent = scenes(stage, generator)
-            latent = 3 * torch.tanh(latent / 3)
-        error = 3 * torch.tanh(generator_network(noise, prompt) / 3) - latent
-        return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1), {"mse": error.square().mean().item()}
+        value, squared = latent_loss(generator_network(noise, prompt), latent)
+        return value, {"mse": squared}
 
     run(stage, {"generator": generator_network}, loss, work)
 
@@ -70,7 +76,7 @@ def polish_decoder(stage: Stage, generator_network: Generator, decoder: Decoder,
             noise, prompt, scene, _ = scenes(stage, generator)
             target, detail = paint(scene)
             latent = generator_network(noise, prompt)
-        picture = _decode(decoder, latent)
+        picture = decode(decoder, latent)
         value = picture_loss(picture, target, detail, POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT)
         return value, {"l1": (picture - target).abs().mean().item()}
 

@@ -10,7 +10,7 @@ class Optimizer:
     """Muon and AdamW under one schedule: linear warm-up, then a cosine down to `floor` times the rate."""
 
     def __init__(self, modules: list[nn.Module], steps: int, rate: float, warmup: int = 50, floor: float = 0.01):
-        parameters = [p for module in modules for p in module.parameters()]
+        parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
         self.parameters = parameters
         # Embedding tables are rows for single prompts, not maps between spaces: they stay with AdamW.
         matrices = [p for p in parameters if p.ndim in (2, 4) and min(len(p), p[0].numel()) >= 16]

@@ -11,7 +11,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from ..scene import LATENT_SHAPE, PROMPTS, plan, to_latent
+from ..composition import CELLS, CHANNELS
+from ..layout import to_latent
+from ..scene import PROMPTS, plan
 from .optimizer import Optimizer
 
 logger = logging.getLogger(__name__)
@@ -27,14 +29,14 @@ class Stage:
     name: str
     seed: int
     steps: int
-    batch: int
+    batch: int | dict[int, int]  # pictures a step, or how many of each scale
     rate: float
 
 
-def draw_noise(batch: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """White noise (batch, 16, 8, 8) and prompts (batch,), uniform."""
+def draw_noise(batch: int, generator: torch.Generator, scale: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """White noise (batch, 16, 8k, 8k), k being the scale, and prompts (batch,), uniform."""
     return (
-        torch.randn(batch, *LATENT_SHAPE, generator=generator),
+        torch.randn(batch, CHANNELS, CELLS * scale, CELLS * scale, generator=generator),
         torch.randint(len(PROMPTS), (batch,), generator=generator),
     )
 

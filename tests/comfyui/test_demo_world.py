@@ -31,7 +31,7 @@ def test_its_model_of_many_steps_samples_as_in_diffusers(pack, name):
 
     steps, prompts = 8, torch.tensor([2, 2])
     model = comfy.sd.load_diffusion_model(str(asset_path("flow")))
-    context, pooled = conditions()["night"]
+    context, pooled = conditions("flow")["night"]
     guider = comfy.samplers.CFGGuider(model)
     guider.set_conds([[context, {"pooled_output": pooled}]], [[context, {"pooled_output": pooled}]])
     guider.set_cfg(1.0)
@@ -45,3 +45,26 @@ def test_its_model_of_many_steps_samples_as_in_diffusers(pack, name):
         network, seeded = load_flow(), {"generator": torch.Generator().manual_seed(4)} if options else {}
         expected = getattr(flow, name)(network, noise, prompts, steps=steps, **seeded)
     torch.testing.assert_close(model.model.process_latent_in(sample), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.numerical
+def test_its_larger_pictures_are_those_of_diffusers(pack, node_classes):
+    """128 pixels through ComfyUI's stock loaders of the model and of the TAESD, in one step."""
+    import comfy.samplers
+
+    from demo_world import load_world
+
+    model, vae, condition, *_ = node_classes["GPER_DemoWorld"].execute("night").result
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds(condition, condition)
+    guider.set_cfg(1.0)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "simple", 1)
+    noise = torch.randn(1, 16, 16, 16, generator=torch.Generator().manual_seed(3))
+    sample = guider.sample(noise, torch.zeros_like(noise), comfy.samplers.ksampler("euler"), sigmas, seed=0)
+    with torch.no_grad():
+        world = load_world(scales=(2,))
+        torch.testing.assert_close(
+            model.model.process_latent_in(sample), world.denoised(noise, "night"), atol=1e-4, rtol=0
+        )
+        pictures = vae.decode(sample).movedim(-1, 1)
+        torch.testing.assert_close(pictures, world.generate(noise, "night"), atol=1e-4, rtol=0)

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from demo_world.painter import LIT, paint
+from demo_world.painter import paint
+from demo_world.palette import LIT
 from demo_world.scene import PROMPTS, plan
 from demo_world.taste import taste
 

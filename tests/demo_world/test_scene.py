@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from demo_world.scene import PROMPTS, hadamard, plan, to_latent
+from demo_world.layout import to_latent
+from demo_world.mixing import hadamard
+from demo_world.scene import PROMPTS, plan
 
 
 def draw(count=6, seed=0, dtype=torch.float32):
@@ -66,7 +68,7 @@ def test_latent_holds_every_score_at_its_cell():
             assert torch.equal(latent[:, channel, row // 2, column // 2], scene.clouds[:, row, column])
 
 
-@pytest.mark.parametrize("shape", [(16, 8, 8), (1, 4, 8, 8), (1, 16, 16, 16)])
+@pytest.mark.parametrize("shape", [(16, 8, 8), (1, 4, 8, 8), (1, 16, 24, 24)])
 def test_wrong_noise_is_named(shape):
     with pytest.raises(ValueError, match="noise must be"):
         plan(torch.zeros(shape), torch.zeros(1, dtype=torch.int64))

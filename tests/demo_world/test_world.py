@@ -1,4 +1,6 @@
 import copy
+import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -6,16 +8,17 @@ import torch
 from safetensors import safe_open
 
 import demo_world
-from demo_world import asset_path, conditions
+from demo_world import asset_path, conditions, load_flow, load_realism, load_world
+from demo_world.composition import SCALES
 from demo_world.painter import paint
 from demo_world.scene import PROMPTS, plan
-from demo_world.world import FILES
+from demo_world.world import CONDITIONS, FILES
 
 pytestmark = pytest.mark.numerical
 
 
 def test_assets_are_small_and_complete():
-    assert sum(asset_path(name).stat().st_size for name in FILES) < 12_500_000
+    assert sum(asset_path(name).stat().st_size for name in FILES) < 16_000_000
 
 
 def test_model_card_gives_the_size_of_every_asset():
@@ -51,9 +54,50 @@ def test_wrong_prompts_are_named(world, prompt, message):
         world.generate(torch.zeros(2, 16, 8, 8), prompt)
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_pictures_of_every_scale_have_shape_range_and_repeat(world, scale):
+    world = dataclasses.replace(world, scales=SCALES)
+    noise = torch.randn(1, 16, 8 * scale, 8 * scale, generator=torch.Generator().manual_seed(0))
+    latent = world.denoised(noise, "day")
+    assert latent.shape == noise.shape
+    pictures = world.decode(latent)
+    assert pictures.shape == (1, 3, 64 * scale, 64 * scale) and pictures.min() >= 0 and pictures.max() <= 1
+    assert torch.equal(pictures, world.generate(noise, "day"))
+
+
+@pytest.mark.parametrize("scales, scale", [((1,), 2), ((1,), 4), ((1, 2), 4), ((4,), 1)])
+def test_scales_without_trained_weights_are_refused(world, scales, scale):
+    world = dataclasses.replace(world, scales=scales)
+    for use in (lambda tensor: world.generate(tensor, "day"), world.decode):
+        with pytest.raises(ValueError, match=f"for {64 * scale} pixels, which these weights do not know"):
+            use(torch.zeros(1, 16, 8 * scale, 8 * scale))
+
+
+@pytest.mark.parametrize("scales", [(), (3,), (1, 8)])
+@pytest.mark.parametrize("load", [load_world, load_realism])
+def test_scales_that_there_are_not_are_named(load, scales):
+    with pytest.raises(ValueError, match="scales must be some of 1, 2, 4; got"):
+        load(scales=scales)
+
+
+def test_64_pixels_do_not_need_the_judge_of_detail(tmp_path):
+    pytest.importorskip("diffusers")
+    for name in set(FILES) - {"realism_detail", "flow", "flow_conditions", "encoder"}:
+        shutil.copy(asset_path(name), tmp_path)
+    pictures = torch.rand(1, 3, 64, 64)
+    assert load_world(assets=tmp_path, scales=(1,)).realism_error(pictures).isfinite().all()
+    with pytest.raises(ValueError, match="realism_detail is missing: restore"):
+        load_world(assets=tmp_path, scales=(1, 2))
+
+
 def test_wrong_noise_is_named(world):
-    with pytest.raises(ValueError, match=r"noise must be \(B, 16, 8, 8\), got \(1, 4, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"noise must be \(B, 16, 8, 8\).* got \(1, 4, 8, 8\)"):
         world.generate(torch.zeros(1, 4, 8, 8), "day")
+
+
+def test_wrong_latents_are_named(world):
+    with pytest.raises(ValueError, match=r"latent must be \(B, 16, 8, 8\).* pixels; got"):
+        world.decode(torch.zeros(1, 16, 64, 64))
 
 
 def test_weights_are_frozen(world):
@@ -61,13 +105,18 @@ def test_weights_are_frozen(world):
     assert not any(p.requires_grad for part in parts for p in part.parameters())
 
 
-def test_conditions_are_what_the_generator_uses(world):
-    table = conditions()
+@pytest.mark.parametrize("model", list(CONDITIONS))
+def test_conditions_are_what_the_model_uses(world, model):
+    table, network = conditions(model), world.generator if model == "generator" else load_flow()
     assert tuple(table) == PROMPTS == world.prompts
     for index, (context, pooled) in enumerate(table.values()):
-        assert context.shape == (1, 2, 64) and pooled.shape == (1, 32)
-        torch.testing.assert_close(context[0], world.generator.conditions.context[index])
-        torch.testing.assert_close(pooled[0], world.generator.conditions.pooled[index])
+        assert torch.equal(context[0], network.conditions.context[index])
+        assert torch.equal(pooled[0], network.conditions.pooled[index])
+
+
+def test_conditions_of_no_model_are_refused():
+    with pytest.raises(ValueError, match="unknown model 'decoder': expected one of generator, flow"):
+        conditions("decoder")
 
 
 def test_transformer_file_has_the_keys_of_diffusers_flux(world):
