@@ -5,6 +5,7 @@ repeatable and cheap, an ascent is neither. A stopped comparison goes on at the 
 """
 
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from optimization import Step
-from preconditioning import measure_whiteness
+from preconditioning import describe_whiteness, measure_whiteness
+from preconditioning.whiteness_verdict import WHITE
 
 from .contenders import Contender, Task
 from .demo_subject import Subject
@@ -24,8 +26,7 @@ from .demo_subject import Subject
 logger = logging.getLogger(__name__)
 
 TUNING_SEED, FINAL_SEED = 100_000, 200_000  # of the first noise; noise i has the seed + i
-WHITENESS = ("relative_norm", "mean", "excess_kurtosis", "one_norm_deviation", "energy_deviation",
-             "spectral_flatness", "cosine_to_start")
+WHITENESS = ("relative_norm", "excess_kurtosis", "cosine_to_start")
 BATCH = 16  # of what is judged
 
 
@@ -112,7 +113,7 @@ def run_cell(cell: Cell, contender: Contender, subject: Subject, folder: Path) -
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """All of the file or nothing of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial_file = path.with_suffix(".partial")
+    partial_file = path.with_suffix(f".{os.getpid()}")  # another process may be at the same cell
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial_file, metadata)
     partial_file.rename(path)
 
@@ -122,21 +123,22 @@ def judged_cell(cell: Cell, trajectory: Trajectory, subject: Subject, folder: Pa
     path = folder / cell.file_name
     if not path.exists():
         write_tensors(path, judge(trajectory, subject))
-    values = load_file(path)
-    values.pop("steps", None)  # of files from before: the trajectory's
-    return values
+    return load_file(path)
 
 
 def judge(trajectory: Trajectory, subject: Subject) -> dict[str, Tensor]:
-    """(K, B) by name, see `scores`, and the fields of `Whiteness`: of the noise of every kept step."""
+    """(K, B) by name, see `scores`, and fields of `Whiteness`: of the noise of every kept step. "white": whether Noise
+    Statistics finds it white; of the last step alone, since it takes as long as the pictures."""
     prompts, rows, before = list(trajectory.prompts), [], None
     for noise in trajectory.noise:
         if before is None or not torch.equal(noise, before):  # else it is as it was judged
             found = scores(subject, pictures(subject, noise, prompts), prompts)
             white = measure_whiteness(noise, trajectory.noise[0])
             found |= {name: getattr(white, name) for name in WHITENESS}
+            found["white"] = torch.full((len(noise),), torch.nan)
         before = noise
         rows.append(found)
+    rows[-1] = rows[-1] | {"white": torch.tensor([describe_whiteness(one[None]) == WHITE for one in noise])}
     return {name: torch.stack([row[name].float().cpu() for row in rows]) for name in rows[0]}
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from demo_world import load_world
 from demo_world.scene import plan
 from demo_world.taste import taste
+from preconditioning.recipes import FLUX_LEARNING_RATE
 
 from .scene_reader import SceneReader
 
@@ -21,13 +22,15 @@ class Subject(Protocol):
     """A generator, the reward that is climbed, and those who watch.
 
     name: for titles and file names. latent_shape: (C, H, W) of one noise. prompts: noise i gets prompt
-    i modulo their number. held_out: scores by name, larger is better. judges: realism errors by name, per
-    picture, smaller is better. Pictures are (B, 3, H, W) in [0, 1], scores and errors (B,).
+    i modulo their number. learning_rate: of Adam, as the node takes it for such a model. held_out: scores by name,
+    larger is better. judges: realism errors by name, per picture, smaller is better. Pictures are (B, 3, H, W) in
+    [0, 1], scores and errors (B,).
     """
 
     name: str
     latent_shape: tuple[int, ...]
     prompts: Sequence[str]
+    learning_rate: float
     held_out: dict[str, Callable[[Tensor, list[str]], Tensor]]
     judges: dict[str, Callable[[Tensor], Tensor]]
 
@@ -48,7 +51,7 @@ class Subject(Protocol):
 
 
 class DemoSubject:
-    """See `Subject`.
+    """See `Subject`. size: of the pictures, in pixels.
 
     The decoder takes nine tenths of a step. `decoder_dtype` "bfloat16" makes it more than twice as fast on CPUs with
     bfloat16 arithmetic, for every method alike; the gradient then differs by some 9%, as it would on a GPU. Those who
@@ -56,8 +59,9 @@ class DemoSubject:
     """
 
     name = "demo world"
+    learning_rate = FLUX_LEARNING_RATE
 
-    def __init__(self, decoder_dtype: str = "float32") -> None:
+    def __init__(self, decoder_dtype: str = "float32", size: int = 64) -> None:
         if decoder_dtype not in DECODER_DTYPES:
             raise ValueError(f"unknown decoder dtype {decoder_dtype!r}: choose {' or '.join(DECODER_DTYPES)}")
         self._world = load_world()
@@ -66,7 +70,7 @@ class DemoSubject:
         self._decoder = self._world.decoder
         if self._dtype != torch.float32:
             self._decoder = load_world().decoder.to(self._dtype).to(memory_format=torch.channels_last)
-        self.latent_shape, self.prompts = self._world.latent_shape, self._world.prompts
+        self.latent_shape, self.prompts = (self._world.latent_shape[0], size // 8, size // 8), self._world.prompts
         self.held_out = {
             "held out": lambda images, prompts: self._world.held_out_reward(images),
             "scene reader": lambda images, prompts: self._reader.taste(images),

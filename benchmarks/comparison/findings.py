@@ -9,13 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from preconditioning import WhiteGaussianProjector
-
-from ..shared import least_milliseconds
 from . import cells
-from .contenders import BASELINES, REFERENCE
-from .protocol import DEVICE, Comparison, Curves, held_out_key, kept
-from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss, time_to
+from .contenders import BASELINES, EFFORT_RUNS, OURS, PLAIN_EFFORT, SEARCHES
+from .protocol import Comparison, held_out_key, kept
+from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss
 
 SOUND_PICTURES, SOUND_QUANTILE = 128, 0.975
 FRONT_LEVELS = 25
@@ -37,7 +34,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Points:
-    """All that a method reached in its trials within the budget. seconds: (n,). values: by name, (n, B)."""
+    """All that was reached within the budget. seconds: (n,). values: by name, (n, B)."""
 
     seconds: np.ndarray
     values: dict[str, np.ndarray]
@@ -48,16 +45,16 @@ class Points:
 
 @dataclass(frozen=True)
 class MatchedTime:
-    """A method against the best baseline, both with the geometric mean of a judge's errors within `limit`.
+    """Against the best rival, both with the geometric mean of a judge's errors within `limit`.
 
-    baseline: who reaches the highest target so. target: that target. baseline_share: earliest time of the baseline, as
-    a share of the budget. ratio: earliest time of the method over it; infinite where the method does not get there.
+    rival: who reaches the highest target so. target: that target. seconds: earliest time of the rival there. ratio:
+    our earliest time over it; infinite where we do not get there.
     """
 
     limit: float
-    baseline: str
+    rival: str
     target: float
-    baseline_share: float
+    seconds: float
     ratio: Interval
 
 
@@ -75,26 +72,34 @@ class FrontGap:
     median: Interval
 
 
-class Findings:
-    """Of a comparison, found when they are asked for.
+@dataclass(frozen=True)
+class Gain:
+    """How far one contender's held-out reward is above another's, on the same noises."""
 
-    names: of the methods. labels: of each. sound: None where the subject knows no such pictures. held_out, judges,
-    scores: keys of the values of `Curves`. main: the held-out reward that step sizes were chosen by.
+    over: str
+    difference: Interval
+
+
+class Findings:
+    """Of a comparison at one size, found when they are asked for.
+
+    contenders, labels: by name. sound: None where the subject knows no such pictures. held_out, judges, scores: keys of
+    the values of `Curves`. main: the held-out reward that settings were chosen by. ours: the names of what is held to
+    the goals, `OURS` and the efforts that step like it.
     """
 
     def __init__(self, comparison: Comparison) -> None:
-        self.comparison, self.names = comparison, list(comparison.contenders)
-        self.labels = {name: contender.label for name, contender in comparison.contenders.items()}
-        self.baselines = [name for name in self.names if name in BASELINES]
+        self.comparison, self.contenders, self.plan = comparison, comparison.contenders, comparison.plan
+        self.size = comparison.climbed.latent_shape[-1] * 8
+        self.labels = {name: contender.label for name, contender in self.contenders.items()}
         self.held_out = [f"held out: {name}" for name in comparison.watched.held_out]
         self.judges = [f"judge: {name}" for name in comparison.watched.judges]
         self.scores = ("target", *self.held_out, *self.judges)
         self.main = held_out_key(comparison.watched)
+        self.ours = [name for name in self.contenders if name == OURS or name in EFFORT_RUNS and name != PLAIN_EFFORT]
         found = kept(comparison.folder / "sound_pictures.json", self._sound)
         self.sound = Sound(**found) if found else None
-        # Found once for each method.
-        self.points = cache(lambda name: points(comparison, name))
-        self.gaps, self.headline = cache(self.gaps), cache(self.headline)
+        self.points, self.end = cache(self.points), cache(self.end)
 
     def _sound(self) -> dict:
         subject = self.comparison.watched
@@ -114,65 +119,51 @@ class Findings:
         """The first start noises of the comparison."""
         return cells.noises(self.comparison.watched, range(cells.FINAL_SEED, cells.FINAL_SEED + count))
 
-    def headline(self, name: str) -> dict[str, Interval]:
-        """Every score of a method at the end of the budget."""
-        curves = self.comparison.final(name)
-        return {key: interval(key, curves.at(key, self.comparison.budget)) for key in curves.values}
+    def end(self, name: str) -> dict[str, Interval]:
+        """Every score of a contender in the end, and with sound pictures known the share of its own that are sound."""
+        values = {key: curve[-1] for key, curve in self.comparison.final(name).values.items()}
+        found = {key: interval(key, value) for key, value in values.items()}
+        return found | ({"sound": bootstrap_mean(self.are_sound(values))} if self.sound else {})
 
-    def matched(self, method: str) -> list[MatchedTime]:
+    def are_sound(self, values: dict[str, np.ndarray]) -> np.ndarray:
+        """(B,) 1 for pictures that every judge finds sound, of scores (B,)."""
+        return np.all([values[judge] <= limit for judge, limit in self.sound.limits.items()], 0).astype(float)
+
+    def points(self, *names: str) -> Points:
+        """All that these contenders reached within the budget, at any step size, strength and moment."""
+        latest = self.comparison.budget + self.comparison.reference_seconds  # steps are rounded
+        curves = [curves for name in names for curves in self.comparison.tried(name)]
+        early = [curves.seconds <= latest for curves in curves]
+        return Points(np.concatenate([of.seconds[before] for of, before in zip(curves, early, strict=True)]),
+                      {key: np.concatenate([of.values[key][before] for of, before in zip(curves, early, strict=True)])
+                       for key in self.scores})
+
+    def rivals(self, helped: bool, searches: bool = False) -> dict[str, list[str]]:
+        """Contenders by their method: the baselines as published, or in every way; the searches too."""
+        return {method: names for method in (*BASELINES, *(SEARCHES if searches else ()))
+                if (names := [name for name, of in self.contenders.items()
+                              if of.method == method and (helped or name == method)])}
+
+    def matched(self, helped: bool) -> list[MatchedTime]:
         """At the mean error of sound pictures and at their limit; where none are known, at twice the start's error."""
-        judge = self.judges[0]
-        if self.sound:
-            return [self._matched_time(method, judge, found[judge]) for found in (self.sound.means, self.sound.limits)]
-        start = float(geometric_mean(self.comparison.final(method).values[judge][0]))
-        return [self._matched_time(method, judge, 2 * start)]
+        judge, ours = self.judges[0], self.points(*self.ours)
+        start = 2 * float(geometric_mean(ours.values[judge][0]))
+        limits = (self.sound.means[judge], self.sound.limits[judge]) if self.sound else (start,)
+        rivals = {method: self.points(*names) for method, names in self.rivals(helped).items()}
+        return [matched_time(ours, rivals, judge, limit) for limit in limits]
 
-    def _matched_time(self, method: str, judge: str, limit: float) -> MatchedTime:
-        """Every method at the step size that suits it best, on the tuning noises, which are resampled jointly."""
+    def gaps(self, helped: bool) -> dict[tuple[str, str], FrontGap]:
+        """By rival, and by the held-out reward of the choices and the judges."""
+        ours = self.points(*self.ours)
+        return {(method, key): front_gap(ours, self.points(*names), key)
+                for method, names in self.rivals(helped, searches=True).items() for key in (self.main, *self.judges)}
 
-        def reached(name: str, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            """Of all points: the seconds, whether errors are within the limit, and the targets."""
-            of = self.points(name)
-            return of.seconds, of.means(judge, index) <= limit, of.means("target", index)
-
-        def fastest(name: str, index: np.ndarray, level: float) -> float:
-            seconds, within, targets = reached(name, index)
-            return seconds[within & (targets >= level)].min(initial=math.inf)
-
-        def best(index: np.ndarray) -> tuple[str, float]:
-            highest = {}
-            for name in self.baselines:
-                _, within, targets = reached(name, index)
-                highest[name] = targets[within].max(initial=-math.inf)
-            return max(highest.items(), key=lambda found: found[1])
-
-        def ratio(index: np.ndarray) -> float:
-            name, level = best(index)
-            ours, theirs = fastest(method, index, level), fastest(name, index, level)
-            if theirs == 0:  # the baseline breaks the limit with its first step
-                return 1.0 if ours == 0 else math.inf
-            return ours / theirs if math.isfinite(ours) else math.inf
-
-        every = np.arange(self.comparison.plan.tuning_noises)
-        name, level = best(every)
-        return MatchedTime(limit, name, float(level), fastest(name, every, level) / self.comparison.budget,
-                           bootstrap(ratio, len(every), RESAMPLES)[0])
-
-    def gaps(self, method: str) -> dict[tuple[str, str], FrontGap]:
-        """By baseline, and by the held-out reward of the tuning and the judges."""
-        return {(name, key): front_gap(self.points(method), self.points(name), key)
-                for name in self.baselines for key in (self.main, *self.judges)}
-
-    def projection_share(self, repeats: int = 15) -> float:
-        """Share of a step of GPER that its projections, of gradient and latent, take for one noise.
-
-        The least of some repeats, of a batch as large as that of the step's own time.
-        """
-        plan, projector = self.comparison.plan, WhiteGaussianProjector()
-        noise, _ = self.start_noise(min(plan.batch, plan.noises))
-        (milliseconds,) = least_milliseconds(
-            [lambda: projector.retract(projector.precondition(noise, noise))], repeats, DEVICE)
-        return milliseconds / 1e3 / len(noise) / self.comparison.step_seconds[REFERENCE]
+    def gain(self, helped: bool) -> Gain:
+        """Of `OURS` in held-out reward, over the best rival in the end."""
+        ends = {name: self.comparison.final(name).values[self.main][-1]
+                for names in self.rivals(helped, searches=True).values() for name in names}
+        best = max(ends, key=lambda name: ends[name].mean())
+        return Gain(best, bootstrap_mean(self.comparison.final(OURS).values[self.main][-1] - ends[best]))
 
 
 def short(key: str) -> str:
@@ -210,11 +201,6 @@ def median_picture(errors: np.ndarray) -> float:
     return float(np.quantile(errors, 0.5, method="lower"))
 
 
-def share_inside(errors: np.ndarray, limit: float) -> Interval:
-    """Share of the pictures (B,) whose error is within the limit."""
-    return bootstrap_mean((errors <= limit).astype(float))
-
-
 def diversity(images: Tensor, prompts: tuple[str, ...]) -> float:
     """Mean root-mean-square difference between two pictures of one prompt, both shrunk to 16 x 16."""
     small = F.interpolate(images, size=(16, 16), mode="area").flatten(1)
@@ -223,29 +209,32 @@ def diversity(images: Tensor, prompts: tuple[str, ...]) -> float:
     return distances[same].mean().item() if same.any() else math.nan
 
 
-def time_ratio(curves: Curves, level: float, budget: float, limit: tuple[str, float] | None = None) -> Interval:
-    """Time at which the mean target reaches `level`, over `budget`.
+def matched_time(ours: Points, rivals: dict[str, Points], judge: str, limit: float) -> MatchedTime:
+    """Every contender with whatever suits it best; noises are resampled jointly."""
 
-    limit: a judge and the geometric mean of its errors that must not be exceeded at that time; infinite where it is.
-    """
+    def reached(points: Points, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Seconds and targets where errors are within the limit."""
+        within = points.means(judge, index) <= limit
+        return points.seconds[within], points.means("target", index)[within]
 
-    def statistic(index: np.ndarray) -> float:
-        moment = time_to(curves.seconds, curves.values["target"][:, index].mean(1), level)
-        if limit and math.isfinite(moment) and geometric_mean(curves.at(limit[0], moment)[index]) > limit[1]:
-            return math.inf
-        return moment / budget
+    def best(index: np.ndarray) -> tuple[str, float, float, float]:
+        """Who, the target, the rival's seconds, ours."""
+        found = {name: reached(points, index) for name, points in rivals.items()}
+        name = max(found, key=lambda name: found[name][1].max(initial=-math.inf))
+        level = found[name][1].max(initial=-math.inf)
+        theirs, mine = (seconds[targets >= level].min(initial=math.inf)
+                        for seconds, targets in (found[name], reached(ours, index)))
+        return name, level, theirs, mine
 
-    return bootstrap(statistic, curves.values["target"].shape[1], RESAMPLES)[0]
+    def ratio(index: np.ndarray) -> float:
+        _, _, theirs, mine = best(index)
+        if theirs == 0 or math.isinf(theirs):  # the rival breaks the limit with its first step
+            return 1.0 if mine == 0 else math.inf
+        return mine / theirs
 
-
-def points(comparison: Comparison, name: str) -> Points:
-    """Of every step size and kept moment within the budget, its end included."""
-    budget, trials = comparison.budget, list(comparison.trials(name).values())
-    early = [curves.seconds < budget for curves in trials]
-    return Points(
-        np.concatenate([[*curves.seconds[before], budget] for curves, before in zip(trials, early, strict=True)]),
-        {key: np.concatenate([[*curves.values[key][before], curves.at(key, budget)]
-                              for curves, before in zip(trials, early, strict=True)]) for key in trials[0].values})
+    every = np.arange(ours.values[judge].shape[1])
+    name, level, theirs, _ = best(every)
+    return MatchedTime(limit, name, float(level), float(theirs), bootstrap(ratio, len(every), RESAMPLES)[0])
 
 
 def front_gap(ours: Points, theirs: Points, name: str) -> FrontGap:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals and how they are written, times to a level, and fronts."""
+"""Bootstrap intervals and how they are written, and fronts."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike
-from scipy.interpolate import interp1d
 
 RESAMPLES = 2000
 
@@ -65,20 +64,6 @@ def _interval(value: float, drawn: np.ndarray) -> Interval:
 def geometric_mean(errors: np.ndarray) -> np.ndarray:
     """Over the last axis: the tail of realism errors is so heavy that a mean would be that of the worst picture."""
     return np.exp(np.log(np.maximum(errors, 1e-6)).mean(-1))
-
-
-def at_time(seconds: np.ndarray, values: np.ndarray, moment: float) -> np.ndarray:
-    """`values` (K, ...) at `moment`, linear between the `seconds` (K,) at which they are known, and held outside."""
-    return interp1d(seconds, values, axis=0)(np.clip(moment, seconds[0], seconds[-1]))
-
-
-def time_to(seconds: np.ndarray, curve: np.ndarray, level: float) -> float:
-    """First moment at which `curve` (K,), linear between the `seconds` (K,), is at `level`; infinite if never."""
-    reached = np.flatnonzero(curve >= level)
-    if not len(reached):
-        return math.inf
-    around = slice(max(reached[0] - 1, 0), reached[0] + 1)
-    return float(np.interp(level, curve[around], seconds[around]))
 
 
 def front(gains: np.ndarray, losses: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 
 from ..comparison.drawings import Panel, draw_grid, draw_panels
 from ..comparison.findings import diversity, front_gap, short, size_text, summary, title
-from ..comparison.report import Goal
+from ..comparison.goals import Goal
 from ..comparison.statistics import Interval, bootstrap_mean, front
 from ..shared import table
 from .runs import LOOKED_AT, MORE, Row, Runs
