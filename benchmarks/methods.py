@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 RESULTS = DOCS.parent / "benchmark_results"
 TUNED_AT = 64  # pixels; other sizes take the settings over
 PLANS = {TUNED_AT: Plan(), 128: Plan(noises=32, long_noises=8, batch=4), 256: Plan(noises=16, long_noises=8, batch=1)}
-QUICK = Plan(noises=4, tuning_noises=2, steps=6, step_sizes=2, strengths=(0.2,), long_steps=8, long_noises=2,
+QUICK = Plan(noises=2, tuning_noises=2, steps=10, step_sizes=2, strengths=(0.2,), long_steps=4, long_noises=2,
              efforts=(), batch=4, timing_rounds=1)
 FEW_WAYS = ("plain", "both", "balanced")  # at the sizes where nothing is chosen
 NUMBERS = {

@@ -99,7 +99,7 @@ class Findings:
         self.ours = [name for name in self.contenders if name == OURS or name in EFFORT_RUNS and name != PLAIN_EFFORT]
         found = kept(comparison.folder / "sound_pictures.json", self._sound)
         self.sound = Sound(**found) if found else None
-        self.points, self.end = cache(self.points), cache(self.end)
+        self.points, self.end, self.matched, self.gaps = map(cache, (self.points, self.end, self.matched, self.gaps))
 
     def _sound(self) -> dict:
         subject = self.comparison.watched

@@ -5,13 +5,11 @@ import pytest
 
 from benchmarks.comparison.statistics import (
     Interval,
-    at_time,
     bootstrap,
     bootstrap_mean,
     front,
     geometric_mean,
     min_loss,
-    time_to,
 )
 
 
@@ -69,24 +67,6 @@ def test_least_loss_by_hand(seed):
     for level, found in zip(levels.tolist(), min_loss(gains, losses, levels).tolist(), strict=True):
         fine = [x for g, x in zip(gains.tolist(), losses.tolist(), strict=True) if g >= level]
         assert found == pytest.approx(min(fine, default=math.inf))
-
-
-def test_times_between_kept_moments():
-    seconds = np.array([0.0, 1.0, 3.0])
-    curve = np.array([2.0, 4.0, 3.0])
-    assert time_to(seconds, curve, 3.0) == pytest.approx(0.5)
-    assert time_to(seconds, curve, 1.0) == 0.0
-    assert time_to(seconds, curve, 4.5) == math.inf
-    assert at_time(seconds, curve, 2.0).item() == pytest.approx(3.5)
-    assert at_time(seconds, curve, 0.0).item() == 2.0
-    assert at_time(seconds, curve, 9.0).item() == 3.0
-
-
-def test_time_to_inverts_at_time():
-    seconds = np.array([0.0, 0.4, 1.0, 2.5])
-    curve = np.array([0.0, 1.0, 1.5, 6.0])
-    for level in (0.3, 1.2, 1.5, 4.0):
-        assert at_time(seconds, curve, time_to(seconds, curve, level)).item() == pytest.approx(level)
 
 
 def test_geometric_mean_is_not_that_of_the_worst():
