@@ -137,7 +137,7 @@ class Comparison:
         if not contender.step_sizes:
             return (contender.recipe.learning_rate(self.climbed.learning_rate),)
         stride = max(1, (len(contender.step_sizes) - 1) // max(1, self.plan.step_sizes - 1))
-        return contender.step_sizes[::stride]
+        return contender.step_sizes[::stride][:self.plan.step_sizes]
 
     def _best_size(self, name: str) -> float | None:
         sizes = self._sizes(self.contenders[name])
