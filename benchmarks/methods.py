@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from .comparison.contenders import METHODS, PUBLISHED, SEARCHES, WAYS, contenders
+from .comparison.contenders import METHODS, PUBLISHED, REFERENCE, SEARCHES, WAYS, contenders
 from .comparison.findings import Findings
 from .comparison.goals import RANGE
 from .comparison.protocol import LONG_RUNS, Comparison, Plan
@@ -34,10 +34,14 @@ logger = logging.getLogger(__name__)
 
 RESULTS = DOCS.parent / "benchmark_results"
 TUNED_AT = 64  # pixels; other sizes take the settings over
-PLANS = {TUNED_AT: Plan(), 128: Plan(noises=32, long_noises=8, batch=4), 256: Plan(noises=16, long_noises=8, batch=1)}
+PLANS = {
+    TUNED_AT: Plan(),
+    128: Plan(noises=32, long_noises=8, batch=4),
+    256: Plan(noises=16, long_noises=4, batch=1, efforts=("plain", "quick", "balanced")),
+}
 QUICK = Plan(noises=2, tuning_noises=2, steps=10, step_sizes=2, strengths=(0.2,), long_steps=4, long_noises=2,
              efforts=(), batch=4, timing_rounds=1)
-FEW_WAYS = ("plain", "both", "balanced")  # at the sizes where nothing is chosen
+FEW_WAYS = ("plain", "balanced")  # at the sizes where nothing is chosen
 NUMBERS = {
     "noises": "start noises of the comparison",
     "tuning_noises": f"others, to choose settings on, at {TUNED_AT} px",
@@ -104,10 +108,14 @@ def comparisons(options: argparse.Namespace) -> list[Comparison]:
     plans = chosen_plans(options)
     check_names(options.methods, METHODS, "method")
     check_names(options.ways or [], WAYS, "way")
+
+    def efforts_of(plan: Plan) -> tuple[str, ...]:
+        return plan.efforts if REFERENCE in options.methods else ()
+
     if options.comfyui:
         (plan,) = plans.values()
         subject, folder = comfyui_subject(options, options.sampler_steps, plan.batch)
-        every = contenders(options.methods, options.ways or list(WAYS), plan.efforts)
+        every = contenders(options.methods, options.ways or list(WAYS), efforts_of(plan))
         return [Comparison(subject, subject, every, plan, options.results / folder)]
     from .comparison.demo_subject import DemoSubject
 
@@ -117,7 +125,7 @@ def comparisons(options: argparse.Namespace) -> list[Comparison]:
         watched = climbed if options.decoder_dtype == "float32" else DemoSubject(size=size)
         folder = options.results / f"demo_world_{options.decoder_dtype}_{size}"
         ways = options.ways or (FEW_WAYS if found else list(WAYS))
-        every = contenders(options.methods, ways, plans[size].efforts)
+        every = contenders(options.methods, ways, efforts_of(plans[size]))
         found.append(Comparison(climbed, watched, every, plans[size], folder, found[0] if found else None))
     return found
 

@@ -15,6 +15,7 @@ from preconditioning.recipes import FLUX_LEARNING_RATE
 from .scene_reader import SceneReader
 
 DECODER_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+CHUNK = 512  # of candidates, planned at once
 SOUND_SEED = 80  # no stage of the demo world's training has it
 
 
@@ -95,7 +96,7 @@ class DemoSubject:
 
     @torch.no_grad()
     def sound_pictures(self, count: int, candidates: int = 4096) -> Tensor:
-        """(count, 3, 64, 64): what the world can do for the taste without leaving white noise.
+        """(count, 3, H, W): what the world can do for the taste without leaving white noise.
 
         Each picture comes from the one of `candidates` white noises whose scene pleases the taste most, as read off
         the scene itself: no reward network has a say, so there is none to be fooled.
@@ -104,9 +105,13 @@ class DemoSubject:
         pictures = []
         for i in range(count):
             prompt = i % len(self.prompts)
-            noise = torch.randn(candidates, *self.latent_shape, generator=generator)
-            chosen = taste(plan(noise, torch.full((candidates,), prompt))).argmax()
-            pictures.append(self.generate(noise[chosen, None], [self.prompts[prompt]]))
+            best = []
+            for _ in range(0, candidates, CHUNK):
+                noise = torch.randn(CHUNK, *self.latent_shape, generator=generator)
+                tastes = taste(plan(noise, torch.full((CHUNK,), prompt)))
+                best.append((tastes.max(), noise[tastes.argmax(), None]))
+            noise = max(best, key=lambda found: found[0])[1]
+            pictures.append(self.generate(noise, [self.prompts[prompt]]))
         return torch.cat(pictures)
 
     def graph_context(self) -> AbstractContextManager:

@@ -36,13 +36,13 @@ LONG_RUNS = (REFERENCE, OURS)
 @dataclass(frozen=True)
 class Plan:
     """How much is run. noises: of the comparison. tuning_noises: others, for the choices. steps: the budget, in steps
-    of the paper's method. step_sizes: trial values of each contender, 1 to 5. strengths: of those that stay near their
-    start. long_steps, long_noises: of the runs that are not stopped. efforts: that are run as they ship."""
+    of the paper's method. step_sizes: trial values of each contender: 1, 2, 3 or 5. strengths: of those that stay near
+    their start. long_steps, long_noises: of the runs that are not stopped. efforts: that are run as they ship."""
 
     noises: int = 64
     tuning_noises: int = 12
     steps: int = 60
-    step_sizes: int = 5
+    step_sizes: int = 3
     strengths: tuple[float, ...] = (0.1, STRENGTH, 0.3)
     long_steps: int = 200
     long_noises: int = 16
@@ -68,6 +68,7 @@ class Comparison:
 
     climbed: the subject that methods work on. watched: the subject that judges work on; the same one, or a more
     exact one. tuned: the comparison at another size that settings are taken from; None to choose them here.
+    step_seconds: of one noise, by method.
     """
 
     def __init__(self, climbed: Subject, watched: Subject, contenders: dict[str, Contender], plan: Plan,
@@ -75,9 +76,8 @@ class Comparison:
         self.climbed, self.watched, self.contenders, self.plan, self.folder = climbed, watched, contenders, plan, folder
         self.tuned = tuned
         self._run, self.chosen = cache(self._run), cache(self.chosen)
-        timings = self._timings()
-        self.step_seconds = {name: timings[contender.method] for name, contender in contenders.items()}
-        self.reference_seconds, self.seed_seconds = timings[REFERENCE], timings[SEED_SEARCH]
+        self.step_seconds = self._timings()
+        self.reference_seconds, self.seed_seconds = self.step_seconds[REFERENCE], self.step_seconds[SEED_SEARCH]
 
     @property
     def budget(self) -> float:
@@ -88,7 +88,7 @@ class Comparison:
         """Steps that fit into the budget, after the seeds that are tried first; for a search, evaluations."""
         contender = self.contenders[name]
         return contender.steps or max(1, round(
-            (self.budget - contender.seeds * self.seed_seconds) / self.step_seconds[name]))
+            (self.budget - contender.seeds * self.seed_seconds) / self.step_seconds[contender.method]))
 
     def trials(self, name: str) -> dict[tuple[float, float | None], Curves]:
         """By strength and step size, on the tuning noises: every step size at the strength that ships, and every
@@ -166,9 +166,8 @@ class Comparison:
                 logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged[-1]["target"][-1].mean())
         values = {name: torch.cat([part[name] for part in judged], 1).double().numpy() for name in judged[0]}
         evaluated = np.array(trajectories[0].steps)
-        timings = self._timings()
-        seconds = (np.minimum(evaluated, contender.seeds) * timings[SEED_SEARCH]
-                   + np.maximum(evaluated - contender.seeds, 0) * timings[contender.method])
+        seconds = (np.minimum(evaluated, contender.seeds) * self.seed_seconds
+                   + np.maximum(evaluated - contender.seeds, 0) * self.step_seconds[contender.method])
         return Curves(trajectories[0].steps, seconds, values,
                       torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
                       tuple(chain.from_iterable(trajectory.prompts for trajectory in trajectories)))
@@ -184,7 +183,8 @@ class Comparison:
             measured = seconds_per_step([*reference, *missing], self.climbed, self.plan)
             # A method that is added later is measured against the first, whose step keeps its time.
             scale = known[REFERENCE] / measured[REFERENCE] if reference else 1.0
-            known |= {contender.name: measured[contender.name] * scale for contender in missing}
+            found = {contender.name: measured[contender.name] * scale for contender in missing}
+            known = found | kept(path, dict)  # once more: another process may have been faster
             write_json(path, known)
         return known
 

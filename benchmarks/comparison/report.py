@@ -180,7 +180,7 @@ def _method(found: Sequence[Findings], out: Path, command: str) -> str:
     return PARTS["method"].format(
         command=command, plans=f"Noises: {plans}; noise i has its own seed and a prompt of its own in turn.",
         seconds=seconds, tuned=found[0].size, tuning=found[0].plan.tuning_noises, main=short(found[0].main),
-        strengths=strengths, json=out.with_suffix(".json").name)
+        sizes=found[0].plan.step_sizes, strengths=strengths, json=out.with_suffix(".json").name)
 
 
 def _figures(findings: Findings) -> dict:

@@ -42,6 +42,7 @@ PLAN = Plan(
     noises=3,
     tuning_noises=2,
     steps=4,
+    step_sizes=5,
     strengths=(0.1, STRENGTH),
     long_steps=6,
     long_noises=2,
