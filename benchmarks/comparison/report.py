@@ -125,7 +125,7 @@ def _fronts(found: Sequence[Findings], folder: Path) -> str:
                 label = "default recipe" if name == OURS else METHODS[name.removesuffix("-helped")].label
                 lines[name] = label + ", helped" * name.endswith("-helped"), gains[kept], values[kept]
             panels.append(Panel(
-                f"{findings.size} px: {title(key)}, against the target", "target", lines, log_y=judged,
+                f"{findings.size} px: {title(key)}, against the target", "target", lines, log_y=judged, dots=True,
                 sound=sound.limits.get(key) if sound else None,
                 mark=(sound.means["target"], sound.means[key]) if sound else None,
                 window=(sound.means["target"] - 2, 2 * sound.limits[key]) if sound and judged else None))
