@@ -133,7 +133,7 @@ class ComfyUISubject(Subject):
         check_weight_format(model, vae.patcher)
         preset = preset_for(model)
         self.name, self.learning_rate = preset.name, preset.learning_rate
-        self.prompts = tuple(conditionings)
+        self.size, self.prompts = size, tuple(conditionings)
         self._model, self._vae, self._conditionings, self._target = model, vae, conditionings, target
         self._patchers = [model, vae.patcher, *target.patchers]
         ratio = vae.spacial_compression_decode()

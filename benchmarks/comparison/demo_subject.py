@@ -22,13 +22,14 @@ SOUND_SEED = 80  # no stage of the demo world's training has it
 class Subject(Protocol):
     """A generator, the reward that is climbed, and those who watch.
 
-    name: for titles and file names. latent_shape: (C, H, W) of one noise. prompts: noise i gets prompt
-    i modulo their number. learning_rate: of Adam, as the node takes it for such a model. held_out: scores by name,
-    larger is better. judges: realism errors by name, per picture, smaller is better. Pictures are (B, 3, H, W) in
-    [0, 1], scores and errors (B,).
+    name: for titles and file names. size: of the pictures, in pixels. latent_shape: (C, H, W) of one noise. prompts:
+    noise i gets prompt i modulo their number. learning_rate: of Adam, as the node takes it for such a model. held_out:
+    scores by name, larger is better. judges: realism errors by name, per picture, smaller is better. Pictures are
+    (B, 3, H, W) in [0, 1], scores and errors (B,).
     """
 
     name: str
+    size: int
     latent_shape: tuple[int, ...]
     prompts: Sequence[str]
     learning_rate: float
@@ -65,7 +66,7 @@ class DemoSubject:
     def __init__(self, decoder_dtype: str = "float32", size: int = 64) -> None:
         if decoder_dtype not in DECODER_DTYPES:
             raise ValueError(f"unknown decoder dtype {decoder_dtype!r}: choose {' or '.join(DECODER_DTYPES)}")
-        self._world = load_world()
+        self.size, self._world = size, load_world()
         self._reader = SceneReader.load()
         self._dtype = DECODER_DTYPES[decoder_dtype]
         self._decoder = self._world.decoder

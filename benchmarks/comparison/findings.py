@@ -90,7 +90,7 @@ class Findings:
 
     def __init__(self, comparison: Comparison) -> None:
         self.comparison, self.contenders, self.plan = comparison, comparison.contenders, comparison.plan
-        self.size = comparison.climbed.latent_shape[-1] * 8
+        self.size = comparison.climbed.size
         self.labels = {name: contender.label for name, contender in self.contenders.items()}
         self.held_out = [f"held out: {name}" for name in comparison.watched.held_out]
         self.judges = [f"judge: {name}" for name in comparison.watched.judges]

@@ -16,7 +16,7 @@ class Squares:
 
     def __init__(self, side=4):
         self.evaluations = 0
-        self.latent_shape = (3, side, side)
+        self.size, self.latent_shape = side, (3, side, side)
         self.held_out = {"held out": lambda images, prompts: -images.mean((1, 2, 3)).abs()}
         self.judges = {"energy": lambda images: images.square().mean((1, 2, 3)) + 0.1}
 
