@@ -116,7 +116,7 @@ def run_tests(here, arguments):
         runs.append(("integration tests", ["tests/comfyui"], None))
 
     totals, reasons, closing, broken = Counter(), Counter(), [], False
-    jobs = min(len(runs), os.cpu_count() or 1)
+    jobs = min(len(runs), (os.cpu_count() or 1) + 1)  # one more: each waits for a server or a browser at times
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         logs = [Path(folder) / f"{index}.log" for index in range(len(runs))]
         processes = []

@@ -45,12 +45,12 @@ class ComfyClient:
         self.client_id = uuid.uuid4().hex
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def get(self, path: str) -> Any:
-        return json.loads(self.fetch(path))
+    def get(self, path: str, seconds: float = ANSWER_SECONDS) -> Any:
+        return json.loads(self.fetch(path, seconds))
 
-    def fetch(self, path: str) -> bytes:
-        """The answer to a GET. Raises ServerGone where there is none."""
-        return self._open(urllib.request.Request(self.url + path))
+    def fetch(self, path: str, seconds: float = ANSWER_SECONDS) -> bytes:
+        """The answer to a GET. Raises ServerGone where there is none in that time."""
+        return self._open(urllib.request.Request(self.url + path), seconds)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON answer to a POST of JSON, None where it is empty. Raises ServerGone where there is none."""
@@ -59,9 +59,9 @@ class ComfyClient:
         text = self._open(request)
         return json.loads(text) if text else None
 
-    def _open(self, request: urllib.request.Request) -> bytes:
+    def _open(self, request: urllib.request.Request, seconds: float = ANSWER_SECONDS) -> bytes:
         try:
-            with self._opener.open(request, timeout=ANSWER_SECONDS) as answer:
+            with self._opener.open(request, timeout=seconds) as answer:
                 return answer.read()
         except urllib.error.HTTPError:
             raise
@@ -140,7 +140,7 @@ class ComfyClient:
                 self._cancel(prompt_id)
             if now - looked > QUEUE_SECONDS:
                 looked = now
-                if self._waits(prompt_id):
+                if self._waits(prompt_id, seconds=moved + step_limit - now):
                     if asked:
                         raise Stopped("stopped while it waited")
                     moved = now
@@ -161,10 +161,11 @@ class ComfyClient:
             if event["type"] in END_EVENTS:
                 return
 
-    def _waits(self, prompt_id: str) -> bool:
-        """Whether the prompt still waits behind others'. A server too busy to say is left to the limit."""
+    def _waits(self, prompt_id: str, seconds: float) -> bool:
+        """Whether the prompt still waits behind others'. A server that does not say within the limit has reached it."""
         try:
-            return any(entry[1] == prompt_id for entry in self.get("/queue")["queue_pending"])
+            pending = self.get("/queue", max(seconds, GLANCE_SECONDS))["queue_pending"]
+            return any(entry[1] == prompt_id for entry in pending)
         except ServerGone:
             return False
 

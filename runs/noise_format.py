@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .noise_history import NoiseHistory
@@ -46,7 +46,7 @@ def write_noise(
     workflow: dict[str, str],
     batch_index: list[int] | None = None,
 ) -> None:
-    """Write a noise as it is, without rounding. The file is there as a whole or not at all.
+    """Write a noise, without rounding; the same one gives the same bytes. The file is there as a whole or not at all.
 
     Args:
         path: of the file; one that is there gives way.
@@ -68,13 +68,26 @@ def write_noise(
         **history.header(),
     }
     try:
-        with written_whole(path) as partial:
-            save_file({TENSOR: noise.detach().cpu().contiguous()}, partial, header)
+        data = _with_sorted_header(save({TENSOR: noise.detach().cpu().contiguous()}, header))
+        with written_whole(path) as partial, open(partial, "wb") as file:
+            file.write(data)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OSError(
             f"The noise could not be written to {path} ({reason}): make room there, or choose another filename_prefix."
         ) from error
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    """A safetensors file with the entries of its header in order; the library writes them in a random one.
+
+    The format: the length of the header in 8 bytes, little-endian; the header, JSON padded with blanks; the tensors,
+    whose places count from the end of the header.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def read_noise(path: str) -> SavedNoise:

@@ -51,7 +51,7 @@ def draw_panels(panels: Sequence[Panel], path: Path) -> None:
             axes.remove()
         else:
             legend |= {line.get_label(): line for line in _draw(axes, panel)}
-    figure.legend(legend.values(), legend.keys(), loc="outside upper left", ncols=5, frameon=False, fontsize=14)
+    figure.legend(legend.values(), legend.keys(), loc="outside upper left", ncols=4, frameon=False, fontsize=14)
     figure.savefig(path, dpi=100)
 
 

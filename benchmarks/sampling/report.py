@@ -87,11 +87,12 @@ def _label(row: Row, why: str) -> str:
 def _results(runs: Runs, rows: list[tuple[str, Row]]) -> str:
     head = ("way", "setting", "n", "evaluations", "seconds", *map(title, _keys(runs)), "diversity")
     prompts = tuple(runs.prompts(runs.plan.noises))
+    unlike = [diversity(row.tensors["small"], prompts) for _, row in rows]  # NaN where no prompt has two pictures
     return table(head, [
         (_label(row, why), size_text(row.setting), str(row.count) if row.way.counted else "",
          str(row.way.evaluations(row.count)), f"{row.seconds:.2f}", *(str(row.interval(key)) for key in _keys(runs)),
-         f"{diversity(row.tensors['small'], prompts):.3f}")
-        for why, row in rows])
+         "" if np.isnan(between) else f"{between:.3f}")
+        for (why, row), between in zip(rows, unlike, strict=True)])
 
 
 def _strengths(runs: Runs) -> str:

@@ -12,21 +12,10 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
-
-from tools.comfyui_installs import version_text
-
 ROOT = Path(__file__).parents[2]
 API = ROOT / "workflows" / "api"
 ONE_PICTURE = ("--set", "3.batch_size=1")
 SECONDS = 240
-NEWER = (0, 33)
-
-
-@pytest.fixture(scope="module")
-def newer_host(comfyui):
-    if tuple(map(int, re.findall(r"\d+", version_text(comfyui))[:2])) < NEWER:
-        pytest.skip("nothing in it depends on the host: runs in newer ones alone")
 
 
 class BatchCommand:

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from .batch_command import ONE_PICTURE, BatchCommand, newer_host, results, wait_for
+from .batch_command import ONE_PICTURE, BatchCommand, results, wait_for
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
-    pytest.mark.usefixtures(newer_host.__name__),
+    pytest.mark.usefixtures("newer_host"),
 ]
 
 

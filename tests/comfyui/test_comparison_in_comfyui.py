@@ -3,7 +3,7 @@
 import json
 
 
-def test_protocol_and_document(pack, tmp_path, monkeypatch):
+def test_protocol_and_document(newer_host, pack, tmp_path, monkeypatch):
     from gper_pack.nodes.picture_statistics import PictureStatisticsNode
 
     from benchmarks.comparison.comfyui_subject import ComfyUISubject

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def rows(comfyui, tmp_path_factory):
+def rows(newer_host, comfyui, tmp_path_factory):
     path = tmp_path_factory.mktemp("scale") / "numbers.json"
     command = [sys.executable, "-m", "benchmarks.flux_scale", "--device", "cpu", "--size", "tiny", "--side", "64"]
     environment = {**os.environ, "COMFYUI_PATH": str(comfyui)}

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def measured(comfyui, tmp_path_factory):
+def measured(newer_host, comfyui, tmp_path_factory):
     """Printed lines and rows."""
     path = tmp_path_factory.mktemp("modes") / "numbers.json"
     command = [sys.executable, "-m", "benchmarks.memory_modes", "--device", "cpu", "--size", "tiny", "--side", "32"]

@@ -26,6 +26,16 @@ PICTURES = {
 NOISES = {"keep_and_vary": 1, "ranked_seeds": 4}
 each_workflow = pytest.mark.parametrize("path", saved_workflows(), ids=lambda path: path.stem)
 
+# The pairs of nodes that lie on each other, as the page has drawn them, and how many it has drawn.
+OVERLAPPING = """() => {
+    const nodes = [...document.querySelectorAll("[data-node-id]")].map(e => [e.innerText, e.getBoundingClientRect()]);
+    const drawn = nodes.filter(([_, box]) => box.height > 0);
+    const on = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left) + 1
+        && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top) + 1;
+    return [drawn.length, drawn.flatMap(([text, box], i) =>
+        drawn.slice(i + 1).filter(other => on(box, other[1])).map(other => [text, other[0]]))];
+}"""
+
 
 @pytest.fixture(scope="module")
 def own_types(server):
@@ -45,6 +55,8 @@ def test_workflow_loads_without_a_missing_node(frontend, path, nodes_2):
     shown = frontend.saved_workflow()
     assert sorted(node["type"] for node in shown["nodes"]) == sorted(node["type"] for node in workflow["nodes"])
     assert frontend.errors == []
+    if nodes_2:
+        assert frontend.page.evaluate(OVERLAPPING) == [len(workflow["nodes"]), []]
 
 
 @each_workflow

@@ -38,6 +38,18 @@ def test_the_header_is_json_that_anybody_can_read(tmp_path):
     assert {entry.name for entry in fields(HISTORY)} <= set(header)
 
 
+def test_the_same_noise_is_the_same_bytes(tmp_path):
+    """safetensors itself writes the entries of a header in another order each time."""
+    entries = {f"entry {i}": "ä" * i for i in range(20)}
+    files = [tmp_path / f"{i}.safetensors" for i in range(4)]
+    for file in files:
+        write_noise(str(file), noise(), 7, HISTORY, dict(reversed(entries.items())) if file is files[0] else entries)
+    assert len({file.read_bytes() for file in files}) == 1
+    with safe_open(str(files[0]), framework="pt") as file:
+        assert torch.equal(file.get_tensor("noise"), noise())
+        assert {key: file.metadata()[key] for key in entries} == entries
+
+
 def test_the_pack_version_is_that_of_the_project():
     project = ROOT / "pyproject.toml"
     assert f'\nversion = "{PACK_VERSION}"\n' in project.read_text(encoding="utf-8")

@@ -60,11 +60,11 @@ LEARN_TASTE = Workflow(
         Column(
             400,
             [
-                ours("taste", "LearnTaste", {"encoder": "demo world", "save_as": "demo taste"}),
+                ours("taste", "LearnTaste", {"encoder": "demo world", "save_as": "demo taste"}, height=250),
                 sampler("sampler_start", "Sample the start noise"),
                 ours("optimizer", "NoiseOptimizer", {"steps": 40, "learning_rate": 0.05}),
             ],
-            top=440,
+            top=364,
         ),
         Column(
             300,

@@ -40,7 +40,7 @@ TASTE_BOARD = Workflow(
         Column(
             400,
             [
-                ours("taste", "LearnTaste", {"encoder": "demo world", "save_as": "my taste"}),
+                ours("taste", "LearnTaste", {"encoder": "demo world", "save_as": "my taste"}, height=250),
                 text("verdict", "How sure it is", 240),
                 Node("one", "EmptySD3LatentImage", {"width": 64, "height": 64, "batch_size": 1}, title="One picture"),
             ],
