@@ -35,7 +35,7 @@ class Cell:
     """seeds: first seed and number of noises. steps: updates, or evaluations of a search; without the seeds that its
     contender tries first."""
 
-    contender: str
+    contender: Contender
     step_size: float | None
     first_seed: int
     count: int
@@ -43,8 +43,10 @@ class Cell:
 
     @property
     def file_name(self) -> str:
+        """Other settings, another file."""
         size = "none" if self.step_size is None else f"{self.step_size:g}"
-        return f"{self.contender}_{size}_seed{self.first_seed}x{self.count}_{self.steps}.safetensors"
+        return (f"{self.contender.name}_{size}_seed{self.first_seed}x{self.count}_{self.steps}_{self.contender.digest}"
+                ".safetensors")
 
     @property
     def seeds(self) -> range:
@@ -84,19 +86,19 @@ def task_of(subject: Subject, seeds: Iterable[int]) -> tuple[Task, list[str]]:
                 tuple(seeds), subject.graph_context), prompts
 
 
-def run_cell(cell: Cell, contender: Contender, subject: Subject, folder: Path) -> Trajectory:
+def run_cell(cell: Cell, subject: Subject, folder: Path) -> Trajectory:
     """Read the cell's file, or run it and write one."""
     path = folder / cell.file_name
     if not path.exists():
         task, prompts = task_of(subject, cell.seeds)
-        last = contender.seeds + cell.steps
+        last = cell.contender.seeds + cell.steps
         wanted, kept = set(marks(last)), {}
 
         def keep(step: Step) -> None:
             if step.index in wanted:
                 kept[step.index] = step.record.best_noise.cpu()
 
-        record = contender.run(task, cell.step_size, cell.steps, keep)
+        record = cell.contender.run(task, cell.step_size, cell.steps, keep)
         for incident in record.incidents:
             logger.warning("%s: step %d, noise %d: %s", cell.file_name, incident.step, incident.sample, incident.what)
         # A run that ended early stands still from there on.

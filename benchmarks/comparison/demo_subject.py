@@ -1,5 +1,6 @@
 """What methods are compared on, and the demo world as such: its target, two held-out rewards, two judges of realism."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
@@ -10,13 +11,21 @@ from torch import Tensor
 from demo_world import load_world
 from demo_world.scene import plan
 from demo_world.taste import taste
+from demo_world.world import ASSETS
 from preconditioning.recipes import FLUX_LEARNING_RATE
 
-from .scene_reader import SceneReader
+from ..shared import digest
+from .scene_reader import ASSET, SceneReader
 
 DECODER_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 CHUNK = 512  # of candidates, planned at once
 SOUND_SEED = 80  # no stage of the demo world's training has it
+
+
+def weights_digest() -> str:
+    """Of the demo world's networks and the scene reader."""
+    files = [*sorted(ASSETS.glob("*.safetensors")), ASSET]
+    return digest(*(hashlib.sha256(file.read_bytes()).digest() for file in files))
 
 
 class Subject(Protocol):

@@ -15,7 +15,7 @@ from figures.canvas import BLACK, BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, 
 STYLES = {
     **{f"{name}{ending}": (colour, dash) for ending, dash in (("", "-"), ("-helped", "--")) for name, colour in (
         ("none", BLACK), ("reno", ORANGE), ("prno", PURPLE), ("mpgr", SKY))},
-    "gper": (BLUE, ":"), "gper-balanced": (BLUE, "-"),
+    "gper": (BLUE, ":"), "effort-balanced": (BLUE, "-"),
     "best-of-n": (VERMILLION, ":"), "local-search": (VERMILLION, "-"), "spectral-evolution": (VERMILLION, "--"),
     "plain": (BLACK, "-"), "best-per-step": (VERMILLION, ":"), "optimizer": (GREEN, "-"), "shift": (ORANGE, "--"),
     "raw": (ORANGE, "-"), "tilt-both": (BLUE, "-"), "tilt-noisetilt": (SKY, "-"), "tilt-gper": (PURPLE, "-"),

@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import cells
-from .contenders import BASELINES, EFFORT_RUNS, OURS, PLAIN_EFFORT, SEARCHES
+from .contenders import BASELINES, LONGER, OURS, REFERENCE, SEARCHES
 from .protocol import Comparison, held_out_key, kept
-from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss
+from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss, upper_bounds
 
 SOUND_PICTURES, SOUND_QUANTILE = 128, 0.975
 FRONT_LEVELS = 25
 RESAMPLES = 500  # of whole fronts and times, which take longer than means
+RANGE = (10**-0.5, 1.0, 10**0.5)  # times the step size that ships, of the runs that are not stopped
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class MatchedTime:
     """Against the best rival, both with the geometric mean of a judge's errors within `limit`.
 
     rival: who reaches the highest target so. target: that target. seconds: earliest time of the rival there. ratio:
-    our earliest time over it; infinite where we do not get there.
+    our earliest time over it; infinite where we do not get there. Where no rival climbs within the limit, 0 if we do,
+    else 1.
     """
 
     limit: float
@@ -57,27 +59,33 @@ class MatchedTime:
     seconds: float
     ratio: Interval
 
+    @property
+    def rival_climbs(self) -> bool:
+        return 0 < self.seconds < math.inf
+
 
 @dataclass(frozen=True)
 class FrontGap:
-    """How far a method's front is above a baseline's, over the target levels that either reaches.
+    """How far a front is above a rival's, at that of the target levels that both reach where it is most surely below.
 
-    reach: difference of the highest targets. better: share of the common levels at which the front is above. least,
-    median: of the difference over the common levels; in units of the held-out reward, or as a ratio of errors minus 1.
+    worst: the difference, in units of the held-out reward, or as a ratio of errors minus 1. bound: what it is at most.
     """
 
-    reach: Interval
-    better: Interval
-    least: Interval
-    median: Interval
+    worst: float
+    bound: float
+
+    @property
+    def below(self) -> bool:
+        return self.bound < 0
 
 
 @dataclass(frozen=True)
 class Gain:
-    """How far one contender's held-out reward is above another's, on the same noises."""
+    """How far our held-out rewards in the end are above the best rival's, on the same noises. over: its label."""
 
     over: str
-    difference: Interval
+    longer: Interval
+    shipped: Interval
 
 
 class Findings:
@@ -85,7 +93,7 @@ class Findings:
 
     contenders, labels: by name. sound: None where the subject knows no such pictures. held_out, judges, scores: keys of
     the values of `Curves`. main: the held-out reward that settings were chosen by. ours: the names of what is held to
-    the goals, `OURS` and the efforts that step like it.
+    the goals.
     """
 
     def __init__(self, comparison: Comparison) -> None:
@@ -96,7 +104,7 @@ class Findings:
         self.judges = [f"judge: {name}" for name in comparison.watched.judges]
         self.scores = ("target", *self.held_out, *self.judges)
         self.main = held_out_key(comparison.watched)
-        self.ours = [name for name in self.contenders if name == OURS or name in EFFORT_RUNS and name != PLAIN_EFFORT]
+        self.ours = [name for name in (OURS, LONGER) if name in self.contenders]
         found = kept(comparison.folder / "sound_pictures.json", self._sound)
         self.sound = Sound(**found) if found else None
         self.points, self.end, self.matched, self.gaps = map(cache, (self.points, self.end, self.matched, self.gaps))
@@ -130,9 +138,9 @@ class Findings:
         return np.all([values[judge] <= limit for judge, limit in self.sound.limits.items()], 0).astype(float)
 
     def points(self, *names: str) -> Points:
-        """All that these contenders reached within the budget, at any step size, strength and moment."""
+        """All that these contenders reached within the budget, at any moment."""
         latest = self.comparison.budget + self.comparison.reference_seconds  # steps are rounded
-        curves = [curves for name in names for curves in self.comparison.tried(name)]
+        curves = [self.comparison.final(name) for name in names]
         early = [curves.seconds <= latest for curves in curves]
         return Points(np.concatenate([of.seconds[before] for of, before in zip(curves, early, strict=True)]),
                       {key: np.concatenate([of.values[key][before] for of, before in zip(curves, early, strict=True)])
@@ -154,16 +162,38 @@ class Findings:
 
     def gaps(self, helped: bool) -> dict[tuple[str, str], FrontGap]:
         """By rival, and by the held-out reward of the choices and the judges."""
-        ours = self.points(*self.ours)
-        return {(method, key): front_gap(ours, self.points(*names), key)
-                for method, names in self.rivals(helped, searches=True).items() for key in (self.main, *self.judges)}
+        rivals = {method: self.points(*names) for method, names in self.rivals(helped, searches=True).items()}
+        return front_gaps(self.points(*self.ours), {(method, key): points for method, points in rivals.items()
+                                                    for key in (self.main, *self.judges)})
+
+    def higher(self, helped: bool) -> list[str]:
+        """Rivals that reach higher targets than ours within the budget, beyond the interval."""
+        ours = self.points(*self.ours).values["target"]
+
+        def lead(theirs: np.ndarray) -> Interval:
+            return bootstrap(lambda index: theirs[:, index].mean(1).max() - ours[:, index].mean(1).max(),
+                             ours.shape[1], RESAMPLES)[0]
+
+        return [method for method, names in self.rivals(helped, searches=True).items()
+                if lead(self.points(*names).values["target"]).low > 0]
 
     def gain(self, helped: bool) -> Gain:
-        """Of `OURS` in held-out reward, over the best rival in the end."""
-        ends = {name: self.comparison.final(name).values[self.main][-1]
-                for names in self.rivals(helped, searches=True).values() for name in names}
-        best = max(ends, key=lambda name: ends[name].mean())
-        return Gain(best, bootstrap_mean(self.comparison.final(OURS).values[self.main][-1] - ends[best]))
+        """Over the rival that has the highest held-out reward in the end."""
+        ends = {name: self.comparison.final(name).values[self.main][-1] for names in
+                (*self.rivals(helped, searches=True).values(), self.ours) for name in names}
+        best = max((name for name in ends if name not in self.ours), key=lambda name: ends[name].mean())
+        return Gain(self.labels[best], *(bootstrap_mean(ends[name] - ends[best]) for name in (LONGER, OURS)))
+
+    @property
+    def long_runs(self) -> list[tuple[str, float]]:
+        """Contenders, and the multiples of the step size that ships at which they are not stopped. Without sound
+        pictures, one tells all that is asked."""
+        wanted = {name: RANGE for name in (REFERENCE, OURS)} if self.sound else {OURS: (1.0,)}
+        return [(name, factor) for name, factors in wanted.items() if name in self.contenders for factor in factors]
+
+    def long_end(self, name: str, factor: float) -> dict[str, np.ndarray]:
+        """(B,) of every score and figure when such a run ends."""
+        return {key: values[-1] for key, values in self.comparison.long_run(name, factor).values.items()}
 
 
 def short(key: str) -> str:
@@ -197,8 +227,8 @@ def interval(name: str, values: np.ndarray) -> Interval:
 
 
 def median_picture(errors: np.ndarray) -> float:
-    """Its error; of an even number of pictures, that of the better of the two in the middle."""
-    return float(np.quantile(errors, 0.5, method="lower"))
+    """Its error; of an even number of pictures, that of the worse of the two in the middle."""
+    return float(np.quantile(errors, 0.5, method="higher"))
 
 
 def diversity(images: Tensor, prompts: tuple[str, ...]) -> float:
@@ -210,7 +240,7 @@ def diversity(images: Tensor, prompts: tuple[str, ...]) -> float:
 
 
 def matched_time(ours: Points, rivals: dict[str, Points], judge: str, limit: float) -> MatchedTime:
-    """Every contender with whatever suits it best; noises are resampled jointly."""
+    """Noises are resampled jointly."""
 
     def reached(points: Points, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Seconds and targets where errors are within the limit."""
@@ -218,37 +248,41 @@ def matched_time(ours: Points, rivals: dict[str, Points], judge: str, limit: flo
         return points.seconds[within], points.means("target", index)[within]
 
     def best(index: np.ndarray) -> tuple[str, float, float, float]:
-        """Who, the target, the rival's seconds, ours."""
+        """Who, the target, the rival's seconds, the ratio."""
         found = {name: reached(points, index) for name, points in rivals.items()}
         name = max(found, key=lambda name: found[name][1].max(initial=-math.inf))
-        level = found[name][1].max(initial=-math.inf)
-        theirs, mine = (seconds[targets >= level].min(initial=math.inf)
-                        for seconds, targets in (found[name], reached(ours, index)))
-        return name, level, theirs, mine
-
-    def ratio(index: np.ndarray) -> float:
-        _, _, theirs, mine = best(index)
-        if theirs == 0 or math.isinf(theirs):  # the rival breaks the limit with its first step
-            return 1.0 if mine == 0 else math.inf
-        return mine / theirs
+        (their_seconds, their_targets), (seconds, targets) = found[name], reached(ours, index)
+        level = their_targets.max(initial=-math.inf)
+        theirs, mine = (their_seconds[their_targets >= level].min(initial=math.inf),
+                        seconds[targets >= level].min(initial=math.inf))
+        if 0 < theirs < math.inf:
+            return name, level, theirs, mine / theirs
+        return name, level, theirs, float(targets.max(initial=-math.inf) <= level)
 
     every = np.arange(ours.values[judge].shape[1])
     name, level, theirs, _ = best(every)
-    return MatchedTime(limit, name, float(level), float(theirs), bootstrap(ratio, len(every), RESAMPLES)[0])
+    ratio, = bootstrap(lambda index: best(index)[3], len(every), RESAMPLES)
+    return MatchedTime(limit, name, float(level), float(theirs), ratio)
 
 
-def front_gap(ours: Points, theirs: Points, name: str) -> FrontGap:
-    """Compare two fronts of target against a held-out reward or a judge; noises are resampled jointly."""
-    judged = name.startswith("judge: ")
+def front_gaps(ours: Points, rivals: dict[tuple[str, str], Points]) -> dict[tuple[str, str], FrontGap]:
+    """Of fronts of target against a held-out reward or a judge, by rival and by score. Noises are resampled jointly,
+    and the bounds hold for all rivals, scores and levels at once."""
 
-    def figures(index: np.ndarray) -> tuple[float, ...]:
-        (our_targets, our_losses), (their_targets, their_losses) = (
-            # As losses: log errors, or the held-out reward's negative.
-            (side.means("target", index), np.log(side.means(name, index)) if judged else -side.means(name, index))
-            for side in (ours, theirs))
-        levels = np.linspace(their_targets.min(), min(our_targets.max(), their_targets.max()), FRONT_LEVELS)
-        gap = min_loss(their_targets, their_losses, levels) - min_loss(our_targets, our_losses, levels)
-        gap = np.expm1(gap) if judged else gap
-        return our_targets.max() - their_targets.max(), (gap >= 0).mean(), gap.min(), np.median(gap)
+    def front(points: Points, key: str, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Targets and losses: log errors, or the held-out reward's negative."""
+        values = points.means(key, index)
+        return points.means("target", index), np.log(values) if key.startswith("judge: ") else -values
 
-    return FrontGap(*bootstrap(figures, ours.values["target"].shape[1], RESAMPLES))
+    def gaps(index: np.ndarray) -> np.ndarray:
+        found = []
+        for (_, key), points in rivals.items():
+            (targets, losses), (their_targets, their_losses) = front(ours, key, index), front(points, key, index)
+            levels = np.linspace(their_targets.min(), min(targets.max(), their_targets.max()), FRONT_LEVELS)
+            found.append(min_loss(their_targets, their_losses, levels) - min_loss(targets, losses, levels))
+        return np.concatenate(found)
+
+    found = np.stack(upper_bounds(gaps, ours.values["target"].shape[1], RESAMPLES)).reshape(2, -1, FRONT_LEVELS)
+    worst = {pair: of[:, of[1].argmin()] for pair, of in zip(rivals, found.swapaxes(0, 1), strict=True)}
+    return {(name, key): FrontGap(*map(float, np.expm1(gap) if key.startswith("judge: ") else gap))
+            for (name, key), gap in worst.items()}

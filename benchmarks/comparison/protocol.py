@@ -1,6 +1,7 @@
 """Who runs what on which noises: choice of step sizes and strengths, the comparison itself, runs that are not stopped.
 
-Every contender is tuned on the same few noises by the same rule, then runs on noises that no choice has seen. Time is
+Every contender is tuned on the same few noises by the same rule, then runs once on noises that no choice has seen, and
+all that is told of it is of this run. Time is
 the time of so many steps of the paper's method; what a step of each method costs is measured side by side, so that the
 load of the machine at the hour of a run does not matter.
 """
@@ -19,34 +20,31 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from preconditioning.efforts import EFFORTS
-
 from ..shared import now, write_json
 from .cells import FINAL_SEED, TUNING_SEED, Cell, judged_cell, run_cell, task_of
-from .contenders import METHODS, OURS, REFERENCE, SEED_SEARCH, STRENGTH, Ascent, Contender, Task
+from .contenders import EFFORT_RUNS, METHODS, REFERENCE, SEED_SEARCH, STRENGTH, Ascent, Contender, Task
 from .demo_subject import Subject
 
 logger = logging.getLogger(__name__)
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 CHOSEN_BY = "held out"  # on which held-out reward settings are chosen; the first one where it has another name
-LONG_RUNS = (REFERENCE, OURS)
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much is run. noises: of the comparison. tuning_noises: others, for the choices. steps: the budget, in steps
     of the paper's method. step_sizes: trial values of each contender: 1, 2, 3 or 5. strengths: of those that stay near
-    their start. long_steps, long_noises: of the runs that are not stopped. efforts: that are run as they ship."""
+    their start. long_steps, long_noises: of the runs that are not stopped. efforts: of `EFFORT_RUNS`."""
 
     noises: int = 64
-    tuning_noises: int = 12
+    tuning_noises: int = 8
     steps: int = 60
-    step_sizes: int = 3
+    step_sizes: int = 5
     strengths: tuple[float, ...] = (0.1, STRENGTH, 0.3)
     long_steps: int = 200
     long_noises: int = 16
-    efforts: tuple[str, ...] = tuple(EFFORTS)
+    efforts: tuple[str, ...] = tuple(EFFORT_RUNS)
     batch: int = 16
     timing_rounds: int = 5
 
@@ -84,6 +82,12 @@ class Comparison:
         """Seconds per noise."""
         return self.plan.steps * self.reference_seconds
 
+    @property
+    def timings_file(self) -> Path:
+        """Measured otherwise, another file."""
+        return self.folder / (f"seconds_per_step_batch{timed_noises(self.plan)}_rounds{self.plan.timing_rounds}"
+                              f"_threads{torch.get_num_threads()}.json")
+
     def steps(self, name: str) -> int:
         """Steps that fit into the budget, after the seeds that are tried first; for a search, evaluations."""
         contender = self.contenders[name]
@@ -95,12 +99,12 @@ class Comparison:
         strength at the step size that was chosen."""
         contender = self.contenders[name]
         sizes = [(STRENGTH, size) for size in self._sizes(contender)]
-        near = contender.stays_near and contender.steps is None
-        others = [(strength, self._best_size(name)) for strength in self.plan.strengths] if near else []
+        strengths = self.plan.strengths if contender.stays_near else ()
+        others = [(strength, self._best_size(name)) for strength in strengths]
         return {setting: self._trial(name, *setting) for setting in dict.fromkeys([*sizes, *others])}
 
     def chosen(self, name: str) -> tuple[float, float | None]:
-        """Strength and step size. Of an effort those that ship; at another size than the one that was tuned at, the
+        """Strength and step size. Of a run as it ships its own; at another size than the one that was tuned at, the
         same share of the noise's norm: steps that follow the gradient's length grow with the norm.
 
         By `choose`, the step size at the strength that ships, then the strength. Of held-out rewards, and not of
@@ -108,13 +112,15 @@ class Comparison:
         judged at its worst.
         """
         contender = self.contenders[name]
-        if self.tuned is not None and contender.steps is None:
+        if contender.ships:
+            return contender.recipe.strength, contender.recipe.learning_rate(self.climbed.learning_rate)
+        if self.tuned is not None:
             strength, size = self.tuned.chosen(name)
             if isinstance(contender, Ascent) and not contender.recipe.adaptive:
                 size *= (np.prod(self.climbed.latent_shape) / np.prod(self.tuned.climbed.latent_shape)) ** 0.5
             return strength, size
         size = self._best_size(name)
-        if not contender.stays_near or contender.steps is not None:
+        if not contender.stays_near:
             return STRENGTH, size
         return choose({strength: self._told(name, strength, size) for strength in self.plan.strengths}), size
 
@@ -123,19 +129,13 @@ class Comparison:
         strength, size = self.chosen(name)
         return self._run(self._at(name, strength), size, FINAL_SEED, self.steps(name), self.plan.noises)
 
-    def tried(self, name: str) -> list[Curves]:
-        """All that a contender did on the same noises: the trials, or where there are none the final run."""
-        return list(self.trials(name).values()) if self.tuned is None else [self.final(name)]
-
     def long_run(self, name: str, factor: float) -> Curves:
-        """One of `LONG_RUNS` at so many times the step size that ships, not stopped, on the tuning noises."""
+        """At so many times the step size that ships, not stopped, on the tuning noises."""
         contender = self.contenders[name]
         size = factor * contender.recipe.learning_rate(self.climbed.learning_rate)
         return self._run(contender, size, TUNING_SEED, self.plan.long_steps, self.plan.long_noises)
 
     def _sizes(self, contender: Contender) -> tuple[float | None, ...]:
-        if not contender.step_sizes:
-            return (contender.recipe.learning_rate(self.climbed.learning_rate),)
         stride = max(1, (len(contender.step_sizes) - 1) // max(1, self.plan.step_sizes - 1))
         return contender.step_sizes[::stride][:self.plan.step_sizes]
 
@@ -152,14 +152,14 @@ class Comparison:
 
     def _at(self, name: str, strength: float) -> Contender:
         contender = self.contenders[name]
-        return contender.within(strength) if contender.stays_near and contender.steps is None else contender
+        return contender.within(strength) if contender.stays_near else contender
 
     def _run(self, contender: Contender, size: float | None, seed: int, steps: int, count: int) -> Curves:
         trajectories, judged = [], []
         for start in range(0, count, self.plan.batch):
-            cell = Cell(contender.name, size, seed + start, min(self.plan.batch, count - start), steps)
+            cell = Cell(contender, size, seed + start, min(self.plan.batch, count - start), steps)
             started = time.process_time()
-            trajectories.append(run_cell(cell, contender, self.climbed, self.folder / "cells"))
+            trajectories.append(run_cell(cell, self.climbed, self.folder / "cells"))
             judged.append(judged_cell(cell, trajectories[-1], self.watched, self.folder / "judged"))
             spent = time.process_time() - started
             if spent > 2:
@@ -174,7 +174,7 @@ class Comparison:
 
     def _timings(self) -> dict[str, float]:
         """Seconds of a step by method, kept in a file of the folder."""
-        path = self.folder / "seconds_per_step.json"
+        path = self.timings_file
         known: dict[str, float] = kept(path, dict)
         wanted = (REFERENCE, SEED_SEARCH, *(contender.method for contender in self.contenders.values()))
         missing = [METHODS[name] for name in dict.fromkeys(wanted) if name not in known]
@@ -213,9 +213,13 @@ def choose(scores: dict[float, np.ndarray]) -> float:
     return max(size for size, values in scores.items() if values.mean() >= least)
 
 
+def timed_noises(plan: Plan) -> int:
+    return min(plan.batch, plan.noises)
+
+
 def seconds_per_step(contenders: Sequence[Contender], subject: Subject, plan: Plan) -> dict[str, float]:
     """Seconds of one step for one noise, by method: the least of some rounds in which the methods take turns."""
-    task, _ = task_of(subject, range(TUNING_SEED, TUNING_SEED + min(plan.batch, plan.noises)))
+    task, _ = task_of(subject, range(TUNING_SEED, TUNING_SEED + timed_noises(plan)))
     rounds = [{contender.name: _step_seconds(contender, task) for contender in contenders}
               for _ in range(plan.timing_rounds)]
     return {name: min(seconds[name] for seconds in rounds) / len(task.noise) for name in rounds[0]}

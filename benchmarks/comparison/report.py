@@ -1,6 +1,8 @@
 """The document: tables and pictures of a comparison, and in between what was hand-written about an earlier run."""
 
-from collections.abc import Sequence
+import json
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,49 +12,65 @@ import torch
 from runs.whole_files import write_text_whole
 
 from ..shared import table, template, write_json
-from .contenders import BASELINES, EFFORT_RUNS, METHODS, OURS, REFERENCE, SEARCHES, SHIPPED, WAYS
+from .contenders import BASELINES, EFFORT_RUNS, LONGER, METHODS, OURS, REFERENCE, SEARCHES, SHIPPED, WAYS
 from .drawings import Panel, draw_grid, draw_panels
 from .findings import Findings, diversity, median_picture, short, size_text, summary, title
-from .goals import RANGE, goals
-from .protocol import LONG_RUNS
+from .goals import Goal, goals
 from .statistics import bootstrap_mean, front
+
+logger = logging.getLogger(__name__)
 
 READING = ("<!-- reading: written by hand, kept when the document is made again -->", "<!-- end of reading -->")
 PARTS = template(Path(__file__).with_name("document.md"))
 COLUMNS = 8  # pictures in a row of a grid
-SHOWN = ("none", "prno", "prno-balanced", "local-search", REFERENCE, "effort-quick", OURS)
+SHORT = EFFORT_RUNS[OURS].label
+SHOWN = ("none", "prno", "prno-balanced", "local-search", REFERENCE, "effort-quick", OURS, LONGER)
 
 
 def write_report(found: Sequence[Findings], out: Path, command: str) -> None:
     """Into `out` (a .md file), its pictures into a folder of that name, its figures into a .json file.
 
-    found: of every size, the one that settings were chosen at first.
+    found: of every size.
     """
     folder = out.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [_opening(found), _reading(out), _efforts(found), _equal_time(found, folder), _fronts(found, folder),
-             _left_running(found, folder), _method(found, out, command)]
+    answers = [goals(findings) for findings in found]
+    figures = [_figures(findings, of) for findings, of in zip(found, answers, strict=True)]
+    parts = [_opening(found, answers), reading(out, figures), _efforts(found), _equal_time(found, folder),
+             _fronts(found, folder), _left_running(found, folder), _method(found, out, command)]
     write_text_whole(out, "\n".join(part for part in parts if part))
-    write_json(out.with_suffix(".json"), [_figures(findings) for findings in found])
+    write_json(out.with_suffix(".json"), figures)
 
 
-def _opening(found: Sequence[Findings]) -> str:
+def _of_sizes(found: Sequence[Findings], value: Callable[[Findings], object]) -> str:
+    """Once where it is the same for all."""
+    return " / ".join(dict.fromkeys(str(value(findings)) for findings in found))
+
+
+def _opening(found: Sequence[Findings], answers: Sequence[list[Goal]]) -> str:
     default = (f"the best of {SHIPPED.seeds_first} seeds, then GPER with {SHIPPED.step_rule} steps that stay within "
                f"strength {SHIPPED.strength:g}")
-    by_size = [{goal.letter: goal for goal in goals(findings)} for findings in found]
-    rows = [(goal.letter, goal.text, *(f"**{'met' if of[letter].met else 'missed'}**: {of[letter].evidence}"
-                                       for of in by_size)) for letter, goal in by_size[0].items()]
+    by_size = [{goal.letter: goal for goal in of} for of in answers]
+    texts = {letter: goal.text for of in by_size for letter, goal in of.items()}
+    rows = [(letter, text, *(f"**{of[letter].verdict}**: {of[letter].evidence}" if letter in of else ""
+                             for of in by_size)) for letter, text in texts.items()]
     head = ("", "goal", *(f"{findings.size} px, N = {np.prod(findings.comparison.climbed.latent_shape):,}"
                           for findings in found))
     return PARTS["opening"].format(subject=found[0].comparison.climbed.name, default=default,
                                    answers=table(head, rows) if rows else "")
 
 
-def _reading(out: Path) -> str:
-    """The part between the markers of the document that is there already."""
-    text = ""
+def reading(out: Path, figures: list[dict]) -> str:
+    """The part between the markers of the document that is there already, if it was written of the same figures; else
+    it goes into a file of its own."""
+    text, told = "", out.with_suffix(".json")
     if out.exists() and READING[0] in (old := out.read_text()):
         text = old.split(READING[0])[1].split(READING[1])[0].strip("\n")
+    if text and (not told.exists() or json.dumps(json.loads(told.read_text())) != json.dumps(figures)):
+        aside = out.with_name(f"{out.stem}_earlier_reading.md")
+        write_text_whole(aside, text + "\n")
+        logger.warning("the reading in %s was of other figures: it is in %s now", out.name, aside.name)
+        text = ""
     return f"{READING[0]}\n\n{text}\n\n{READING[1]}\n" if text else f"{READING[0]}\n{READING[1]}\n"
 
 
@@ -106,7 +124,8 @@ def _equal_time(found: Sequence[Findings], folder: Path) -> str:
                  for name in SHOWN if name in findings.contenders for curves in [findings.comparison.final(name)]}
         draw_grid(rows, folder / f"results_{findings.size}.jpg")
     shown = _shown(found, "What each method makes of the same noises", f"{folder.name}/results")
-    return PARTS["equal_time"].format(steps=found[0].plan.steps, tables=tables, pictures=shown)
+    return PARTS["equal_time"].format(steps=_of_sizes(found, lambda of: of.plan.steps), short=SHIPPED.steps,
+                                      sound=" / sound" if found[0].sound else "", tables=tables, pictures=shown)
 
 
 def _fronts(found: Sequence[Findings], folder: Path) -> str:
@@ -122,7 +141,7 @@ def _fronts(found: Sequence[Findings], folder: Path) -> str:
                 points = findings.points(*members)
                 gains, values = points.means("target"), points.means(key)
                 kept = front(gains, values if judged else -values)
-                label = "default recipe" if name == OURS else METHODS[name.removesuffix("-helped")].label
+                label = SHORT if name == OURS else METHODS[name.removesuffix("-helped")].label
                 lines[name] = label + ", helped" * name.endswith("-helped"), gains[kept], values[kept]
             panels.append(Panel(
                 f"{findings.size} px: {title(key)}, against the target", "target", lines, log_y=judged, dots=True,
@@ -130,33 +149,31 @@ def _fronts(found: Sequence[Findings], folder: Path) -> str:
                 mark=(sound.means["target"], sound.means[key]) if sound else None,
                 window=(sound.means["target"] - 2, 2 * sound.limits[key]) if sound and judged else None))
         rows += [[f"{findings.size} px", "helped" if helped else "as published", f"{each.limit:.2f}",
-                  findings.labels[each.rival], f"{each.target:.2f}",
-                  f"{each.seconds / findings.comparison.reference_seconds:.0f}", each.ratio.with_ends()]
-                 for helped in (False, True) if OURS in findings.contenders and findings.rivals(helped)
-                 and findings.judges for each in findings.matched(helped)]
+                  *((METHODS[each.rival].label, f"{each.target:.2f}",
+                     f"{each.seconds / findings.comparison.reference_seconds:.0f}", each.ratio.with_ends())
+                    if each.rival_climbs else ("none climbs", "", "", ""))]
+                 for helped in (False, True) if findings.ours and findings.rivals(helped) and findings.judges
+                 for each in findings.matched(helped)]
     draw_panels(panels, folder / "fronts.png")
     head = ("", "baselines", "error limit", "best one", "its target", "its time", "the default's over it")
-    tried = f"; at {found[0].size} px with any setting that was tried" if found[0].comparison.tuned is None else ""
-    return PARTS["fronts"].format(folder=folder.name, tried=tried, matched=table(head, rows) if rows else "")
+    limits = PARTS["limits" if found[0].sound else "limits_unknown"].strip()
+    return PARTS["fronts"].format(folder=folder.name, limits=limits, matched=table(head, rows) if rows else "")
 
 
 def _left_running(found: Sequence[Findings], folder: Path) -> str:
     rows = []
     for findings in found:
         grid = {}
-        for name in (name for name in LONG_RUNS if name in findings.contenders and findings.sound):
+        for name, factor in findings.long_runs if findings.sound else ():
             shipped = findings.contenders[name].recipe.learning_rate(findings.comparison.climbed.learning_rate)
-            for factor in RANGE:
-                run = findings.comparison.long_run(name, factor)
-                ends = {key: values[-1] for key, values in run.values.items()}
-                who = METHODS[REFERENCE].label if name == REFERENCE else "default recipe"
-                label = f"{who}, {factor * shipped:.2g}"
-                rows.append([f"{findings.size} px", label, f"{ends['target'].mean():.2f}",
-                             f"{ends[findings.main].mean():.2f}",
-                             *(f"{median_picture(ends[key]):.2f}" for key in findings.judges),
-                             f"{findings.are_sound(ends).mean():.0%}", f"{ends['excess_kurtosis'].mean():+.2f}",
-                             f"{ends['white'].sum():.0f} of {len(ends['white'])}"])
-                grid[label] = findings.pictures(run.noise, run.prompts, COLUMNS)
+            run, ends = findings.comparison.long_run(name, factor), findings.long_end(name, factor)
+            label = f"{SHORT if name == OURS else METHODS[name].label}, {factor * shipped:.2g}"
+            rows.append([f"{findings.size} px", label, f"{ends['target'].mean():.2f}",
+                         f"{ends[findings.main].mean():.2f}",
+                         *(f"{median_picture(ends[key]):.2f}" for key in findings.judges),
+                         f"{findings.are_sound(ends).mean():.0%}", f"{ends['excess_kurtosis'].mean():+.2f}",
+                         f"{ends['white'].sum():.0f} of {len(ends['white'])}"])
+            grid[label] = findings.pictures(run.noise, run.prompts, COLUMNS)
         if grid:
             draw_grid(grid, folder / f"left_running_{findings.size}.jpg")
     if not rows:
@@ -164,7 +181,8 @@ def _left_running(found: Sequence[Findings], folder: Path) -> str:
     head = ("", "recipe, step size", "target", "held out", *map(short, found[0].judges), "sound", "kurtosis",
             "white")
     limits = "; ".join(", ".join(f"{limit:.2f}" for limit in findings.sound.limits.values()) for findings in found)
-    return PARTS["left_running"].format(steps=found[0].plan.long_steps, limits=limits, table=table(head, rows),
+    return PARTS["left_running"].format(steps=_of_sizes(found, lambda of: of.plan.long_steps), limits=limits,
+                                        table=table(head, rows),
                                         pictures=_shown(found, "Ascents not stopped", f"{folder.name}/left_running"))
 
 
@@ -176,14 +194,15 @@ def _method(found: Sequence[Findings], out: Path, command: str) -> str:
     plans = "; ".join(f"{findings.size} px: {findings.plan.noises} noises, {findings.plan.long_noises} left running"
                       for findings in found)
     seconds = ", ".join(f"{findings.comparison.reference_seconds:.3f} s at {findings.size} px" for findings in found)
-    strengths = ", ".join(f"{strength:g}" for strength in found[0].plan.strengths)
+    tuned = found[0].comparison.tuned or found[0].comparison
+    strengths = ", ".join(f"{strength:g}" for strength in tuned.plan.strengths)
     return PARTS["method"].format(
         command=command, plans=f"Noises: {plans}; noise i has its own seed and a prompt of its own in turn.",
-        seconds=seconds, tuned=found[0].size, tuning=found[0].plan.tuning_noises, main=short(found[0].main),
-        sizes=found[0].plan.step_sizes, strengths=strengths, json=out.with_suffix(".json").name)
+        seconds=seconds, tuned=tuned.climbed.size, tuning=tuned.plan.tuning_noises, main=short(found[0].main),
+        sizes=tuned.plan.step_sizes, strengths=strengths, json=out.with_suffix(".json").name)
 
 
-def _figures(findings: Findings) -> dict:
+def _figures(findings: Findings, answers: list[Goal]) -> dict:
     comparison, runs = findings.comparison, {}
     for name, contender in findings.contenders.items():
         curves, (strength, size) = comparison.final(name), comparison.chosen(name)
@@ -197,5 +216,5 @@ def _figures(findings: Findings) -> dict:
                     for key, value in findings.end(name).items()}}
     return {"subject": comparison.climbed.name, "size": findings.size, "plan": asdict(findings.plan),
             "budget_s": comparison.budget, "torch": torch.__version__,
-            "goals": [asdict(goal) for goal in goals(findings)],
+            "goals": [asdict(goal) for goal in answers],
             "sound": asdict(findings.sound) if findings.sound else None, "contenders": runs}

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ..shared import digest
+
 
 def add_comfyui_options(arguments: argparse.ArgumentParser):
     """For a model by the names of its files; returns their group."""
@@ -21,7 +23,8 @@ def add_comfyui_options(arguments: argparse.ArgumentParser):
 
 
 def comfyui_subject(options: argparse.Namespace, steps: int, batch: int) -> tuple:
-    """The subject of the options of `add_comfyui_options`, and a name for a folder of its results."""
+    """The subject of the options of `add_comfyui_options`, and a name for a folder of its results, which is another one
+    as soon as one of these files or prompts is."""
     if not options.target or not options.held_out:
         raise ValueError("--comfyui needs --target and at least one --held-out: files in models/reward_models")
     from tools import comfyui_in_process
@@ -37,4 +40,5 @@ def comfyui_subject(options: argparse.Namespace, steps: int, batch: int) -> tupl
         [RewardFile.parse(text) for text in options.held_out], options.size, steps, batch)
     model = Path(options.checkpoint or options.diffusion_model).stem
     target = Path(options.target.partition(",")[0]).stem
-    return subject, f"{model}_{target}_{Path(options.prompts).stem}_{options.size}"
+    rest = digest(models, options.target, options.held_out, subject.prompts, steps)
+    return subject, f"{model}_{target}_{Path(options.prompts).stem}_{options.size}_{rest}"
