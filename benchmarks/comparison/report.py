@@ -133,7 +133,7 @@ def _fronts(found: Sequence[Findings], folder: Path) -> str:
     for findings in found:
         sound = findings.sound
         families = {**{name: [name] for name in (*BASELINES, REFERENCE, *SEARCHES) if name in findings.contenders},
-                    **{f"{name}-helped": names for name, names in findings.rivals(True).items() if len(names) > 1},
+                    **{f"{name}-helped": names for name, names in findings.rivals(True).items() if names != [name]},
                     **({OURS: findings.ours} if OURS in findings.contenders else {})}
         for key in (findings.main, *findings.judges[:1]):
             judged, lines = key in findings.judges, {}

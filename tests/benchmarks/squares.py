@@ -46,7 +46,7 @@ PLAN = Plan(
     strengths=(0.1, STRENGTH),
     long_steps=6,
     long_noises=2,
-    efforts=("quick",),
+    efforts=("effort-quick",),
     batch=2,
     timing_rounds=1,
 )

@@ -1,11 +1,13 @@
 """Runs that are kept."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from benchmarks.comparison import cells
+from benchmarks.comparison import cells, demo_subject
 from benchmarks.comparison.cells import TUNING_SEED, Cell, judge, marks, noises, run_cell
-from benchmarks.comparison.contenders import METHODS
+from benchmarks.comparison.contenders import METHODS, in_way
 
 from .squares import Squares
 
@@ -29,33 +31,52 @@ def test_noise_does_not_hang_on_the_batch():
 
 
 def test_a_cell_is_run_once(tmp_path):
-    subject, cell = Squares(), Cell("none", 0.1, TUNING_SEED, 2, 5)
-    first = run_cell(cell, METHODS["none"], subject, tmp_path)
+    subject, cell = Squares(), Cell(METHODS["none"], 0.1, TUNING_SEED, 2, 5)
+    first = run_cell(cell, subject, tmp_path)
     ran = subject.evaluations
-    again = run_cell(cell, METHODS["none"], subject, tmp_path)
+    again = run_cell(cell, subject, tmp_path)
     assert ran == 6
     assert subject.evaluations == ran
     assert torch.equal(first.noise, again.noise)
     assert (first.steps, first.prompts) == (again.steps, again.prompts)
 
 
+def test_other_settings_are_another_cell():
+    gper = in_way(METHODS["gper"], "both")
+    rule = replace(gper, recipe=gper.recipe.stepping("falling"))
+    variants = (gper, gper.within(0.3), rule, replace(gper, seeds=8))
+    names = [Cell(contender, 0.1, TUNING_SEED, 2, 5).file_name for contender in variants]
+    assert len(set(names)) == len(variants)
+    assert Cell(in_way(METHODS["gper"], "both"), 0.1, TUNING_SEED, 2, 5).file_name == names[0]
+
+
+def test_other_weights_are_another_folder(tmp_path, monkeypatch):
+    file = tmp_path / "reward.safetensors"
+    monkeypatch.setattr(demo_subject, "ASSETS", tmp_path)
+    digests = []
+    for weights in (b"1", b"2", b"1"):
+        file.write_bytes(weights)
+        digests.append(demo_subject.weights_digest())
+    assert digests[0] == digests[2] != digests[1]
+
+
 def test_a_cell_that_broke_off_leaves_nothing_half_written(tmp_path, monkeypatch):
-    subject, cell = Squares(), Cell("none", 0.1, TUNING_SEED, 2, 5)
+    subject, cell = Squares(), Cell(METHODS["none"], 0.1, TUNING_SEED, 2, 5)
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cells, "save_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_cell(cell, METHODS["none"], subject, tmp_path)
+        run_cell(cell, subject, tmp_path)
     monkeypatch.undo()
     assert not list(tmp_path.glob("*.safetensors"))
-    assert run_cell(cell, METHODS["none"], subject, tmp_path).noise.shape == (6, 2, 3, 4, 4)
+    assert run_cell(cell, subject, tmp_path).noise.shape == (6, 2, 3, 4, 4)
 
 
 def test_what_is_kept_is_the_best_noise_so_far(tmp_path):
     subject = Squares()
-    trajectory = run_cell(Cell("none", 0.2, TUNING_SEED, 2, 12), METHODS["none"], subject, tmp_path)
+    trajectory = run_cell(Cell(METHODS["none"], 0.2, TUNING_SEED, 2, 12), subject, tmp_path)
     judged = judge(trajectory, subject)
     best = torch.cummax(trajectory.rewards, 0).values[list(trajectory.steps)]
     assert judged["target"] == pytest.approx(best, abs=1e-6)

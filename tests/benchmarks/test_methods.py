@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks import methods
+from benchmarks.comparison import demo_subject
 from benchmarks.comparison.cells import noises
 from benchmarks.comparison.contenders import (
     EFFORT_RUNS,
@@ -19,8 +20,6 @@ from benchmarks.comparison.contenders import (
     further_seeds,
     in_way,
 )
-from benchmarks.comparison.report import READING
-from preconditioning.efforts import EFFORTS
 
 from .squares import Squares
 
@@ -34,8 +33,8 @@ def test_contenders_span_the_same_range():
 
 
 def test_every_method_has_every_way():
-    found = contenders([*PUBLISHED, *SEARCHES], list(WAYS), list(EFFORTS))
-    assert len(found) == len(PUBLISHED) * len(WAYS) + len(SEARCHES) + len(EFFORTS)
+    found = contenders([*PUBLISHED, *SEARCHES], list(WAYS), list(EFFORT_RUNS))
+    assert len(found) == len(PUBLISHED) * len(WAYS) + len(SEARCHES) + len(EFFORT_RUNS)
     assert all(name == contender.name for name, contender in found.items()) and set(EFFORT_RUNS) <= set(found)
 
 
@@ -53,14 +52,14 @@ def test_ways_do_what_they_are_named_for(name):
     method = METHODS[name]
     ways = {way: method if way == "plain" else in_way(method, way) for way in WAYS}
     records = {way: of.run(task, of.step_sizes[-1], 25, lambda step: None) for way, of in ways.items()}
-    assert [record.seeds for record in records.values()] == [0, SEEDS, 0, SEEDS, SEEDS]
+    assert [record.seeds for record in records.values()] == [0, SEEDS, 0, SEEDS, SEEDS, SEEDS]
     assert all(record.steps == 25 for record in records.values())
 
     def leaves(way):
         start = best_seeds(records[way], task) if WAYS[way].seeds else noise
         return torch.nn.functional.cosine_similarity(records[way].best_noise.flatten(1), start.flatten(1)).min()
 
-    assert min(leaves("strength"), leaves("both"), leaves("balanced")) > 0.9
+    assert min(map(leaves, ("strength", "both", "balanced", "short"))) > 0.9
     assert max(leaves("plain"), leaves("seeds")) < 0.9
     assert ways["balanced"].recipe.optimizer == "Momentum" and ways["balanced"].recipe.schedule == "falling"
 
@@ -79,6 +78,7 @@ def best_seeds(record, task):
         (["--noises", "4", "2"], "or for each size"),
         (["--sizes", "96"], "--sizes 96: the demo world has 64, 128, 256"),
         (["--comfyui"], "--target"),
+        (["--comfyui", "--sizes", "128"], "set --size"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments, complaint, tmp_path):
@@ -95,12 +95,27 @@ def test_numbers_for_every_size():
     }
 
 
+def test_a_size_alone_takes_the_settings_of_the_smallest(tmp_path, monkeypatch):
+    """Chosen there, by as much as was asked for, whatever else the size has."""
+    monkeypatch.setattr(demo_subject, "DemoSubject", lambda dtype="float32", size=64: Squares(size // 16))
+    words = "--sizes 128 --methods none gper --noises 2 --tuning-noises 3 --batch 1 --results"
+    (comparison,) = methods.comparisons(methods.parser().parse_args([*words.split(), str(tmp_path)]))
+    tuned = comparison.tuned
+    assert (comparison.climbed.size, tuned.climbed.size) == (8, 4)
+    assert (tuned.plan.tuning_noises, tuned.plan.batch, tuned.plan.noises) == (3, 16, 64)
+    assert comparison.plan.noises == 2 and set(comparison.contenders) <= set(tuned.contenders)
+
+
+def test_a_model_in_comfyui_has_a_plan_of_its_own():
+    options = methods.parser().parse_args(["--comfyui", "--size", "128", "--noises", "3"])
+    assert methods.chosen_plans(options) == {128: replace(methods.COMFYUI, noises=3)}
+
+
 def test_from_the_command_line_to_the_document(tmp_path, monkeypatch):
     monkeypatch.setattr(methods, "QUICK", replace(methods.QUICK, steps=2, step_sizes=1, long_steps=2))
     monkeypatch.setattr("benchmarks.comparison.findings.RESAMPLES", 20)
     monkeypatch.setattr("benchmarks.comparison.findings.SOUND_PICTURES", 8)
     out = tmp_path / "report.md"
-    out.write_text("Of before.\n" + "\n\nBy hand.\n\n".join(READING))
     arguments = ["--quick", "--methods", "none", "gper", "--ways", "plain", "balanced"]
     arguments += ["--out", str(out), "--results", str(tmp_path / "results")]
     methods.main(arguments)
@@ -113,4 +128,3 @@ def test_from_the_command_line_to_the_document(tmp_path, monkeypatch):
     assert pictures == {"results_64.jpg", "left_running_64.jpg", "fronts.png"}
     assert all(f"(report/{name})" in text for name in pictures)
     assert max(map(len, text.splitlines())) < 1000 and "{" not in text.split("## How it was done")[0]
-    assert "By hand." in text and "Of before." not in text

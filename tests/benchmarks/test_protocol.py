@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.comparison.contenders import METHODS, SEEDS, STRENGTH
+from benchmarks.comparison.contenders import LONGER, METHODS, OURS, SEEDS, SHIPPED, STRENGTH
 from benchmarks.comparison.protocol import Comparison, choose
 from preconditioning.efforts import EFFORTS
 
@@ -31,7 +31,7 @@ def test_a_comparison_goes_on_where_it_was(comparison, tmp_path):
 def timed(comparison, **seconds):
     """The comparison, told what a step takes."""
     known = comparison._timings() | {name.replace("_", "-"): value for name, value in seconds.items()}
-    comparison.folder.joinpath("seconds_per_step.json").write_text(json.dumps(known))
+    comparison.timings_file.write_text(json.dumps(known))
     return Comparison(comparison.climbed, comparison.watched, comparison.contenders, comparison.plan, comparison.folder)
 
 
@@ -107,11 +107,28 @@ def test_fewer_step_sizes_span_the_same_range(tmp_path):
 
 def test_an_effort_runs_as_it_ships(comparison):
     shipped = EFFORTS["quick"]
-    (setting,) = comparison.trials("effort-quick")
-    assert setting[1] == pytest.approx(5 * 0.02)  # momentum's share of the model's learning rate
+    strength, size = comparison.chosen("effort-quick")
+    assert strength == shipped.strength and size == pytest.approx(5 * 0.02)  # momentum's share of the model's rate
     curves = comparison.final("effort-quick")
     assert curves.steps[-1] == shipped.seeds_first + shipped.steps
     assert curves.values["cosine_to_start"].shape[1] == PLAN.noises
+
+
+def test_the_default_runs_by_its_own_steps_and_for_all_the_time(tmp_path):
+    """With the settings that ship at any size, whatever was chosen for others."""
+    comparison = timed(
+        compared(tmp_path, ["gper"], ["short"], steps=50, efforts=(OURS, LONGER)), gper=0.4, best_of_n=0.1
+    )
+    assert comparison.steps(OURS) == SHIPPED.steps == comparison.steps("gper-short")
+    assert comparison.steps(LONGER) == 50 - SEEDS // 4
+    large = compared(tmp_path / "8", ["gper"], ["short"], side=8, tuned=comparison, efforts=(OURS, LONGER))
+    assert {of.chosen(name) for of in (comparison, large) for name in (OURS, LONGER)} == {(SHIPPED.strength, 0.1)}
+
+
+def test_times_measured_otherwise_are_not_taken_over(comparison, tmp_path):
+    assert compared(tmp_path).timings_file == comparison.timings_file
+    others = [compared(tmp_path, batch=1).timings_file, compared(tmp_path, timing_rounds=2).timings_file]
+    assert len({comparison.timings_file, *others}) == 3
 
 
 def test_runs_that_are_not_stopped(comparison):

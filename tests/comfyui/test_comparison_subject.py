@@ -116,7 +116,7 @@ def test_contenders_run_on_it(subject, name, tmp_path):
     from benchmarks.comparison.contenders import METHODS
 
     contender = METHODS[name]
-    trajectory = run_cell(Cell(name, contender.step_sizes[0], 5, 2, 2), contender, subject, tmp_path)
+    trajectory = run_cell(Cell(contender, contender.step_sizes[0], 5, 2, 2), subject, tmp_path)
     assert trajectory.rewards.shape == (3, 2) and torch.isfinite(trajectory.rewards).all()
     assert trajectory.noise.shape[1:] == (2, 16, 8, 8)
 
@@ -153,7 +153,7 @@ def subject_from(*words):
     from benchmarks import methods
 
     options = methods.parser().parse_args(["--comfyui", *words])
-    return methods.subjects(options, methods.chosen_plan(options))[0]
+    return methods.comfyui_subject(options, options.sampler_steps, 1)[0]
 
 
 def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):
