@@ -115,8 +115,9 @@ def test_from_the_command_line_to_the_document(tmp_path, monkeypatch):
     monkeypatch.setattr(methods, "QUICK", replace(methods.QUICK, steps=2, step_sizes=1, long_steps=2))
     monkeypatch.setattr("benchmarks.comparison.findings.RESAMPLES", 20)
     monkeypatch.setattr("benchmarks.comparison.findings.SOUND_PICTURES", 8)
+    monkeypatch.setattr("benchmarks.comparison.findings.RANGE", (1.0,))
     out = tmp_path / "report.md"
-    arguments = ["--quick", "--methods", "none", "gper", "--ways", "plain", "balanced"]
+    arguments = ["--quick", "--methods", "none", "gper", "--ways", "plain"]
     arguments += ["--out", str(out), "--results", str(tmp_path / "results")]
     methods.main(arguments)
     text, figures = out.read_text(), json.loads(out.with_suffix(".json").read_text())
