@@ -21,7 +21,8 @@ import torch
 
 from runs.whole_files import write_text_whole
 
-from .methods import RESULTS, add_comfyui_options, comfyui_subject
+from .comparison.subject_options import add_comfyui_options, comfyui_subject
+from .methods import RESULTS
 from .sampling.report import written
 from .sampling.runs import Plan, Runs
 from .sampling.subject import FEW_STEPS, FlowSubject

@@ -1,6 +1,7 @@
 """What the benchmarks do alike: command lines, clocks, JSON, and pages with tables in Markdown."""
 
 import argparse
+import hashlib
 import json
 import platform
 import re
@@ -29,6 +30,11 @@ def write_json(path: Path | None, value: object) -> None:
     """Nothing without a path."""
     if path is not None:
         write_text_whole(path, json.dumps(value, indent=1) + "\n")
+
+
+def digest(*parts: object) -> str:
+    """Eight hexadecimal digits, the same for parts that `repr` writes alike: for names of files."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
 
 
 def machine() -> dict[str, str]:

@@ -5,6 +5,7 @@ repeatable and cheap, an ascent is neither. A stopped comparison goes on at the 
 """
 
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from optimization import Step
-from preconditioning import measure_whiteness
+from preconditioning import describe_whiteness, measure_whiteness
+from preconditioning.whiteness_verdict import WHITE
 
 from .contenders import Contender, Task
 from .demo_subject import Subject
@@ -24,8 +26,7 @@ from .demo_subject import Subject
 logger = logging.getLogger(__name__)
 
 TUNING_SEED, FINAL_SEED = 100_000, 200_000  # of the first noise; noise i has the seed + i
-WHITENESS = ("relative_norm", "mean", "excess_kurtosis", "one_norm_deviation", "energy_deviation",
-             "spectral_flatness", "cosine_to_start")
+WHITENESS = ("relative_norm", "excess_kurtosis", "cosine_to_start")
 BATCH = 16  # of what is judged
 
 
@@ -34,7 +35,7 @@ class Cell:
     """seeds: first seed and number of noises. steps: updates, or evaluations of a search; without the seeds that its
     contender tries first."""
 
-    contender: str
+    contender: Contender
     step_size: float | None
     first_seed: int
     count: int
@@ -42,8 +43,10 @@ class Cell:
 
     @property
     def file_name(self) -> str:
+        """Other settings, another file."""
         size = "none" if self.step_size is None else f"{self.step_size:g}"
-        return f"{self.contender}_{size}_seed{self.first_seed}x{self.count}_{self.steps}.safetensors"
+        return (f"{self.contender.name}_{size}_seed{self.first_seed}x{self.count}_{self.steps}_{self.contender.digest}"
+                ".safetensors")
 
     @property
     def seeds(self) -> range:
@@ -83,19 +86,19 @@ def task_of(subject: Subject, seeds: Iterable[int]) -> tuple[Task, list[str]]:
                 tuple(seeds), subject.graph_context), prompts
 
 
-def run_cell(cell: Cell, contender: Contender, subject: Subject, folder: Path) -> Trajectory:
+def run_cell(cell: Cell, subject: Subject, folder: Path) -> Trajectory:
     """Read the cell's file, or run it and write one."""
     path = folder / cell.file_name
     if not path.exists():
         task, prompts = task_of(subject, cell.seeds)
-        last = contender.seeds + cell.steps
+        last = cell.contender.seeds + cell.steps
         wanted, kept = set(marks(last)), {}
 
         def keep(step: Step) -> None:
             if step.index in wanted:
                 kept[step.index] = step.record.best_noise.cpu()
 
-        record = contender.run(task, cell.step_size, cell.steps, keep)
+        record = cell.contender.run(task, cell.step_size, cell.steps, keep)
         for incident in record.incidents:
             logger.warning("%s: step %d, noise %d: %s", cell.file_name, incident.step, incident.sample, incident.what)
         # A run that ended early stands still from there on.
@@ -112,7 +115,7 @@ def run_cell(cell: Cell, contender: Contender, subject: Subject, folder: Path) -
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """All of the file or nothing of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial_file = path.with_suffix(".partial")
+    partial_file = path.with_suffix(f".{os.getpid()}")  # another process may be at the same cell
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial_file, metadata)
     partial_file.rename(path)
 
@@ -122,21 +125,22 @@ def judged_cell(cell: Cell, trajectory: Trajectory, subject: Subject, folder: Pa
     path = folder / cell.file_name
     if not path.exists():
         write_tensors(path, judge(trajectory, subject))
-    values = load_file(path)
-    values.pop("steps", None)  # of files from before: the trajectory's
-    return values
+    return load_file(path)
 
 
 def judge(trajectory: Trajectory, subject: Subject) -> dict[str, Tensor]:
-    """(K, B) by name, see `scores`, and the fields of `Whiteness`: of the noise of every kept step."""
+    """(K, B) by name, see `scores`, and fields of `Whiteness`: of the noise of every kept step. "white": whether Noise
+    Statistics finds it white; of the last step alone, since it takes as long as the pictures."""
     prompts, rows, before = list(trajectory.prompts), [], None
     for noise in trajectory.noise:
         if before is None or not torch.equal(noise, before):  # else it is as it was judged
             found = scores(subject, pictures(subject, noise, prompts), prompts)
             white = measure_whiteness(noise, trajectory.noise[0])
             found |= {name: getattr(white, name) for name in WHITENESS}
+            found["white"] = torch.full((len(noise),), torch.nan)
         before = noise
         rows.append(found)
+    rows[-1] = rows[-1] | {"white": torch.tensor([describe_whiteness(one[None]) == WHITE for one in noise])}
     return {name: torch.stack([row[name].float().cpu() for row in rows]) for name in rows[0]}
 
 

@@ -131,8 +131,9 @@ class ComfyUISubject(Subject):
                  steps: int = 1, batch: int = 1, memory: str = "auto") -> None:
         check_vae(vae, model)
         check_weight_format(model, vae.patcher)
-        self.name = preset_for(model).name
-        self.prompts = tuple(conditionings)
+        preset = preset_for(model)
+        self.name, self.learning_rate = preset.name, preset.learning_rate
+        self.size, self.prompts = size, tuple(conditionings)
         self._model, self._vae, self._conditionings, self._target = model, vae, conditionings, target
         self._patchers = [model, vae.patcher, *target.patchers]
         ratio = vae.spacial_compression_decode()

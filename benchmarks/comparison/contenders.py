@@ -1,11 +1,11 @@
-"""The methods that are compared: the recipes that ship, and the step sizes each may choose from.
+"""The methods that are compared, each in several ways: the recipes that ship, and the step sizes each may choose from.
 
 The trial values of a method are five, a factor of two apart, so that all span the same 16-fold range. Where a
 published value makes sense in a small world, the range holds it; where it does not (a step size belongs to a model,
 a reward and a clip), the range is laid so that the largest value moves the noise by a fifth of its norm in a step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -24,11 +24,13 @@ from optimization import (
     spectral_evolution_search,
 )
 from preconditioning import RECIPES, HaarBand, Recipe, WhiteGaussianProjector
+from preconditioning.efforts import EFFORTS, Effort
 from preconditioning.recipes import SEARCH_RETRACTION
+from preconditioning.strength import NO_LIMIT
+
+from ..shared import digest
 
 SEED_STRIDE = 1_000_003
-SEEDS = 16  # tried first
-STRENGTH = 0.2  # of those that stay near their start: a cosine of 0.95
 Callback = Callable[[Step], str | None]
 
 
@@ -69,23 +71,65 @@ def further_seeds(noise: Tensor, seeds: tuple[int, ...]) -> Callable[[int], Tens
 
 
 @dataclass(frozen=True)
+class Way:
+    """Help that every gradient method can have, none of which is its own. label: at the head of a column. seeds: tried
+    before the first step, in addition to the steps. rule: one of `STEP_RULES`. steps: None for those that fit into the
+    budget."""
+
+    label: str
+    seeds: int = 0
+    strength: float = NO_LIMIT
+    rule: str = "as the method"
+    steps: int | None = None
+
+
+SHIPPED = EFFORTS["balanced"]
+SEEDS, STRENGTH = SHIPPED.seeds_first, SHIPPED.strength
+WAYS = {
+    "plain": Way("as published"),
+    "seeds": Way(f"{SEEDS} seeds first", SEEDS),
+    "strength": Way("strength", strength=STRENGTH),
+    "both": Way("both", SEEDS, STRENGTH),
+    "balanced": Way(f"both, {SHIPPED.step_rule}", SEEDS, STRENGTH, SHIPPED.step_rule),
+    "short": Way(f"both, {SHIPPED.steps} steps of {SHIPPED.step_rule}", SEEDS, STRENGTH, SHIPPED.step_rule,
+                 SHIPPED.steps),
+}
+
+
+@dataclass(frozen=True)
 class Ascent:
-    """name: on the command line and in files. label: in tables and pictures. step_sizes: the trial values. seeds:
-    evaluated before the first step, in addition to the steps. timed_as: the contender whose steps take as long; its own
-    name by default."""
+    """A method in one way.
+
+    name: on the command line and in files. label: in tables and pictures. method: of `METHODS`; a step counts as long
+    in every way, though the limit of a strength adds projections to it, at most some 2% in the demo world. step_sizes:
+    the trial values; none for a run as it ships. seeds, steps: as in `Way`.
+    """
 
     name: str
     label: str
+    method: str
     recipe: Recipe
     step_sizes: tuple[float, ...] = ADAM_SIZES
     seeds: int = 0
-    timed_as: str = ""
-    needs_gradient: ClassVar[bool] = True
+    steps: int | None = None
 
     @property
-    def optimizer(self) -> str:
-        """In words."""
-        return self.recipe.optimizer + ("" if self.recipe.clip is None else f", clip {self.recipe.clip:g}")
+    def ships(self) -> bool:
+        """Whether all settings are the recipe's own."""
+        return not self.step_sizes
+
+    @property
+    def stays_near(self) -> bool:
+        return self.recipe.strength != NO_LIMIT
+
+    def within(self, strength: float) -> "Ascent":
+        """The same with another strength."""
+        return replace(self, recipe=replace(self.recipe, strength=strength))
+
+    @property
+    def digest(self) -> str:
+        """Of all settings but the step size and the steps."""
+        return digest(self.recipe, self.seeds)
 
     def run(self, task: Task, step_size: float, steps: int, callback: Callback) -> RunRecord:
         first = SeedsFirst(self.seeds, further_seeds(task.noise, task.seeds)) if self.seeds else None
@@ -94,82 +138,91 @@ class Ascent:
 
 @dataclass(frozen=True)
 class Search:
-    """As `Ascent`, but its steps are evaluations. settings: (task, step size) -> those of the method. step_sizes: a
-    single None where there is nothing to choose."""
+    """As `Ascent`, but its steps are evaluations. call: the method. settings: (task, step size) -> those of the method.
+    step_sizes: a single None where there is nothing to choose."""
 
     name: str
     label: str
-    method: Callable[..., RunRecord]
+    call: Callable[..., RunRecord]
     settings: Callable[[Task, float | None], dict[str, Any]]
     step_sizes: tuple[float | None, ...] = (None,)
-    needs_gradient: ClassVar[bool] = False
-    optimizer: ClassVar[str] = "none"
+    ships: ClassVar[bool] = False
+    stays_near: ClassVar[bool] = False
     seeds: ClassVar[int] = 0
-    timed_as: ClassVar[str] = ""
+    steps: ClassVar[None] = None
+
+    @property
+    def method(self) -> str:
+        return self.name
+
+    @property
+    def digest(self) -> str:
+        return digest(self.call.__name__)
 
     def run(self, task: Task, step_size: float | None, steps: int, callback: Callback) -> RunRecord:
-        return task.run(self.method, steps, callback, **self.settings(task, step_size))
+        return task.run(self.call, steps, callback, **self.settings(task, step_size))
 
 
 Contender = Ascent | Search
 
 
-def _kept_and_led(method: Ascent) -> list[Ascent]:
-    """A method with seeds first, near its start, and both."""
-    first, near = f"{SEEDS} seeds first", f"strength {STRENGTH:g}"
-    led = replace(method, timed_as=method.name)
-    recipe = replace(method.recipe, strength=STRENGTH)
-    return [
-        replace(led, name=f"{led.name}-seeds", label=f"{led.label}, {first}", seeds=SEEDS),
-        replace(led, name=f"{led.name}-near", label=f"{led.label}, {near}", recipe=recipe),
-        replace(led, name=f"{led.name}-seeds-near", label=f"{led.label}, {first}, {near}", recipe=recipe, seeds=SEEDS),
-    ]
+def in_way(method: Ascent, name: str) -> Ascent:
+    """A method in one of `WAYS`. Momentum's steps are as long as Adam's, whatever the method's own."""
+    way = WAYS[name]
+    recipe = replace(method.recipe.stepping(way.rule), strength=way.strength)
+    sizes = method.step_sizes if recipe.optimizer == method.recipe.optimizer else ADAM_SIZES
+    return replace(method, name=f"{method.name}-{name}", label=f"{method.label}, {way.label}", recipe=recipe,
+                   step_sizes=sizes, seeds=way.seeds, steps=way.steps)
 
 
-def _projected(**settings: Any) -> Recipe:
+def _gper(name: str, label: str, **settings: Any) -> Ascent:
     """GPER with another projector."""
-    return replace(GPER, preconditioner=WhiteGaussianProjector(**settings))
+    return Ascent(name, label, name, replace(GPER, preconditioner=WhiteGaussianProjector(**settings)))
 
-
-BASELINES = ("none", "reno", "prno", "mpgr")
-REFERENCE, VARIANT = "gper", "gper-block4"  # the paper's method, and ours
-SEED_SEARCH = "best-of-n"  # its steps cost what a seed costs that is tried first
 
 GPER = RECIPES["GPER"]
-MOMENTUM = GPER.stepping("falling momentum")
-_ASCENTS = (
-    Ascent("none", "no protection", RECIPES["none"]),
-    Ascent("reno", "ReNO", RECIPES["ReNO"], doublings(0.3125)),
-    Ascent("prno", "PRNO", RECIPES["PRNO"]),
-    Ascent("mpgr", "MPGR", RECIPES["MPGR"], doublings(3.125)),
-    Ascent(REFERENCE, "GPER", GPER),
-    Ascent("gper-momentum", "GPER, falling momentum steps", MOMENTUM),
-)
-
-# Beyond the published methods: compared when they are named.
-EXTENDED = {contender.name: contender for method in _ASCENTS for contender in _kept_and_led(method)}
-
-CONTENDERS: dict[str, Contender] = {contender.name: contender for contender in (
-    *_ASCENTS,
-    Ascent("gper-large", "GPER, step size 0.2", GPER, ADAM_SIZES[-1:]),
-    Ascent(VARIANT, "GPER, blocks of 4", _projected(block_size=4)),
-    Ascent("gper-gradient", "GPER, gradient only", _projected(project_latent=False)),
-    Ascent("gper-latent", "GPER, latent only", _projected(project_gradient=False)),
+REFERENCE = "gper"  # the paper's method
+OURS, LONGER = "effort-balanced", "effort-balanced-longer"  # what is held to the goals
+SEED_SEARCH = "best-of-n"  # its steps cost what a seed costs that is tried first
+PUBLISHED = {method.name: method for method in (
+    Ascent("none", "no protection", "none", RECIPES["none"]),
+    Ascent("reno", "ReNO", "reno", RECIPES["ReNO"], doublings(0.3125)),
+    Ascent("prno", "PRNO", "prno", RECIPES["PRNO"]),
+    Ascent("mpgr", "MPGR", "mpgr", RECIPES["MPGR"], doublings(3.125)),
+    Ascent(REFERENCE, "GPER", REFERENCE, GPER),
+)}
+SEARCHES = {search.name: search for search in (
     Search(SEED_SEARCH, "best of n", best_of_seeds,
            lambda task, size: {"draw": further_seeds(task.noise, task.seeds)}),
     Search("local-search", "local search", local_search,
            lambda task, size: {"retract": SEARCH_RETRACTION, "radius": size, "seed": task.seeds[0]}, doublings(0.05)),
     Search("spectral-evolution", "spectral evolution", spectral_evolution_search,
            lambda task, size: {"band": HaarBand(), "seed": task.seeds[0]}),
-)} | EXTENDED
-
-# Of the paper's method, at one step size, on the tuning noises. A projected gradient has the norm sqrt(N): without a
-# clip, and with 1 / (1 - 0.9) for momentum, plain and Nesterov steps are as long as Adam's.
-ABLATIONS = {contender.name: contender for contender in (
-    *(Ascent(f"block-{size}", f"block size {size}", _projected(block_size=size), (0.05,))
-      for size in (4, 8, 16, 64, 256)),
-    Ascent("plain", "plain steps", replace(GPER, optimizer="SGD", clip=None), (0.05,)),
-    Ascent("nesterov", "Nesterov steps", replace(GPER, optimizer="Nesterov", clip=None), (0.005,)),
-    Ascent("gradient", "gradient only", _projected(project_latent=False), (0.05,)),
-    Ascent("latent", "latent only", _projected(project_gradient=False), (0.05,)),
 )}
+# GPER with one thing changed: compared when they are named.
+VARIANTS = {method.name: method for method in (
+    *(_gper(f"gper-block{size}", f"GPER, blocks of {size}", block_size=size) for size in (4, 64)),
+    _gper("gper-gradient", "GPER, gradient only", project_latent=False),
+    _gper("gper-latent", "GPER, latent only", project_gradient=False),
+)}
+METHODS: dict[str, Contender] = PUBLISHED | SEARCHES | VARIANTS
+BASELINES = tuple(name for name in PUBLISHED if name != REFERENCE)
+
+
+def _effort(name: str, label: str, effort: Effort, steps: int | None) -> Ascent:
+    recipe = replace(GPER.stepping(effort.step_rule), strength=effort.strength)
+    return Ascent(name, label, REFERENCE, recipe, (), effort.seeds_first, steps)
+
+
+# What the Noise Optimizer's efforts do, at the learning rate that the node takes by itself; "balanced" also with as
+# many steps as fit into the budget.
+EFFORT_RUNS = {run.name: run for run in (
+    *(_effort(f"effort-{name}", f"effort {name}", effort, effort.steps) for name, effort in EFFORTS.items()),
+    _effort(LONGER, "effort balanced, all the time", SHIPPED, None))}
+
+
+def contenders(methods: Sequence[str], ways: Sequence[str], efforts: Sequence[str] = ()) -> dict[str, Contender]:
+    """By name: the methods in those ways, a plain one by its method's name, searches as they are; of `EFFORT_RUNS`."""
+    found = [METHODS[name] if way == "plain" or name in SEARCHES else in_way(METHODS[name], way)
+             for name in methods for way in (ways[:1] if name in SEARCHES else ways)]
+    return {contender.name: contender for contender in (*found, *(EFFORT_RUNS[name] for name in efforts))}

@@ -1,4 +1,4 @@
-"""Pictures of the comparison: fronts, curves over time, grids of results."""
+"""Pictures of the comparison: fronts and grids of results."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,10 @@ from figures.canvas import BLACK, BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, 
 
 # Colour and dash of each method, the same in every picture.
 STYLES = {
-    "none": (BLACK, "-"), "reno": (ORANGE, "-"), "prno": (PURPLE, "-"), "mpgr": (SKY, "-"), "gper": (BLUE, "-"),
-    "gper-large": (BLUE, "--"), "gper-block4": (GREEN, "-"), "gper-gradient": (INK, "--"), "gper-latent": (INK, ":"),
-    "best-of-n": (VERMILLION, "--"), "local-search": (VERMILLION, "-"),
+    **{f"{name}{ending}": (colour, dash) for ending, dash in (("", "-"), ("-helped", "--")) for name, colour in (
+        ("none", BLACK), ("reno", ORANGE), ("prno", PURPLE), ("mpgr", SKY))},
+    "gper": (BLUE, ":"), "effort-balanced": (BLUE, "-"),
+    "best-of-n": (VERMILLION, ":"), "local-search": (VERMILLION, "-"), "spectral-evolution": (VERMILLION, "--"),
     "plain": (BLACK, "-"), "best-per-step": (VERMILLION, ":"), "optimizer": (GREEN, "-"), "shift": (ORANGE, "--"),
     "raw": (ORANGE, "-"), "tilt-both": (BLUE, "-"), "tilt-noisetilt": (SKY, "-"), "tilt-gper": (PURPLE, "-"),
     "tilt-both-falling": (BLUE, "--"), "tilt-both-cheap": (BLUE, ":"),

@@ -9,17 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from preconditioning import WhiteGaussianProjector
-
-from ..shared import least_milliseconds
 from . import cells
-from .contenders import BASELINES, REFERENCE
-from .protocol import DEVICE, Comparison, Curves, held_out_key, kept
-from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss, time_to
+from .contenders import BASELINES, LONGER, OURS, REFERENCE, SEARCHES
+from .protocol import Comparison, held_out_key, kept
+from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss, upper_bounds
 
 SOUND_PICTURES, SOUND_QUANTILE = 128, 0.975
 FRONT_LEVELS = 25
 RESAMPLES = 500  # of whole fronts and times, which take longer than means
+RANGE = (10**-0.5, 1.0, 10**0.5)  # times the step size that ships, of the runs that are not stopped
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Points:
-    """All that a method reached in its trials within the budget. seconds: (n,). values: by name, (n, B)."""
+    """All that was reached within the budget. seconds: (n,). values: by name, (n, B)."""
 
     seconds: np.ndarray
     values: dict[str, np.ndarray]
@@ -48,53 +46,68 @@ class Points:
 
 @dataclass(frozen=True)
 class MatchedTime:
-    """A method against the best baseline, both with the geometric mean of a judge's errors within `limit`.
+    """Against the best rival, both with the geometric mean of a judge's errors within `limit`.
 
-    baseline: who reaches the highest target so. target: that target. baseline_share: earliest time of the baseline, as
-    a share of the budget. ratio: earliest time of the method over it; infinite where the method does not get there.
+    rival: who reaches the highest target so. target: that target. seconds: earliest time of the rival there. ratio:
+    our earliest time over it; infinite where we do not get there. Where no rival climbs within the limit, 0 if we do,
+    else 1.
     """
 
     limit: float
-    baseline: str
+    rival: str
     target: float
-    baseline_share: float
+    seconds: float
     ratio: Interval
+
+    @property
+    def rival_climbs(self) -> bool:
+        return 0 < self.seconds < math.inf
 
 
 @dataclass(frozen=True)
 class FrontGap:
-    """How far a method's front is above a baseline's, over the target levels that either reaches.
+    """How far a front is above a rival's, at that of the target levels that both reach where it is most surely below.
 
-    reach: difference of the highest targets. better: share of the common levels at which the front is above. least,
-    median: of the difference over the common levels; in units of the held-out reward, or as a ratio of errors minus 1.
+    worst: the difference, in units of the held-out reward, or as a ratio of errors minus 1. bound: what it is at most.
     """
 
-    reach: Interval
-    better: Interval
-    least: Interval
-    median: Interval
+    worst: float
+    bound: float
+
+    @property
+    def below(self) -> bool:
+        return self.bound < 0
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How far our held-out rewards in the end are above the best rival's, on the same noises. over: its label."""
+
+    over: str
+    longer: Interval
+    shipped: Interval
 
 
 class Findings:
-    """Of a comparison, found when they are asked for.
+    """Of a comparison at one size, found when they are asked for.
 
-    names: of the methods. labels: of each. sound: None where the subject knows no such pictures. held_out, judges,
-    scores: keys of the values of `Curves`. main: the held-out reward that step sizes were chosen by.
+    contenders, labels: by name. sound: None where the subject knows no such pictures. held_out, judges, scores: keys of
+    the values of `Curves`. main: the held-out reward that settings were chosen by. ours: the names of what is held to
+    the goals.
     """
 
     def __init__(self, comparison: Comparison) -> None:
-        self.comparison, self.names = comparison, list(comparison.contenders)
-        self.labels = {name: contender.label for name, contender in comparison.contenders.items()}
-        self.baselines = [name for name in self.names if name in BASELINES]
+        self.comparison, self.contenders, self.plan = comparison, comparison.contenders, comparison.plan
+        self.size = comparison.climbed.size
+        self.labels = {name: contender.label for name, contender in self.contenders.items()}
         self.held_out = [f"held out: {name}" for name in comparison.watched.held_out]
         self.judges = [f"judge: {name}" for name in comparison.watched.judges]
         self.scores = ("target", *self.held_out, *self.judges)
         self.main = held_out_key(comparison.watched)
+        self.ours = [name for name in (OURS, LONGER) if name in self.contenders]
         found = kept(comparison.folder / "sound_pictures.json", self._sound)
         self.sound = Sound(**found) if found else None
-        # Found once for each method.
-        self.points = cache(lambda name: points(comparison, name))
-        self.gaps, self.headline = cache(self.gaps), cache(self.headline)
+        self.points, self.end, self.matched, self.gaps = map(cache, (self.points, self.end, self.matched, self.gaps))
 
     def _sound(self) -> dict:
         subject = self.comparison.watched
@@ -114,65 +127,73 @@ class Findings:
         """The first start noises of the comparison."""
         return cells.noises(self.comparison.watched, range(cells.FINAL_SEED, cells.FINAL_SEED + count))
 
-    def headline(self, name: str) -> dict[str, Interval]:
-        """Every score of a method at the end of the budget."""
-        curves = self.comparison.final(name)
-        return {key: interval(key, curves.at(key, self.comparison.budget)) for key in curves.values}
+    def end(self, name: str) -> dict[str, Interval]:
+        """Every score of a contender in the end, and with sound pictures known the share of its own that are sound."""
+        values = {key: curve[-1] for key, curve in self.comparison.final(name).values.items()}
+        found = {key: interval(key, value) for key, value in values.items()}
+        return found | ({"sound": bootstrap_mean(self.are_sound(values))} if self.sound else {})
 
-    def matched(self, method: str) -> list[MatchedTime]:
+    def are_sound(self, values: dict[str, np.ndarray]) -> np.ndarray:
+        """(B,) 1 for pictures that every judge finds sound, of scores (B,)."""
+        return np.all([values[judge] <= limit for judge, limit in self.sound.limits.items()], 0).astype(float)
+
+    def points(self, *names: str) -> Points:
+        """All that these contenders reached within the budget, at any moment."""
+        latest = self.comparison.budget + self.comparison.reference_seconds  # steps are rounded
+        curves = [self.comparison.final(name) for name in names]
+        early = [curves.seconds <= latest for curves in curves]
+        return Points(np.concatenate([of.seconds[before] for of, before in zip(curves, early, strict=True)]),
+                      {key: np.concatenate([of.values[key][before] for of, before in zip(curves, early, strict=True)])
+                       for key in self.scores})
+
+    def rivals(self, helped: bool, searches: bool = False) -> dict[str, list[str]]:
+        """Contenders by their method: the baselines as published, or in every way; the searches too."""
+        return {method: names for method in (*BASELINES, *(SEARCHES if searches else ()))
+                if (names := [name for name, of in self.contenders.items()
+                              if of.method == method and (helped or name == method)])}
+
+    def matched(self, helped: bool) -> list[MatchedTime]:
         """At the mean error of sound pictures and at their limit; where none are known, at twice the start's error."""
-        judge = self.judges[0]
-        if self.sound:
-            return [self._matched_time(method, judge, found[judge]) for found in (self.sound.means, self.sound.limits)]
-        start = float(geometric_mean(self.comparison.final(method).values[judge][0]))
-        return [self._matched_time(method, judge, 2 * start)]
+        judge, ours = self.judges[0], self.points(*self.ours)
+        start = 2 * float(geometric_mean(ours.values[judge][0]))
+        limits = (self.sound.means[judge], self.sound.limits[judge]) if self.sound else (start,)
+        rivals = {method: self.points(*names) for method, names in self.rivals(helped).items()}
+        return [matched_time(ours, rivals, judge, limit) for limit in limits]
 
-    def _matched_time(self, method: str, judge: str, limit: float) -> MatchedTime:
-        """Every method at the step size that suits it best, on the tuning noises, which are resampled jointly."""
+    def gaps(self, helped: bool) -> dict[tuple[str, str], FrontGap]:
+        """By rival, and by the held-out reward of the choices and the judges."""
+        rivals = {method: self.points(*names) for method, names in self.rivals(helped, searches=True).items()}
+        return front_gaps(self.points(*self.ours), {(method, key): points for method, points in rivals.items()
+                                                    for key in (self.main, *self.judges)})
 
-        def reached(name: str, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            """Of all points: the seconds, whether errors are within the limit, and the targets."""
-            of = self.points(name)
-            return of.seconds, of.means(judge, index) <= limit, of.means("target", index)
+    def higher(self, helped: bool) -> list[str]:
+        """Rivals that reach higher targets than ours within the budget, beyond the interval."""
+        ours = self.points(*self.ours).values["target"]
 
-        def fastest(name: str, index: np.ndarray, level: float) -> float:
-            seconds, within, targets = reached(name, index)
-            return seconds[within & (targets >= level)].min(initial=math.inf)
+        def lead(theirs: np.ndarray) -> Interval:
+            return bootstrap(lambda index: theirs[:, index].mean(1).max() - ours[:, index].mean(1).max(),
+                             ours.shape[1], RESAMPLES)[0]
 
-        def best(index: np.ndarray) -> tuple[str, float]:
-            highest = {}
-            for name in self.baselines:
-                _, within, targets = reached(name, index)
-                highest[name] = targets[within].max(initial=-math.inf)
-            return max(highest.items(), key=lambda found: found[1])
+        return [method for method, names in self.rivals(helped, searches=True).items()
+                if lead(self.points(*names).values["target"]).low > 0]
 
-        def ratio(index: np.ndarray) -> float:
-            name, level = best(index)
-            ours, theirs = fastest(method, index, level), fastest(name, index, level)
-            if theirs == 0:  # the baseline breaks the limit with its first step
-                return 1.0 if ours == 0 else math.inf
-            return ours / theirs if math.isfinite(ours) else math.inf
+    def gain(self, helped: bool) -> Gain:
+        """Over the rival that has the highest held-out reward in the end."""
+        ends = {name: self.comparison.final(name).values[self.main][-1] for names in
+                (*self.rivals(helped, searches=True).values(), self.ours) for name in names}
+        best = max((name for name in ends if name not in self.ours), key=lambda name: ends[name].mean())
+        return Gain(self.labels[best], *(bootstrap_mean(ends[name] - ends[best]) for name in (LONGER, OURS)))
 
-        every = np.arange(self.comparison.plan.tuning_noises)
-        name, level = best(every)
-        return MatchedTime(limit, name, float(level), fastest(name, every, level) / self.comparison.budget,
-                           bootstrap(ratio, len(every), RESAMPLES)[0])
+    @property
+    def long_runs(self) -> list[tuple[str, float]]:
+        """Contenders, and the multiples of the step size that ships at which they are not stopped. Without sound
+        pictures, one tells all that is asked."""
+        wanted = {name: RANGE for name in (REFERENCE, OURS)} if self.sound else {OURS: (1.0,)}
+        return [(name, factor) for name, factors in wanted.items() if name in self.contenders for factor in factors]
 
-    def gaps(self, method: str) -> dict[tuple[str, str], FrontGap]:
-        """By baseline, and by the held-out reward of the tuning and the judges."""
-        return {(name, key): front_gap(self.points(method), self.points(name), key)
-                for name in self.baselines for key in (self.main, *self.judges)}
-
-    def projection_share(self, repeats: int = 15) -> float:
-        """Share of a step of GPER that its projections, of gradient and latent, take for one noise.
-
-        The least of some repeats, of a batch as large as that of the step's own time.
-        """
-        plan, projector = self.comparison.plan, WhiteGaussianProjector()
-        noise, _ = self.start_noise(min(plan.batch, plan.noises))
-        (milliseconds,) = least_milliseconds(
-            [lambda: projector.retract(projector.precondition(noise, noise))], repeats, DEVICE)
-        return milliseconds / 1e3 / len(noise) / self.comparison.step_seconds[REFERENCE]
+    def long_end(self, name: str, factor: float) -> dict[str, np.ndarray]:
+        """(B,) of every score and figure when such a run ends."""
+        return {key: values[-1] for key, values in self.comparison.long_run(name, factor).values.items()}
 
 
 def short(key: str) -> str:
@@ -206,13 +227,8 @@ def interval(name: str, values: np.ndarray) -> Interval:
 
 
 def median_picture(errors: np.ndarray) -> float:
-    """Its error; of an even number of pictures, that of the better of the two in the middle."""
-    return float(np.quantile(errors, 0.5, method="lower"))
-
-
-def share_inside(errors: np.ndarray, limit: float) -> Interval:
-    """Share of the pictures (B,) whose error is within the limit."""
-    return bootstrap_mean((errors <= limit).astype(float))
+    """Its error; of an even number of pictures, that of the worse of the two in the middle."""
+    return float(np.quantile(errors, 0.5, method="higher"))
 
 
 def diversity(images: Tensor, prompts: tuple[str, ...]) -> float:
@@ -223,43 +239,50 @@ def diversity(images: Tensor, prompts: tuple[str, ...]) -> float:
     return distances[same].mean().item() if same.any() else math.nan
 
 
-def time_ratio(curves: Curves, level: float, budget: float, limit: tuple[str, float] | None = None) -> Interval:
-    """Time at which the mean target reaches `level`, over `budget`.
+def matched_time(ours: Points, rivals: dict[str, Points], judge: str, limit: float) -> MatchedTime:
+    """Noises are resampled jointly."""
 
-    limit: a judge and the geometric mean of its errors that must not be exceeded at that time; infinite where it is.
-    """
+    def reached(points: Points, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Seconds and targets where errors are within the limit."""
+        within = points.means(judge, index) <= limit
+        return points.seconds[within], points.means("target", index)[within]
 
-    def statistic(index: np.ndarray) -> float:
-        moment = time_to(curves.seconds, curves.values["target"][:, index].mean(1), level)
-        if limit and math.isfinite(moment) and geometric_mean(curves.at(limit[0], moment)[index]) > limit[1]:
-            return math.inf
-        return moment / budget
+    def best(index: np.ndarray) -> tuple[str, float, float, float]:
+        """Who, the target, the rival's seconds, the ratio."""
+        found = {name: reached(points, index) for name, points in rivals.items()}
+        name = max(found, key=lambda name: found[name][1].max(initial=-math.inf))
+        (their_seconds, their_targets), (seconds, targets) = found[name], reached(ours, index)
+        level = their_targets.max(initial=-math.inf)
+        theirs, mine = (their_seconds[their_targets >= level].min(initial=math.inf),
+                        seconds[targets >= level].min(initial=math.inf))
+        if 0 < theirs < math.inf:
+            return name, level, theirs, mine / theirs
+        return name, level, theirs, float(targets.max(initial=-math.inf) <= level)
 
-    return bootstrap(statistic, curves.values["target"].shape[1], RESAMPLES)[0]
+    every = np.arange(ours.values[judge].shape[1])
+    name, level, theirs, _ = best(every)
+    ratio, = bootstrap(lambda index: best(index)[3], len(every), RESAMPLES)
+    return MatchedTime(limit, name, float(level), float(theirs), ratio)
 
 
-def points(comparison: Comparison, name: str) -> Points:
-    """Of every step size and kept moment within the budget, its end included."""
-    budget, trials = comparison.budget, list(comparison.trials(name).values())
-    early = [curves.seconds < budget for curves in trials]
-    return Points(
-        np.concatenate([[*curves.seconds[before], budget] for curves, before in zip(trials, early, strict=True)]),
-        {key: np.concatenate([[*curves.values[key][before], curves.at(key, budget)]
-                              for curves, before in zip(trials, early, strict=True)]) for key in trials[0].values})
+def front_gaps(ours: Points, rivals: dict[tuple[str, str], Points]) -> dict[tuple[str, str], FrontGap]:
+    """Of fronts of target against a held-out reward or a judge, by rival and by score. Noises are resampled jointly,
+    and the bounds hold for all rivals, scores and levels at once."""
 
+    def front(points: Points, key: str, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Targets and losses: log errors, or the held-out reward's negative."""
+        values = points.means(key, index)
+        return points.means("target", index), np.log(values) if key.startswith("judge: ") else -values
 
-def front_gap(ours: Points, theirs: Points, name: str) -> FrontGap:
-    """Compare two fronts of target against a held-out reward or a judge; noises are resampled jointly."""
-    judged = name.startswith("judge: ")
+    def gaps(index: np.ndarray) -> np.ndarray:
+        found = []
+        for (_, key), points in rivals.items():
+            (targets, losses), (their_targets, their_losses) = front(ours, key, index), front(points, key, index)
+            levels = np.linspace(their_targets.min(), min(targets.max(), their_targets.max()), FRONT_LEVELS)
+            found.append(min_loss(their_targets, their_losses, levels) - min_loss(targets, losses, levels))
+        return np.concatenate(found)
 
-    def figures(index: np.ndarray) -> tuple[float, ...]:
-        (our_targets, our_losses), (their_targets, their_losses) = (
-            # As losses: log errors, or the held-out reward's negative.
-            (side.means("target", index), np.log(side.means(name, index)) if judged else -side.means(name, index))
-            for side in (ours, theirs))
-        levels = np.linspace(their_targets.min(), min(our_targets.max(), their_targets.max()), FRONT_LEVELS)
-        gap = min_loss(their_targets, their_losses, levels) - min_loss(our_targets, our_losses, levels)
-        gap = np.expm1(gap) if judged else gap
-        return our_targets.max() - their_targets.max(), (gap >= 0).mean(), gap.min(), np.median(gap)
-
-    return FrontGap(*bootstrap(figures, ours.values["target"].shape[1], RESAMPLES))
+    found = np.stack(upper_bounds(gaps, ours.values["target"].shape[1], RESAMPLES)).reshape(2, -1, FRONT_LEVELS)
+    worst = {pair: of[:, of[1].argmin()] for pair, of in zip(rivals, found.swapaxes(0, 1), strict=True)}
+    return {(name, key): FrontGap(*map(float, np.expm1(gap) if key.startswith("judge: ") else gap))
+            for (name, key), gap in worst.items()}

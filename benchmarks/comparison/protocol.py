@@ -1,16 +1,18 @@
-"""Who runs what on which noises: choice of step sizes, the comparison itself, ablations.
+"""Who runs what on which noises: choice of step sizes and strengths, the comparison itself, runs that are not stopped.
 
-Every method chooses its step size on the same few noises by the same rule, then runs on noises that no choice has
-seen. Time is the time of the budget's steps without any protection; what a step of each method costs is measured
-side by side, so that the load of the machine at the hour of a run does not matter.
+Every contender is tuned on the same few noises by the same rule, then runs once on noises that no choice has seen, and
+all that is told of it is of this run. Time is
+the time of so many steps of the paper's method; what a step of each method costs is measured side by side, so that the
+load of the machine at the hour of a run does not matter.
 """
 
 import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,27 +22,29 @@ from torch import Tensor
 
 from ..shared import now, write_json
 from .cells import FINAL_SEED, TUNING_SEED, Cell, judged_cell, run_cell, task_of
-from .contenders import BASELINES, CONTENDERS, REFERENCE, SEED_SEARCH, Contender, Task
+from .contenders import EFFORT_RUNS, METHODS, REFERENCE, SEED_SEARCH, STRENGTH, Ascent, Contender, Task
 from .demo_subject import Subject
-from .statistics import at_time
 
 logger = logging.getLogger(__name__)
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-BATCHES = (1, 4, 16)
-CHOSEN_BY = "held out"  # on which held-out reward step sizes are chosen; the first one where it has another name
+CHOSEN_BY = "held out"  # on which held-out reward settings are chosen; the first one where it has another name
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is run. steps: the budget of the comparison. tuning_steps: of the trials, at least `steps`; longer
-    ones show what becomes of an ascent that is not stopped, for the methods named in `long_trials`."""
+    """How much is run. noises: of the comparison. tuning_noises: others, for the choices. steps: the budget, in steps
+    of the paper's method. step_sizes: trial values of each contender: 1, 2, 3 or 5. strengths: of those that stay near
+    their start. long_steps, long_noises: of the runs that are not stopped. efforts: of `EFFORT_RUNS`."""
 
     noises: int = 64
     tuning_noises: int = 8
-    steps: int = 100
-    tuning_steps: int = 200
-    long_trials: tuple[str, ...] = ()
+    steps: int = 60
+    step_sizes: int = 5
+    strengths: tuple[float, ...] = (0.1, STRENGTH, 0.3)
+    long_steps: int = 200
+    long_noises: int = 16
+    efforts: tuple[str, ...] = tuple(EFFORT_RUNS)
     batch: int = 16
     timing_rounds: int = 5
 
@@ -56,111 +60,131 @@ class Curves:
     noise: Tensor
     prompts: tuple[str, ...]
 
-    def at(self, name: str, moment: float) -> np.ndarray:
-        """(B,) of a value at a moment."""
-        return at_time(self.seconds, self.values[name], moment)
-
 
 class Comparison:
     """Runs, judges and keeps in `folder` what the report needs; what lies there already is not run again.
 
     climbed: the subject that methods work on. watched: the subject that judges work on; the same one, or a more
-    exact one.
+    exact one. tuned: the comparison at another size that settings are taken from; None to choose them here.
+    step_seconds: of one noise, by method.
     """
 
     def __init__(self, climbed: Subject, watched: Subject, contenders: dict[str, Contender], plan: Plan,
-                 folder: Path) -> None:
+                 folder: Path, tuned: "Comparison | None" = None) -> None:
         self.climbed, self.watched, self.contenders, self.plan, self.folder = climbed, watched, contenders, plan, folder
-        self._run = cache(self._run)
-        timings = self._timings()
-        self.step_seconds = {name: timings[contender.timed_as or name] for name, contender in contenders.items()}
-        self.seed_seconds = timings.get(SEED_SEARCH, 0.0)
+        self.tuned = tuned
+        self._run, self.chosen = cache(self._run), cache(self.chosen)
+        self.step_seconds = self._timings()
+        self.reference_seconds, self.seed_seconds = self.step_seconds[REFERENCE], self.step_seconds[SEED_SEARCH]
 
     @property
     def budget(self) -> float:
-        """Seconds of the unprotected ascent's steps, per noise."""
-        first = next(name for name in (*BASELINES, *self.contenders) if name in self.contenders)
-        return self.plan.steps * self.step_seconds[first]
+        """Seconds per noise."""
+        return self.plan.steps * self.reference_seconds
 
-    def steps(self, name: str, steps: int) -> int:
-        """Steps of a method: for a search, the evaluations that take as long as that many steps of ascent; with seeds
-        first, fewer by those that take as long as the seeds."""
+    @property
+    def timings_file(self) -> Path:
+        """Measured otherwise, another file."""
+        return self.folder / (f"seconds_per_step_batch{timed_noises(self.plan)}_rounds{self.plan.timing_rounds}"
+                              f"_threads{torch.get_num_threads()}.json")
+
+    def steps(self, name: str) -> int:
+        """Steps that fit into the budget, after the seeds that are tried first; for a search, evaluations."""
         contender = self.contenders[name]
-        if contender.needs_gradient:
-            return max(1, steps - round(contender.seeds * self.seed_seconds / self.step_seconds[name]))
-        return max(1, round(steps / self.plan.steps * self.budget / self.step_seconds[name]))
+        return contender.steps or max(1, round(
+            (self.budget - contender.seeds * self.seed_seconds) / self.step_seconds[contender.method]))
 
-    def trials(self, name: str) -> dict[float | None, Curves]:
-        """By step size, on the tuning noises."""
-        steps = self.steps(name, self.plan.tuning_steps if name in self.plan.long_trials else self.plan.steps)
+    def trials(self, name: str) -> dict[tuple[float, float | None], Curves]:
+        """By strength and step size, on the tuning noises: every step size at the strength that ships, and every
+        strength at the step size that was chosen."""
         contender = self.contenders[name]
-        return {size: self._run(contender, size, TUNING_SEED, steps) for size in contender.step_sizes}
+        sizes = [(STRENGTH, size) for size in self._sizes(contender)]
+        strengths = self.plan.strengths if contender.stays_near else ()
+        others = [(strength, self._best_size(name)) for strength in strengths]
+        return {setting: self._trial(name, *setting) for setting in dict.fromkeys([*sizes, *others])}
 
-    def chosen(self, name: str) -> float | None:
-        """The largest step size with no worse a held-out reward at the end of the budget than the best, see `choose`.
+    def chosen(self, name: str) -> tuple[float, float | None]:
+        """Strength and step size. Of a run as it ships its own; at another size than the one that was tuned at, the
+        same share of the noise's norm: steps that follow the gradient's length grow with the norm.
 
-        Held out, and not the target: the largest step size has the highest target, and every method that can leave
-        white noise would be judged at its worst.
+        By `choose`, the step size at the strength that ships, then the strength. Of held-out rewards, and not of
+        the target: the largest step size has the highest target, and every method that can leave white noise would be
+        judged at its worst.
         """
-        sizes = self.contenders[name].step_sizes
-        if len(sizes) == 1:
-            return sizes[0]
-        key = held_out_key(self.watched)
-        return choose({size: curves.at(key, self.budget) for size, curves in self.trials(name).items()})
+        contender = self.contenders[name]
+        if contender.ships:
+            return contender.recipe.strength, contender.recipe.learning_rate(self.climbed.learning_rate)
+        if self.tuned is not None:
+            strength, size = self.tuned.chosen(name)
+            if isinstance(contender, Ascent) and not contender.recipe.adaptive:
+                size *= (np.prod(self.climbed.latent_shape) / np.prod(self.tuned.climbed.latent_shape)) ** 0.5
+            return strength, size
+        size = self._best_size(name)
+        if not contender.stays_near:
+            return STRENGTH, size
+        return choose({strength: self._told(name, strength, size) for strength in self.plan.strengths}), size
 
     def final(self, name: str) -> Curves:
-        """At the chosen step size, on noises that no choice has seen."""
-        steps = self.steps(name, self.plan.steps)
-        return self._run(self.contenders[name], self.chosen(name), FINAL_SEED, steps)
+        """With the chosen settings, on noises that no choice has seen."""
+        strength, size = self.chosen(name)
+        return self._run(self._at(name, strength), size, FINAL_SEED, self.steps(name), self.plan.noises)
 
-    def ablation(self, contender: Contender) -> Curves:
-        """At its only step size, on the tuning noises; its step counts as long as the paper's."""
-        return self._run(contender, contender.step_sizes[0], TUNING_SEED, self.plan.steps)
+    def long_run(self, name: str, factor: float) -> Curves:
+        """At so many times the step size that ships, not stopped, on the tuning noises."""
+        contender = self.contenders[name]
+        size = factor * contender.recipe.learning_rate(self.climbed.learning_rate)
+        return self._run(contender, size, TUNING_SEED, self.plan.long_steps, self.plan.long_noises)
 
-    def seconds_by_batch(self) -> dict[int, float]:
-        """Seconds of a step of the paper's method for one noise, by how many are optimized at once; kept in a file."""
+    def _sizes(self, contender: Contender) -> tuple[float | None, ...]:
+        stride = max(1, (len(contender.step_sizes) - 1) // max(1, self.plan.step_sizes - 1))
+        return contender.step_sizes[::stride][:self.plan.step_sizes]
 
-        def measured() -> dict[int, float]:
-            contenders = [self.contenders[REFERENCE]]
-            plans = [replace(self.plan, batch=n, noises=n) for n in BATCHES if n <= self.plan.batch]
-            return {plan.batch: seconds_per_step(contenders, self.climbed, plan)[REFERENCE] for plan in plans}
+    def _best_size(self, name: str) -> float | None:
+        sizes = self._sizes(self.contenders[name])
+        return sizes[0] if len(sizes) == 1 else choose({size: self._told(name, STRENGTH, size) for size in sizes})
 
-        found = kept(self.folder / "seconds_by_batch.json", measured)
-        return {int(batch): seconds for batch, seconds in found.items()}
+    def _trial(self, name: str, strength: float, size: float | None) -> Curves:
+        return self._run(self._at(name, strength), size, TUNING_SEED, self.steps(name), self.plan.tuning_noises)
 
-    def _run(self, contender: Contender, size: float | None, seed: int, steps: int) -> Curves:
-        count = self.plan.noises if seed == FINAL_SEED else self.plan.tuning_noises
+    def _told(self, name: str, strength: float, size: float | None) -> np.ndarray:
+        """(B,) of the held-out reward at the end of a trial."""
+        return self._trial(name, strength, size).values[held_out_key(self.watched)][-1]
+
+    def _at(self, name: str, strength: float) -> Contender:
+        contender = self.contenders[name]
+        return contender.within(strength) if contender.stays_near else contender
+
+    def _run(self, contender: Contender, size: float | None, seed: int, steps: int, count: int) -> Curves:
         trajectories, judged = [], []
         for start in range(0, count, self.plan.batch):
-            cell = Cell(contender.name, size, seed + start, min(self.plan.batch, count - start), steps)
+            cell = Cell(contender, size, seed + start, min(self.plan.batch, count - start), steps)
             started = time.process_time()
-            trajectories.append(run_cell(cell, contender, self.climbed, self.folder / "cells"))
+            trajectories.append(run_cell(cell, self.climbed, self.folder / "cells"))
             judged.append(judged_cell(cell, trajectories[-1], self.watched, self.folder / "judged"))
             spent = time.process_time() - started
             if spent > 2:
                 logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged[-1]["target"][-1].mean())
         values = {name: torch.cat([part[name] for part in judged], 1).double().numpy() for name in judged[0]}
         evaluated = np.array(trajectories[0].steps)
-        step_seconds = self.step_seconds.get(contender.name) or self.step_seconds[REFERENCE]
         seconds = (np.minimum(evaluated, contender.seeds) * self.seed_seconds
-                   + np.maximum(evaluated - contender.seeds, 0) * step_seconds)
+                   + np.maximum(evaluated - contender.seeds, 0) * self.step_seconds[contender.method])
         return Curves(trajectories[0].steps, seconds, values,
                       torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
-                      tuple(prompt for trajectory in trajectories for prompt in trajectory.prompts))
+                      tuple(chain.from_iterable(trajectory.prompts for trajectory in trajectories)))
 
     def _timings(self) -> dict[str, float]:
         """Seconds of a step by method, kept in a file of the folder."""
-        path = self.folder / "seconds_per_step.json"
+        path = self.timings_file
         known: dict[str, float] = kept(path, dict)
-        wanted = [contender.timed_as or contender.name for contender in self.contenders.values()]
-        wanted += [SEED_SEARCH] * any(contender.seeds for contender in self.contenders.values())
-        missing = [CONTENDERS[name] for name in dict.fromkeys(wanted) if name not in known]
+        wanted = (REFERENCE, SEED_SEARCH, *(contender.method for contender in self.contenders.values()))
+        missing = [METHODS[name] for name in dict.fromkeys(wanted) if name not in known]
         if missing:
-            reference = [CONTENDERS[name] for name in BASELINES[:1] if name in known]
+            reference = [METHODS[REFERENCE]] if REFERENCE in known else []
             measured = seconds_per_step([*reference, *missing], self.climbed, self.plan)
             # A method that is added later is measured against the first, whose step keeps its time.
-            scale = known[reference[0].name] / measured[reference[0].name] if reference else 1.0
-            known |= {contender.name: measured[contender.name] * scale for contender in missing}
+            scale = known[REFERENCE] / measured[REFERENCE] if reference else 1.0
+            found = {contender.name: measured[contender.name] * scale for contender in missing}
+            known = found | kept(path, dict)  # once more: another process may have been faster
             write_json(path, known)
         return known
 
@@ -179,7 +203,7 @@ def held_out_key(subject: Subject) -> str:
 
 
 def choose(scores: dict[float, np.ndarray]) -> float:
-    """The largest step size whose mean score is within one standard error of the best mean; scores are (B,).
+    """The largest setting whose mean score is within one standard error of the best mean; scores are (B,).
 
     The one-standard-error rule of Breiman et al., "Classification and Regression Trees" (1984), with speed in the
     place of simplicity: what the tuning noises cannot tell apart is not chosen between by chance.
@@ -189,9 +213,13 @@ def choose(scores: dict[float, np.ndarray]) -> float:
     return max(size for size, values in scores.items() if values.mean() >= least)
 
 
+def timed_noises(plan: Plan) -> int:
+    return min(plan.batch, plan.noises)
+
+
 def seconds_per_step(contenders: Sequence[Contender], subject: Subject, plan: Plan) -> dict[str, float]:
     """Seconds of one step for one noise, by method: the least of some rounds in which the methods take turns."""
-    task, _ = task_of(subject, range(TUNING_SEED, TUNING_SEED + min(plan.batch, plan.noises)))
+    task, _ = task_of(subject, range(TUNING_SEED, TUNING_SEED + timed_noises(plan)))
     rounds = [{contender.name: _step_seconds(contender, task) for contender in contenders}
               for _ in range(plan.timing_rounds)]
     return {name: min(seconds[name] for seconds in rounds) / len(task.noise) for name in rounds[0]}

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from ..comparison.drawings import Panel, draw_grid, draw_panels
-from ..comparison.findings import diversity, front_gap, short, size_text, summary, title
-from ..comparison.report import Goal
-from ..comparison.statistics import Interval, bootstrap_mean, front
+from ..comparison.findings import diversity, front_gaps, short, size_text, summary, title
+from ..comparison.goals import Goal
+from ..comparison.statistics import bootstrap_mean, front
 from ..shared import table
 from .runs import LOOKED_AT, MORE, Row, Runs
 from .subject import FEW_STEPS
@@ -136,19 +136,16 @@ def goals(runs: Runs, names: list[str]) -> list[Goal]:
 
 def _above(runs: Runs, rival: Way) -> list[str]:
     """Where the rival's front is above NoiseTilt's beyond chance, at targets that both reach."""
-    gaps = {key: front_gap(runs.points(WAYS[REFERENCE]), runs.points(rival), key)
-            for key in (*runs.held_out, *runs.judges)}
-    return [f"{rival.label} on {short(key)} (worst gap {_ends(gap.least)})"
-            for key, gap in gaps.items() if gap.least.high < 0]
-
-
-def _ends(value: Interval) -> str:
-    return f"{value.value:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
+    theirs = runs.points(rival)
+    gaps = front_gaps(runs.points(WAYS[REFERENCE]),
+                      {(rival.label, key): theirs for key in (*runs.held_out, *runs.judges)})
+    return [f"{name} on {short(key)} ({gap.worst:+.2f}, at most {gap.bound:+.2f})"
+            for (name, key), gap in gaps.items() if gap.below]
 
 
 def _goals(found: list[Goal]) -> str:
     return table(("", f"goal, for {WAYS[REFERENCE].label}", "", "measured"), [
-        (goal.letter, goal.text, "met" if goal.met else "missed", goal.evidence) for goal in found])
+        (goal.letter, goal.text, goal.verdict, goal.evidence) for goal in found])
 
 
 def _fronts(runs: Runs, names: list[str], path: Path) -> None:

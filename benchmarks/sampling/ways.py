@@ -16,7 +16,7 @@ from optimization.noise_tilt import NoiseTilt
 from optimization.reward_gradient import evaluate
 from preconditioning.whitenings import WHITENINGS
 
-from ..comparison.contenders import CONTENDERS, SEED_STRIDE
+from ..comparison.contenders import METHODS, SEED_STRIDE
 from ..comparison.contenders import Task as OptimizerTask
 from .subject import FEW_STEPS, SteppedSubject
 
@@ -150,7 +150,7 @@ def optimized_start(task: Task, step_size: float, steps: int) -> Sampled:
     prompts = task.prompts
     problem = OptimizerTask(task.draws()(), lambda x: task.subject.generate(x, prompts), task.reward, task.seeds,
                             task.subject.graph_context)
-    record = CONTENDERS["gper"].run(problem, step_size, steps, lambda step: None)
+    record = METHODS["gper"].run(problem, step_size, steps, lambda step: None)
     return Sampled(record.best_noise, record.best_noise[:, None], few_steps=True)
 
 
@@ -205,7 +205,7 @@ WAYS = {way.name: way for way in (
     Way("best-per-step", "best of n per step", lambda task, _, count: best_of_n_per_step(task, count),
         lambda n: _NOISES * n + 1, counted=True),
     Way("optimizer", "Noise Optimizer", optimized_start,
-        lambda n: GRADIENT_COST * FEW_STEPS * (n + 1), CONTENDERS["gper"].step_sizes, counted=True),
+        lambda n: GRADIENT_COST * FEW_STEPS * (n + 1), METHODS["gper"].step_sizes, counted=True),
     _tilting("shift", "gradient added", UnitScale(), MeanShift),
     _tilting("raw", "raw gradient", UnitScale()),
     *(_tilting(f"tilt-{name.lower()}", f"NoiseTilt, {label}", WHITENINGS[name])

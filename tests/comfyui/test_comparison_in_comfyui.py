@@ -7,7 +7,8 @@ def test_protocol_and_document(newer_host, pack, tmp_path, monkeypatch):
     from gper_pack.nodes.picture_statistics import PictureStatisticsNode
 
     from benchmarks.comparison.comfyui_subject import ComfyUISubject
-    from benchmarks.comparison.contenders import CONTENDERS
+    from benchmarks.comparison.contenders import contenders
+    from benchmarks.comparison.findings import Findings
     from benchmarks.comparison.protocol import Comparison, Plan
     from benchmarks.comparison.report import write_report
 
@@ -24,19 +25,17 @@ def test_protocol_and_document(newer_host, pack, tmp_path, monkeypatch):
         size=64,
         batch=1,
     )
-    plan = Plan(
-        noises=2, tuning_noises=2, steps=2, tuning_steps=2, long_trials=("none", "gper"), batch=1, timing_rounds=1
-    )
-    methods = {name: CONTENDERS[name] for name in ("none", "gper", "best-of-n")}
+    plan = Plan(2, 2, 2, step_sizes=2, strengths=(0.2,), long_steps=2, long_noises=1, batch=1, efforts=())
+    methods = contenders(["none", "gper", "best-of-n"], ["plain"]) | contenders(["gper"], ["balanced"])
     comparison = Comparison(subject, subject, methods, plan, tmp_path / "results")
     out = tmp_path / "report.md"
-    write_report(comparison, out, with_ablations=False, command="a test")
+    write_report([Findings(comparison)], out, command="a test")
 
-    text, figures = out.read_text(), json.loads(out.with_suffix(".json").read_text())
+    text, (figures,) = out.read_text(), json.loads(out.with_suffix(".json").read_text())
     assert "| best of n |" in text and "contrast" in text
     # Nothing is known of true pictures here, so what rests on them is left out.
     assert "Sound pictures" not in text and figures["sound"] is None
-    assert [goal["letter"] for goal in figures["goals"]] == ["a", "c", "d"]
+    assert [goal["letter"] for goal in figures["goals"]] == []  # the efforts were not run
     assert comparison.final("gper").prompts == prompts
-    climbed = figures["methods"]["none"]["trials"]["0.2"]["target"]
-    assert climbed[-1] >= climbed[0]
+    climbed = comparison.trials("none")[0.2, 0.2].values["target"]
+    assert (climbed[-1] >= climbed[0]).all()

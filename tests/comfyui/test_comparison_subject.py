@@ -113,10 +113,10 @@ def test_the_host_is_left_as_it_was(subject):
 @pytest.mark.parametrize("name", ["gper", "reno", "best-of-n", "local-search"])
 def test_contenders_run_on_it(subject, name, tmp_path):
     from benchmarks.comparison.cells import Cell, run_cell
-    from benchmarks.comparison.contenders import CONTENDERS
+    from benchmarks.comparison.contenders import METHODS
 
-    contender = CONTENDERS[name]
-    trajectory = run_cell(Cell(name, contender.step_sizes[0], 5, 2, 2), contender, subject, tmp_path)
+    contender = METHODS[name]
+    trajectory = run_cell(Cell(contender, contender.step_sizes[0], 5, 2, 2), subject, tmp_path)
     assert trajectory.rewards.shape == (3, 2) and torch.isfinite(trajectory.rewards).all()
     assert trajectory.noise.shape[1:] == (2, 16, 8, 8)
 
@@ -153,7 +153,7 @@ def subject_from(*words):
     from benchmarks import methods
 
     options = methods.parser().parse_args(["--comfyui", *words])
-    return methods.subjects(options, methods.chosen_plan(options))[0]
+    return methods.comfyui_subject(options, options.sampler_steps, 1)[0]
 
 
 def test_a_subject_by_file_names(node_classes, host, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from benchmarks.comparison.contenders import CONTENDERS, Task
+from benchmarks.comparison.contenders import METHODS, Task
 from optimization import Stopping, ascend
 from preconditioning import RECIPES
 from preconditioning.recipes import FLUX_LEARNING_RATE, OPTIMIZERS, SDXL_LEARNING_RATE
@@ -56,7 +56,7 @@ def test_what_is_measured_is_what_ships(contender, name):
     """An ascent of the benchmark against one made from the recipe, bit for bit."""
     noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
     target = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(4))
-    measured = CONTENDERS[contender]
+    measured = METHODS[contender]
 
     def reward(images):
         return -(images - target).square().flatten(1).mean(1)
