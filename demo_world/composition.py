@@ -20,19 +20,18 @@ def shape_of(scale: int) -> tuple[int, int, int]:
     return CHANNELS, CELLS * scale, CELLS * scale
 
 
-def scale_of(tensor: torch.Tensor, name: str = "noise", scales: tuple[int, ...] = SCALES) -> int:
-    """How many pixels of a latent (B, 16, 8k, 8k) make up the side of a cell: k, one of `scales`.
+def scale_of(tensor: torch.Tensor, name: str = "noise") -> int:
+    """How many pixels of a latent (B, 16, 8k, 8k) make up the side of a cell: k, one of `SCALES`.
 
     Raises:
         ValueError: another shape; it is named as that of `name`.
     """
     scale = next((s for s in SCALES if tensor.ndim == 4 and tuple(tensor.shape[1:]) == shape_of(s)), None)
-    if scale in scales:
+    if scale is not None:
         return scale
-    shapes = " or ".join(f"(B, {CHANNELS}, {CELLS * s}, {CELLS * s})" for s in scales)
-    pixels = " or ".join(str(64 * s) for s in scales)
-    unknown = "" if scale is None else f", for {64 * scale} pixels, which these weights do not know"
-    raise ValueError(f"{name} must be {shapes}, for pictures of {pixels} pixels; got {tuple(tensor.shape)}{unknown}")
+    shapes = " or ".join(str(("B", *shape_of(s))).replace("'", "") for s in SCALES)
+    pixels = " or ".join(str(64 * s) for s in SCALES)
+    raise ValueError(f"{name} must be {shapes}, for pictures of {pixels} pixels; got {tuple(tensor.shape)}")
 
 
 @cache

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from .composition import SCALES, scale_of
+from .composition import scale_of
 from .decoder import Decoder
 from .generator import Generator
 from .realism import RealismAndDetail, RealismJudge
@@ -14,7 +14,6 @@ from .realism_detail import DetailJudge
 from .rewards import ConvolutionalTaste, PatchTaste, Reward
 from .scene import LATENT_SHAPE, PROMPTS
 
-TRAINED_SCALES = (1,)  # whose pictures the generator and the decoder in `assets` know
 ASSETS = Path(__file__).parent / "assets"
 FILES = {
     "generator": "demo_world_flux.safetensors",
@@ -75,25 +74,13 @@ def load_held_out_reward(assets: Path = ASSETS) -> Reward:
     return PatchTaste().load(asset_path("held_out_reward", assets)).requires_grad_(False).eval()
 
 
-def _check_scales(scales: tuple[int, ...]) -> None:
-    if not scales or set(scales) - set(SCALES):
-        raise ValueError(f"scales must be some of {', '.join(map(str, SCALES))}; got {scales}")
-
-
-def load_realism(assets: Path = ASSETS, scales: tuple[int, ...] = TRAINED_SCALES) -> RealismJudge | RealismAndDetail:
-    """The judge of realism; needs neither diffusers nor transformers.
-
-    Args:
-        scales: widths of the pictures, in 64 pixels. Above 1 the judge of their detail is loaded, too.
-
-    Raises:
-        ValueError: scales that there are not, or a file that is missing.
-    """
-    _check_scales(scales)
-    judge = RealismJudge().load(asset_path("realism", assets))
-    if max(scales) > 1:
-        judge = RealismAndDetail(judge, DetailJudge().load(asset_path("realism_detail", assets)))
-    return judge.requires_grad_(False).eval()
+def load_realism(assets: Path = ASSETS) -> RealismAndDetail:
+    """The judge of realism; needs neither diffusers nor transformers."""
+    judges = (
+        RealismJudge().load(asset_path("realism", assets)),
+        DetailJudge().load(asset_path("realism_detail", assets)),
+    )
+    return RealismAndDetail(*judges).requires_grad_(False).eval()
 
 
 @dataclass(frozen=True)
@@ -104,19 +91,18 @@ class DemoWorld:
     decoder: Decoder
     reward: Reward
     held_out_reward: Reward
-    realism_error: RealismJudge | RealismAndDetail
+    realism_error: RealismAndDetail
 
     prompts: tuple[str, ...] = PROMPTS
     latent_shape: tuple[int, int, int] = LATENT_SHAPE  # at 64 pixels
-    scales: tuple[int, ...] = TRAINED_SCALES
 
     def denoised(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
-        """The generator's single step: noise (B, 16, 8k, 8k), k of `scales` -> latents of that shape.
+        """The generator's single step: noise (B, 16, 8k, 8k), k 1, 2 or 4 -> latents of that shape.
 
         Raises:
             ValueError: noise of another shape, an unknown prompt, or a number of prompts that does not fit.
         """
-        scale_of(noise, scales=self.scales)
+        scale_of(noise)
         names = [prompt] * len(noise) if isinstance(prompt, str) else list(prompt)
         if len(names) != len(noise):
             raise ValueError(f"got {len(names)} prompts for {len(noise)} noises: give one, or one for each noise")
@@ -127,12 +113,12 @@ class DemoWorld:
         return self.generator(noise, indices)
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
-        """Latents (B, 16, 8k, 8k), k of `scales` -> pictures (B, 3, 64k, 64k) in [0, 1].
+        """Latents (B, 16, 8k, 8k), k 1, 2 or 4 -> pictures (B, 3, 64k, 64k) in [0, 1].
 
         Raises:
             ValueError: latents of another shape.
         """
-        scale_of(latent, "latent", self.scales)
+        scale_of(latent, "latent")
         return self.decoder(latent).clamp(0, 1)
 
     def generate(self, noise: torch.Tensor, prompt: str | list[str]) -> torch.Tensor:
@@ -140,24 +126,18 @@ class DemoWorld:
         return self.decode(self.denoised(noise, prompt))
 
 
-def load_world(
-    device: str | torch.device = "cpu", assets: Path = ASSETS, scales: tuple[int, ...] = TRAINED_SCALES
-) -> DemoWorld:
+def load_world(device: str | torch.device = "cpu", assets: Path = ASSETS) -> DemoWorld:
     """Load every network in float32 onto `device`.
 
-    Args:
-        scales: of the noise that it takes; the shipped weights know `TRAINED_SCALES`.
-
     Raises:
-        ValueError: scales that there are not, or a file that is missing.
+        ValueError: a file is missing.
     """
-    _check_scales(scales)
     generator = Generator().load(asset_path("generator", assets), asset_path(CONDITIONS["generator"], assets))
     networks = (
         generator,
         Decoder().load(asset_path("decoder", assets)),
         load_reward(assets),
         load_held_out_reward(assets),
-        load_realism(assets, scales),
+        load_realism(assets),
     )
-    return DemoWorld(*(network.requires_grad_(False).eval().to(device) for network in networks), scales=scales)
+    return DemoWorld(*(network.requires_grad_(False).eval().to(device) for network in networks))

@@ -27,14 +27,14 @@ class DemoWorldNode(io.ComfyNode):
             node_id="GPER_DemoWorld",
             display_name="Demo World",
             category=CATEGORY,
-            description="A tiny FLUX that paints 64-pixel landscapes, with decoder, prompts and two rewards. "
-            "It comes with the pack and runs on any computer: use it to try the Noise Optimizer.",
+            description="A tiny FLUX that paints landscapes of 64, 128 or 256 pixels, with decoder, prompts and two "
+            "rewards. It comes with the pack and runs on any computer: use it to try the Noise Optimizer.",
             search_aliases=["demo", "tiny flux", "example model"],
             inputs=[
                 io.Combo.Input(
                     "scene",
                     options=list(PROMPTS),
-                    tooltip="What the landscape shows. Connect a 64x64 empty latent.",
+                    tooltip="What the landscape shows. Connect an empty latent of 64x64, 128x128 or 256x256.",
                 ),
                 # Optional: API files from before this input have no value for it.
                 io.Combo.Input(
@@ -43,7 +43,7 @@ class DemoWorldNode(io.ComfyNode):
                     default="one step",
                     optional=True,
                     tooltip="one step: for the Noise Optimizer; give the scheduler 1 step. many steps: another model "
-                    "of the same scenes, for the NoiseTilt Sampler; give the scheduler 8 to 25.",
+                    "of the same scenes, 64x64 alone, for the NoiseTilt Sampler; give the scheduler 8 to 25.",
                 ),
             ],
             outputs=[

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import torch
 
+from ..composition import SCALES
 from ..decoder import Decoder
 from ..generator import Generator
 from ..realism import RealismJudge
 from ..realism_detail import DetailJudge
 from ..rewards import ConvolutionalTaste, PatchTaste
-from ..world import ASSETS, FILES, TRAINED_SCALES, load_flow, load_world
+from ..world import ASSETS, FILES, load_flow, load_world
 from .encoder import save_encoder, train_encoder
 from .flow import train_flow
 from .imitation import polish_decoder, train_decoder, train_generator
@@ -45,7 +46,6 @@ DECODER_SIZES = Stage("decoder-sizes", seed=10, steps=2000, batch=PICTURES, rate
 # The largest is what is left to learn.
 GENERATOR_LARGE = Stage("generator-large", seed=13, steps=3000, batch={1: 24, 2: 8, 4: 10}, rate=2e-3)
 DECODER_SMALL_THINGS = Stage("decoder-small-things", seed=14, steps=4000, batch=PICTURES, rate=1.5e-3)
-POLISH_SIZES = Stage("polish-sizes", seed=11, steps=1200, batch=PICTURES, rate=1e-3)
 REWARD = Stage("reward", seed=4, steps=700, batch=48, rate=2e-3)
 HELD_OUT_REWARD = Stage("held-out-reward", seed=5, steps=800, batch=64, rate=2e-3)
 FLOW = Stage("flow", seed=7, steps=2500, batch=96, rate=3e-3)
@@ -73,17 +73,11 @@ def generator(work: Path, assets: Path) -> Generator:
     return network
 
 
-def polished(work: Path, assets: Path) -> tuple[Generator, Decoder]:
-    """Generator and decoder of 64 pixels, from which those of all sizes start."""
-    networks = generator(work, assets), decoder(work, assets)
-    polish_decoder(POLISH, *networks, work)
-    return networks
-
-
-def polish(work: Path, assets: Path) -> None:
-    networks = polished(work, assets)
-    networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
-    networks[1].save(assets / FILES["decoder"])
+def polish(work: Path, assets: Path) -> Decoder:
+    """That of 64 pixels, from which the one of all sizes starts."""
+    network = decoder(work, assets)
+    polish_decoder(POLISH, generator(work, assets), network, work)
+    return network
 
 
 def generator_sizes(work: Path, assets: Path) -> Generator:
@@ -93,31 +87,24 @@ def generator_sizes(work: Path, assets: Path) -> Generator:
     return network
 
 
-def generator_large(work: Path, assets: Path) -> Generator:
+def generator_large(work: Path, assets: Path) -> None:
     network = generator_sizes(work, assets)
     network.add_context(LANDMARKS, torch.Generator().manual_seed(GENERATOR_LARGE.seed))
     network.conditions.requires_grad_(True)
     train_generator_sizes(GENERATOR_LARGE, network, work)
-    return network
+    network.save(assets / FILES["generator"], assets / FILES["conditions"])
 
 
 def decoder_sizes(work: Path, assets: Path) -> Decoder:
-    _, network = polished(work, assets)
+    network = polish(work, assets)
     train_decoder_sizes(DECODER_SIZES, network, work)
     return network
 
 
-def decoder_small_things(work: Path, assets: Path) -> Decoder:
+def decoder_small_things(work: Path, assets: Path) -> None:
     network = decoder_sizes(work, assets)
-    train_decoder_sizes(DECODER_SMALL_THINGS, network, work, polish=True)
-    return network
-
-
-def polish_sizes(work: Path, assets: Path) -> None:
-    networks = generator_large(work, assets), decoder_small_things(work, assets)
-    train_decoder_sizes(POLISH_SIZES, networks[1], work, networks[0], polish=True)
-    networks[0].save(assets / FILES["generator"], assets / FILES["conditions"])
-    networks[1].save(assets / FILES["decoder"])
+    train_decoder_sizes(DECODER_SMALL_THINGS, network, work, small_things=True)
+    network.save(assets / FILES["decoder"])
 
 
 def flow(work: Path, assets: Path) -> None:
@@ -166,15 +153,12 @@ def encoder(work: Path, assets: Path) -> None:
 def report(work: Path, assets: Path) -> None:
     world, many_steps = load_world(assets=assets), load_flow(assets)
     figures = {
-        f"{64 * scale} pixels, {name}": figure
-        for scale in TRAINED_SCALES
-        for name, figure in measure(world, scale).items()
+        f"{64 * scale} pixels, {name}": figure for scale in SCALES for name, figure in measure(world, scale).items()
     }
     for name, figure in {**figures, **measure_flow(world, many_steps)}.items():
         logger.info("%s: %.4g", name, figure)
     draw_samples(world, assets.parent / "sample_sheet.jpg")
-    if max(TRAINED_SCALES) > 1:
-        draw_sizes(world, assets.parent / "sizes_sheet.jpg")
+    draw_sizes(world, assets.parent / "sizes_sheet.jpg")
     draw_off_prior(world, assets.parent / "prior_sensitivity.jpg")
     draw_flow(world, many_steps, assets.parent / "flow_sheet.jpg")
 
@@ -189,7 +173,6 @@ STAGES = {
         (DECODER_SIZES, decoder_sizes),
         (GENERATOR_LARGE, generator_large),
         (DECODER_SMALL_THINGS, decoder_small_things),
-        (POLISH_SIZES, polish_sizes),
         (FLOW, flow),
         (REWARD, reward),
         (REALISM, realism),

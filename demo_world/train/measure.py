@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from .. import flow
-from ..composition import enlarged, scale_of
+from ..composition import SCALES, enlarged, scale_of
 from ..generator import Generator
 from ..off_prior import CORRUPTIONS
 from ..painter import paint
@@ -118,7 +118,7 @@ def draw_sizes(world: DemoWorld, path: Path) -> None:
     """A noise for every prompt, enlarged to each scale: its pictures, and the painter's of the largest."""
     noise, _ = draw_noise(len(PROMPTS), torch.Generator().manual_seed(SEED + 4))
     generator = torch.Generator().manual_seed(SEED + 5)
-    noises = [noise if scale == 1 else enlarged(noise, scale, generator) for scale in world.scales]
+    noises = [noise if scale == 1 else enlarged(noise, scale, generator) for scale in SCALES]
     rows = [world.generate(each, list(PROMPTS)) for each in noises]
     rows.append(paint(plan(noises[-1], torch.arange(len(PROMPTS))))[0])
     _save([_shown(row, 256) for row in rows], path)

@@ -15,10 +15,9 @@ from .stage import Stage, draw_noise, run
 
 WINDOWS = {1: 1, 2: 1, 4: 3}  # cut from each picture of a scale, in a step of the decoder
 WINDOW = 12  # latent pixels along a window
-# Of them those at a cut that do not count; the last stage is stricter. A cut changes what a half-trained decoder makes
-# of the first latent pixel beside it by 0.05 on average, of the second by 0.013, the third 0.005, the fourth 0.002; the
-# decoder's own error is 0.05.
-MARGIN, LAST_MARGIN = 1, 3
+# Of them those at a cut that do not count. A cut changes what a half-trained decoder makes of the first latent pixel
+# beside it by 0.05 on average, of the second by 0.013, the third 0.005; the decoder's own error is 0.05.
+MARGIN = 1
 
 
 def train_generator_sizes(stage: Stage, network: Generator, work: Path) -> None:
@@ -40,13 +39,13 @@ def train_generator_sizes(stage: Stage, network: Generator, work: Path) -> None:
 
 
 def window(
-    latent: torch.Tensor, target: torch.Tensor, detail: torch.Tensor, generator: torch.Generator, margin: int
+    latent: torch.Tensor, target: torch.Tensor, detail: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """One window of latents (B, 16, 8k, 8k), of their pictures (B, 3, 64k, 64k) and maps of detail (B, 64k, 64k).
 
     Returns:
         The latents and pictures in the window, a map (B, h, w) of which of its pixels count, and the detail. Those of
-        `margin` latent pixels at a cut do not; at the edge of the picture the network sees what it will always see.
+        `MARGIN` latent pixels at a cut do not; at the edge of the picture the network sees what it will always see.
     """
     side = latent.shape[-1]
     if side <= WINDOW:
@@ -55,8 +54,8 @@ def window(
     kept = torch.zeros_like(detail[:, : WINDOW * CELL, : WINDOW * CELL])
     edges = []
     for first in (top, left):
-        start = margin if first else 0
-        stop = WINDOW - (margin if first + WINDOW < side else 0)
+        start = MARGIN if first else 0
+        stop = WINDOW - (MARGIN if first + WINDOW < side else 0)
         edges.append(slice(start * CELL, stop * CELL))
     kept[:, edges[0], edges[1]] = 1
     rows, columns = slice(top, top + WINDOW), slice(left, left + WINDOW)
@@ -64,16 +63,12 @@ def window(
     return latent[..., rows, columns], target[pixels], kept, detail[pixels]
 
 
-def train_decoder_sizes(
-    stage: Stage, decoder: Decoder, work: Path, network: Generator | None = None, polish: bool = False
-) -> None:
-    """The decoder: latents of all sizes to pictures, the larger ones in windows.
+def train_decoder_sizes(stage: Stage, decoder: Decoder, work: Path, small_things: bool = False) -> None:
+    """The decoder: exact scene latents of all sizes to pictures, the larger ones in windows.
 
-    network: the trained generator, whose latents are then decoded; without it exact scene latents are. polish: whether
-    small things count for as much as when the decoder of one size was polished.
+    small_things: whether these count for as much as when the decoder of one size was polished.
     """
-    margin = MARGIN if network is None else LAST_MARGIN
-    weights = (POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT) if polish else (DETAIL_WEIGHT, 0.0)
+    weights = (POLISH_DETAIL_WEIGHT, POLISH_SQUARE_WEIGHT) if small_things else (DETAIL_WEIGHT, 0.0)
 
     def loss(generator):
         values, figures = [], {}
@@ -81,9 +76,8 @@ def train_decoder_sizes(
             with torch.no_grad():
                 noise, prompt = draw_noise(stage.batch[scale], generator, scale)
                 scene = plan(noise, prompt)
-                latent = to_latent(scene) if network is None else network(noise, prompt)
-                painted = paint(scene)
-                cut = [window(latent, *painted, generator, margin) for _ in range(WINDOWS[scale])]
+                latent, painted = to_latent(scene), paint(scene)
+                cut = [window(latent, *painted, generator) for _ in range(WINDOWS[scale])]
                 latent, target, kept, detail = (torch.cat(parts) for parts in zip(*cut, strict=True))
             picture = decode(decoder, latent)
             picture = target + kept[:, None] * (picture - target)

@@ -62,7 +62,7 @@ def test_its_larger_pictures_are_those_of_diffusers(pack, node_classes):
     noise = torch.randn(1, 16, 16, 16, generator=torch.Generator().manual_seed(3))
     sample = guider.sample(noise, torch.zeros_like(noise), comfy.samplers.ksampler("euler"), sigmas, seed=0)
     with torch.no_grad():
-        world = load_world(scales=(2,))
+        world = load_world()
         torch.testing.assert_close(
             model.model.process_latent_in(sample), world.denoised(noise, "night"), atol=1e-4, rtol=0
         )

@@ -5,7 +5,6 @@ import torch
 from torch.nn import functional as F
 
 from demo_world import load_realism
-from demo_world.composition import SCALES
 from demo_world.painter import paint
 from demo_world.realism_detail import DetailJudge
 from demo_world.scene import plan
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.numerical
 
 @pytest.fixture(scope="module")
 def judge():
-    return load_realism(scales=SCALES)
+    return load_realism()
 
 
 @pytest.fixture(scope="module", params=[(2, 8), (4, 4)], ids=["128 pixels", "256 pixels"])
@@ -26,14 +25,14 @@ def unseen(request):
 
 
 def test_the_error_is_the_mean_of_both(judge, unseen):
-    whole = load_realism(scales=(1,))(unseen)
+    whole = load_realism().whole(unseen)
     torch.testing.assert_close(judge(unseen), (whole + judge.detail(unseen)) / 2)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 96), (128, 256)])
 def test_other_sizes_are_judged_without_it(judge, size):
     pictures = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(judge(pictures), load_realism(scales=(1,))(pictures))
+    assert torch.equal(judge(pictures), load_realism().whole(pictures))
     with pytest.raises(ValueError, match="of 128 x 128 or 256 x 256 pixels, got"):
         judge.detail(pictures)
 

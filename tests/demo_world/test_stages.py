@@ -13,7 +13,7 @@ from demo_world.world import FILES
 
 pytestmark = pytest.mark.numerical
 NETWORKS = ("DECODER", "GENERATOR", "POLISH", "GENERATOR_SIZES", "DECODER_SIZES", "GENERATOR_LARGE")
-NETWORKS += ("DECODER_SMALL_THINGS", "POLISH_SIZES", "FLOW")
+NETWORKS += ("DECODER_SMALL_THINGS", "FLOW")
 
 
 @pytest.fixture
@@ -21,9 +21,13 @@ def assets(monkeypatch, tmp_path):
     pytest.importorskip("diffusers")
     for name in NETWORKS:
         monkeypatch.setattr(stages, name, dataclasses.replace(getattr(stages, name), steps=0))
-    for stage in (stages.polish, stages.polish_sizes):
-        stage(tmp_path, tmp_path)
+    make_all_sizes(tmp_path)
     return tmp_path
+
+
+def make_all_sizes(assets):
+    stages.generator_large(assets, assets)
+    stages.decoder_small_things(assets, assets)
 
 
 def written(assets):
@@ -32,7 +36,7 @@ def written(assets):
 
 def test_stages_of_all_sizes_run_again_from_the_same_start(assets):
     first = written(assets)
-    stages.polish_sizes(assets, assets)
+    make_all_sizes(assets)
     assert written(assets) == first
     generator = Generator().load(assets / FILES["generator"], assets / FILES["conditions"])
     assert generator.conditions.context.shape[1] == CONTEXT_TOKENS + stages.LANDMARKS
@@ -50,5 +54,5 @@ def test_the_model_of_many_steps_keeps_the_prompts_it_learned(assets):
     assert torch.equal(table.context, stages.generator(assets, assets).conditions.context)
     assert {name: written(assets)[name] for name in first} == first
     files = {name: written(assets)[FILES[name]] for name in ("flow", "flow_conditions")}
-    stages.polish_sizes(assets, assets)
+    make_all_sizes(assets)
     assert {name: written(assets)[FILES[name]] for name in files} == files

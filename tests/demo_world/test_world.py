@@ -1,6 +1,4 @@
 import copy
-import dataclasses
-import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +6,7 @@ import torch
 from safetensors import safe_open
 
 import demo_world
-from demo_world import asset_path, conditions, load_flow, load_realism, load_world
+from demo_world import asset_path, conditions, load_flow
 from demo_world.composition import SCALES
 from demo_world.painter import paint
 from demo_world.scene import PROMPTS, plan
@@ -56,38 +54,12 @@ def test_wrong_prompts_are_named(world, prompt, message):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_pictures_of_every_scale_have_shape_range_and_repeat(world, scale):
-    world = dataclasses.replace(world, scales=SCALES)
     noise = torch.randn(1, 16, 8 * scale, 8 * scale, generator=torch.Generator().manual_seed(0))
     latent = world.denoised(noise, "day")
     assert latent.shape == noise.shape
     pictures = world.decode(latent)
     assert pictures.shape == (1, 3, 64 * scale, 64 * scale) and pictures.min() >= 0 and pictures.max() <= 1
     assert torch.equal(pictures, world.generate(noise, "day"))
-
-
-@pytest.mark.parametrize("scales, scale", [((1,), 2), ((1,), 4), ((1, 2), 4), ((4,), 1)])
-def test_scales_without_trained_weights_are_refused(world, scales, scale):
-    world = dataclasses.replace(world, scales=scales)
-    for use in (lambda tensor: world.generate(tensor, "day"), world.decode):
-        with pytest.raises(ValueError, match=f"for {64 * scale} pixels, which these weights do not know"):
-            use(torch.zeros(1, 16, 8 * scale, 8 * scale))
-
-
-@pytest.mark.parametrize("scales", [(), (3,), (1, 8)])
-@pytest.mark.parametrize("load", [load_world, load_realism])
-def test_scales_that_there_are_not_are_named(load, scales):
-    with pytest.raises(ValueError, match="scales must be some of 1, 2, 4; got"):
-        load(scales=scales)
-
-
-def test_64_pixels_do_not_need_the_judge_of_detail(tmp_path):
-    pytest.importorskip("diffusers")
-    for name in set(FILES) - {"realism_detail", "flow", "flow_conditions", "encoder"}:
-        shutil.copy(asset_path(name), tmp_path)
-    pictures = torch.rand(1, 3, 64, 64)
-    assert load_world(assets=tmp_path, scales=(1,)).realism_error(pictures).isfinite().all()
-    with pytest.raises(ValueError, match="realism_detail is missing: restore"):
-        load_world(assets=tmp_path, scales=(1, 2))
 
 
 def test_wrong_noise_is_named(world):
