@@ -49,30 +49,31 @@ class LivePage:
         self.server = server
 
     def load_demo(self, nodes_2: bool, seed: int, workflow_id: str = "", **widgets: Any) -> None:
-        """Show the demo workflow with one picture, as a workflow of its own. widgets: their values by name."""
+        """Show the demo workflow with one small picture, as a workflow of its own. widgets: their values by name."""
         workflow = read(FOLDER / "demo.json")
         workflow["id"] = workflow_id or str(uuid.uuid4())
         self.frontend.use_nodes_2(nodes_2)
         self.frontend.errors.clear()
         self.frontend.load_workflow(workflow, f"demo {seed}")
-        self.page.evaluate(SET_WIDGETS, [OPTIMIZER, {"noise_seed": seed, "batch_size": 1, **widgets}])
+        small = {"width": 64, "height": 64, "batch_size": 1}
+        self.page.evaluate(SET_WIDGETS, [OPTIMIZER, {"noise_seed": seed, **small, **widgets}])
         self.frontend.fit_view()
 
     def queue(self) -> str:
         """Press Run; returns the id of the prompt."""
-        before = {item[1] for item in self._queued()}
+        before = self._known()
         self.page.evaluate("() => window.app.queuePrompt(0, 1)")
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            new = [item[1] for item in self._queued() if item[1] not in before]
-            if new:
-                return new[0]
+            if new := self._known() - before:
+                return new.pop()
             self.page.wait_for_timeout(50)
         raise TimeoutError("the page queued nothing")
 
-    def _queued(self) -> list:
+    def _known(self) -> set[str]:
+        """The ids of prompts that wait, run or, if they were fast, are done."""
         queue = self.server.get("/queue")
-        return queue["queue_running"] + queue["queue_pending"]
+        return {item[1] for item in queue["queue_running"] + queue["queue_pending"]} | set(self.server.get("/history"))
 
     def panels(self) -> list[dict[str, Any]]:
         return self.page.evaluate(PANELS)
