@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import load
 from torch import Tensor
 from tqdm import tqdm
@@ -113,11 +112,8 @@ def _output(entry: dict, name: str) -> list:
 
 
 def _pictures(server: ComfyServer, files: list[dict]) -> Tensor:
-    pictures = []
-    for file in files:
-        image = server.picture(file).convert("RGB")
-        pictures.append(np.asarray(image.resize((64, 64), Image.Resampling.NEAREST)))
-    return torch.from_numpy(np.stack(pictures)).movedim(-1, 1).float() / 255
+    pictures = np.stack([np.asarray(server.picture(file).convert("RGB")) for file in files])
+    return torch.from_numpy(pictures).movedim(-1, 1).float() / 255
 
 
 def _noise(server: ComfyServer, file: dict) -> Tensor:

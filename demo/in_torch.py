@@ -12,9 +12,10 @@ from preconditioning import RECIPES
 from .run import START, WITH, WITHOUT, Run
 
 
-def run_in_torch(world: DemoWorld, batch: int, steps: int, step_size: float, seed: int) -> list[Run]:
-    """Optimize the same noises without and with the projector; start, without, with."""
-    noise = torch.randn(batch, *world.latent_shape, generator=torch.Generator().manual_seed(seed))
+def run_in_torch(world: DemoWorld, batch: int, size: int, steps: int, step_size: float, seed: int) -> list[Run]:
+    """Optimize the same noises without and with the projector; start, without, with. size: in pixels."""
+    shape = (batch, world.latent_shape[0], size // 8, size // 8)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     scenes = [world.prompts[i % len(world.prompts)] for i in range(batch)]
     generate = partial(world.generate, prompt=scenes)
     with torch.no_grad():

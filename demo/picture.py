@@ -11,7 +11,7 @@ from preconditioning import describe_whiteness
 from .run import Run
 
 LABEL_WIDTH, GAP, HEADER = 250, 8, 90
-PICTURE = 192  # three times 64
+PICTURE = 256  # pixels, whatever the size of the pictures
 PLOT_HEIGHT = 420
 VERDICT_SIZE, LINE = 18, 26
 BANDS = 32

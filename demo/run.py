@@ -12,7 +12,7 @@ from demo_world import DemoWorld
 class Run:
     """One row of the demo's picture.
 
-    pictures: (B, 3, 64, 64) in [0, 1]. noise: (B, 16, 8, 8). rewards: (evaluations, B), one evaluation for the
+    pictures: (B, 3, 64k, 64k) in [0, 1]. noise: (B, 16, 8k, 8k). rewards: (evaluations, B), one evaluation for the
     start. held_out, realism_error: (B,), of the pictures. seconds: wall-clock time of the ascent, in ComfyUI of the
     whole workflow.
     """

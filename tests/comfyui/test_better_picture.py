@@ -68,7 +68,7 @@ def test_a_run_is_seen_on_the_node_and_in_the_comparison(frontend, nodes_2):
     ]
     assert "all 3 steps done" in report and seeds == [500 + nodes_2]
     page = frontend.page
-    page.wait_for_function(f"() => ({COMPARED})().every(pair => pair.pictures.every(width => width === 64))")
+    page.wait_for_function(f"() => ({COMPARED})().every(pair => pair.pictures.every(width => width === 256))")
     (pair,) = page.evaluate(COMPARED)
     assert len(pair["pictures"]) == 2 and pair["edge"] == 50
     slider = page.locator(".gper-slider")

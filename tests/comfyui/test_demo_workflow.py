@@ -13,7 +13,7 @@ STEPS = 8
 def prompt():
     prompt = json.loads((WORKFLOWS / "api" / "demo.json").read_text(encoding="utf-8"))
     key_of(prompt, "GPER_NoiseOptimizer", steps=STEPS, preview_every=2)
-    key_of(prompt, "EmptySD3LatentImage", batch_size=2)
+    key_of(prompt, "EmptySD3LatentImage", width=64, height=64, batch_size=2)
     return prompt
 
 
@@ -49,7 +49,7 @@ def test_the_saved_picture_carries_the_workflow(server, finished):
     pictures = server.images(finished)
     assert len(pictures) == 4
     for picture in pictures:
-        assert picture.size == (256, 256)
+        assert picture.size == (64, 64)
         saved = json.loads(picture.info["workflow"])
         assert "GPER_NoiseOptimizer" in {node["type"] for node in saved["nodes"]}
         assert json.loads(picture.info["prompt"])

@@ -77,14 +77,14 @@ Drag the slider over the pictures: *before* on the left, *after* on the right.
 
 BETTER_PICTURE_WORKFLOW = Workflow(
     columns=[
-        Column(400, [note(NOTE_TEXT, 330, "A better picture"), *demo_world(first_seed=7)[:2]]),
+        Column(400, [note(NOTE_TEXT, 330, "A better picture"), *demo_world(first_seed=7, size=256)[:2]]),
         Column(
             400,
             [
                 Node(
                     "better",
                     BETTER_PICTURE.id,
-                    {"seed": 7, "steps": 60, "learning_rate": 0.05},
+                    {"seed": 7, "steps": 30, "learning_rate": 0.05},
                     colour=("#223", "#335"),
                     title=BETTER_PICTURE.name,
                 )

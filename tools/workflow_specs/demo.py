@@ -5,7 +5,6 @@ from .parts import (
     Node,
     Workflow,
     demo_world,
-    enlarge,
     euler,
     note,
     optimizer_links,
@@ -29,7 +28,7 @@ the node; **Stop and keep** ends it early and hands on the best so far.
 Try: *scene*, another seed, more *steps*. Then switch both boxes of the **White-Gaussian Projector** off and set
 *learning_rate* to 0.1: the reward climbs even higher, and the pictures break. That is what the projector prevents."""
 
-world, latent, noise = demo_world(batch=4)
+world, latent, noise = demo_world(batch=4, size=256)
 
 DEMO = Workflow(
     columns=[
@@ -48,14 +47,13 @@ DEMO = Workflow(
             400,
             [
                 Node("guider", "BasicGuider"),
-                ours("optimizer", "NoiseOptimizer", {"steps": 60, "learning_rate": 0.05, "preview_every": 5}),
+                ours("optimizer", "NoiseOptimizer", {"steps": 30, "learning_rate": 0.05, "preview_every": 5}),
             ],
             top=450,
         ),
         Column(300, [euler(), sampler("sampler_start", "Sample the start noise")], top=100),
         Column(280, [Node("decode_start", "VAEDecode"), sampler("sampler_best", "Sample the best noise")], top=500),
         Column(220, [Node("decode_best", "VAEDecode")], top=900),
-        Column(300, [enlarge("enlarge_start"), enlarge("enlarge_best")], top=400),
         Column(
             420,
             [
@@ -69,10 +67,10 @@ DEMO = Workflow(
         *world_links(),
         *optimizer_links(vae="world.vae", reward="world.reward"),
         ("projector.projector", "optimizer.projector"),
-        *sampling_links("start", "seed.NOISE", "world.vae", enlarged=True),
-        *sampling_links("best", "optimizer.noise", "world.vae", enlarged=True),
+        *sampling_links("start", "seed.NOISE", "world.vae"),
+        *sampling_links("best", "optimizer.noise", "world.vae"),
         ("optimizer.report", "report.source"),
     ],
     numbered="note world latent seed guider schedule projector optimizer euler "
-    "sampler_start decode_start enlarge_start sampler_best decode_best enlarge_best report save_start save_best",
+    "sampler_start decode_start sampler_best decode_best report save_start save_best",
 )

@@ -120,7 +120,7 @@ def before_and_after(height: int = 480) -> Node:
 
 
 def enlarge(key: str) -> Node:
-    """The demo world's pictures have 64 x 64 pixels."""
+    """For the demo world's pictures of 64 x 64 pixels."""
     return Node(key, "ImageScaleBy", {"upscale_method": "nearest-exact", "scale_by": 4.0})
 
 
@@ -211,10 +211,12 @@ def world_links() -> list[tuple[str, str]]:
     ]
 
 
-def demo_world(batch: int = 1, first_seed: int = 7, scene: str = "day", sampling: str = "one step") -> list[Node]:
-    """World, empty latent, seed: what every workflow on the demo world begins with."""
+def demo_world(
+    batch: int = 1, first_seed: int = 7, scene: str = "day", sampling: str = "one step", size: int = 64
+) -> list[Node]:
+    """World, empty latent, seed: what every workflow on the demo world begins with. size: 64, 128 or 256 pixels."""
     return [
         ours("world", "DemoWorld", {"scene": scene, "sampling": sampling}),
-        Node("latent", "EmptySD3LatentImage", {"width": 64, "height": 64, "batch_size": batch}),
+        Node("latent", "EmptySD3LatentImage", {"width": size, "height": size, "batch_size": batch}),
         seed(first_seed),
     ]

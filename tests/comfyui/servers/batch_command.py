@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 API = ROOT / "workflows" / "api"
-ONE_PICTURE = ("--set", "3.batch_size=1")
+ONE_PICTURE = ("--set", "3.batch_size=1", "--set", "3.width=64", "--set", "3.height=64")
 SECONDS = 240
 
 
