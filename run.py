@@ -8,7 +8,8 @@ Further arguments go on to the demo, to the batch or to pytest.
 
 `test` runs tests/comfyui once for every ComfyUI that it finds (for the newest, its tests/comfyui/servers in a run of
 its own), and the unit tests. It looks in those named by COMFYUI_PATH (several: separated as in PATH), else the
-ComfyUI that holds this pack, else ~/ComfyUI. One more of these runs go side by side than the processor has cores.
+ComfyUI that holds this pack, else ~/ComfyUI. As many of these runs as the processor has cores, and one more, go at a
+time.
 
 torch comes in the build for this machine: without an NVIDIA card the CPU build, which is much smaller than the one
 with CUDA. Where its index cannot be reached, or is silent for half a minute, the package index's own build is taken.

@@ -42,10 +42,11 @@ SAMPLED_EVERY = 100  # jobs, between two looks at the memory
 
 
 def demo(folder: Path, jobs: int, steps: int) -> list[str]:
-    """The command's arguments for so many jobs of the demo workflow."""
+    """The command's arguments for so many jobs of the demo workflow, at 64 pixels."""
     (folder / "prompts.txt").write_text("a landscape\n")
     return [str(folder / "prompts.txt"), "--workflow", str(ROOT / "workflows" / "api" / "demo.json"), "--out",
-            str(folder / "out"), "--seeds", str(jobs), "--set", f"8.steps={steps}", "--set", "3.batch_size=1"]
+            str(folder / "out"), "--seeds", str(jobs), "--set", f"8.steps={steps}", "--set", "3.batch_size=1",
+            "--set", "3.width=64", "--set", "3.height=64"]
 
 
 def bare(arguments: list[str]) -> list[float]:

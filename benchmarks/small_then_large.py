@@ -3,13 +3,14 @@
     python -m benchmarks.small_then_large                     # the demo world, a quarter of an hour of one CPU core
     python -m benchmarks.small_then_large --noises 2 --pairs 64:128
 
-Each noise is drawn at the small size. Of it, resized, the effort "balanced" makes the best at the large size; or the
-effort runs at the small size and its result is resized, and then climbs on for a few steps at the large one, as the
-effort does but from no other seeds.
+Each noise is drawn at the small size. Either it is resized at once, and the effort "balanced" runs at the large size.
+Or the effort runs at the small size, its result is resized, and a few more steps follow at the large size, without
+further seeds.
 """
 
 import argparse
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -124,12 +125,14 @@ def parser() -> argparse.ArgumentParser:
     add = arguments.add_argument
     add("--pairs", nargs="+", metavar="SMALL:LARGE", choices=PAIRS, default=PAIRS, help=f"pixels ({' '.join(PAIRS)})")
     add("--noises", type=int, default=16, help="for each pair (16)")
-    add("--decoder-dtype", choices=DECODER_DTYPES, default="float32", help="while optimizing (float32)")
+    add("--decoder-dtype", choices=DECODER_DTYPES, default="bfloat16", help="while optimizing (bfloat16)")
     return arguments
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
+    if options.noises < 1:
+        sys.exit(f"error: --noises {options.noises}: set it to 1 or more")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     pairs = [tuple(map(int, pair.split(":"))) for pair in options.pairs]

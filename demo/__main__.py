@@ -24,8 +24,8 @@ from .run import Run
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python run.py demo", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("demo_output"), help="folder for the results")
-    parser.add_argument("--batch", type=int, default=4, help="pictures (without ComfyUI)")
-    parser.add_argument("--size", type=int, default=256, choices=(64, 128, 256), help="pixels (without ComfyUI)")
+    parser.add_argument("--batch", type=int, default=4, help="pictures at once")
+    parser.add_argument("--size", type=int, default=256, choices=(64, 128, 256), help="pixels")
     parser.add_argument("--steps", type=int, default=24, help="updates of the noise")
     parser.add_argument("--step-size", type=float, default=0.05, help="Adam's learning rate")
     parser.add_argument("--seed", type=int, default=3, help="seed of the start noise")
@@ -33,14 +33,15 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
 
     world = load_world()
+    settings = (options.batch, options.size, options.steps, options.step_size, options.seed)
     if os.environ.get("COMFYUI_PATH"):
         from .in_comfyui import run_in_comfyui
 
-        runs = run_in_comfyui(newest_comfyui(), world, options.steps, options.step_size, options.seed)
+        runs = run_in_comfyui(newest_comfyui(), world, *settings)
     else:
         from .in_torch import run_in_torch
 
-        runs = run_in_torch(world, options.batch, options.size, options.steps, options.step_size, options.seed)
+        runs = run_in_torch(world, *settings)
     _save(runs, options.out)
     _summarize(runs, options.out)
     return 0

@@ -21,9 +21,12 @@ WORKFLOW = Path(__file__).parent.parent / "workflows" / "api" / "demo.json"
 SCALE, SHIFT = 0.3611, 0.1159
 
 
-def run_in_comfyui(comfyui: Path, world: DemoWorld, steps: int, step_size: float, seed: int) -> list[Run]:
-    """Start, without, with, as ComfyUI computes them; batch and scene are the workflow's."""
+def run_in_comfyui(
+    comfyui: Path, world: DemoWorld, batch: int, size: int, steps: int, step_size: float, seed: int
+) -> list[Run]:
+    """Start, without, with, as ComfyUI computes them; the scene is the workflow's. size: in pixels."""
     prompt = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    only(prompt, "EmptySD3LatentImage")["inputs"].update(width=size, height=size, batch_size=batch)
     only(prompt, "RandomNoise")["inputs"]["noise_seed"] = seed
     only(prompt, "GPER_NoiseOptimizer")["inputs"].update(steps=steps, learning_rate=step_size)
     samplers = [key for key, node in prompt.items() if node["class_type"] == "SamplerCustomAdvanced"]

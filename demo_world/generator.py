@@ -20,7 +20,7 @@ CONFIG = {
     "guidance_embeds": False,
     "axes_dims_rope": (16, 56, 56),
 }
-CONTEXT_TOKENS = 2  # of a prompt; those that a network learns on top of them help it to tell where it is
+CONTEXT_TOKENS = 2  # of a prompt; further ones, at first the same for all prompts, serve as landmarks
 
 
 class Conditions(nn.Module):

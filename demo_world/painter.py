@@ -1,6 +1,6 @@
 """Scene to picture: the painter that the networks imitate. Edges are anti-aliased over one pixel.
 
-But for the rims under the tiers of a tree, which larger pictures show: there the crown's width jumps.
+The exception: the lower rims of a tree's tiers in larger pictures, where the crown's width jumps.
 """
 
 import torch

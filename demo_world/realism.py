@@ -49,7 +49,7 @@ class RealismJudge(nn.Module):
         take_statistics(features, self.mean, self.whitening)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, about 1 is what painter pictures have."""
+        """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, 1 to 2 is what painter pictures have."""
         return fourth_power(self.features(to_picture_size(images)), self.mean, self.whitening)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
@@ -72,7 +72,7 @@ class RealismAndDetail(nn.Module):
         self.whole, self.detail = whole, detail
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, about 1 is what painter pictures have."""
+        """images (B, 3, H, W) in [0, 1] -> errors (B,); larger is worse, 1 to 2 is what painter pictures have."""
         error = self.whole(images)
         if tuple(images.shape[-2:]) not in self.detail.SHAPES:
             return error

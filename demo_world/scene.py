@@ -1,7 +1,7 @@
 """Noise to scene: what stands where in a picture, read off the noise and the prompt alone.
 
-The scene lives on 8 x 8 cells, which are latent pixels at 64 pixels and k x k of them at 64 k; it is read off the
-noise's composition, so that it is the same at each size. Small things (stars, birds,
+The scene lives on 8 x 8 cells: one latent pixel each in pictures of 64 pixels, k x k in pictures of 64k. It is read off
+the noise's composition, so that it is the same at each size. Small things (stars, birds,
 trees, houses) are decided by the noise of their own cell; the position of the sun by averages over the whole
 grid; ridges by the noise of a row or two: all through sines, so that they are bounded. Light is not: its warmth
 and strength are an average plus a local wash, its contrast follows the energy of the composition, all linearly

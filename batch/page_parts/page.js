@@ -20,9 +20,11 @@ function readFavourites() {
 }
 
 readFavourites();
-addEventListener("storage", () => { // marked in another tab, which must not be undone from here
+addEventListener("storage", event => { // marked in another tab, which must not be undone from here
+  if (event.key !== STORE) return;
+  const before = favourites;
   readFavourites();
-  data.pictures.forEach(showFavourite);
+  data.pictures.filter(({file}) => before.has(file) !== favourites.has(file)).forEach(showFavourite);
   if (find("only").checked) update();
 });
 

@@ -56,7 +56,7 @@ def test_columns_set_what_they_name(request_of):
 
 def test_set_by_title_and_with_equals_signs(request_of):
     (job,) = request_of("a\n", "--set", "Optimized.filename_prefix=x=y").jobs(VERSIONS)
-    assert job.values["18.filename_prefix"] == "x=y"
+    assert job.values["16.filename_prefix"] == "x=y"
 
 
 def test_jobs_with_the_same_models_follow_one_another(request_of):

@@ -11,7 +11,7 @@ from .made_up_batch import made_up_batch
 
 NASTY = '<img src=x onerror="document.title=1"></script><!-- & "quotes", 100 %'
 PROMPTS = [NASTY, *(f"landscape {i}" for i in range(1, 1000))]
-# The browser writes what it keeps a moment later.
+# The browser stores favourites with a delay.
 COUNT = "count => document.getElementById('count').textContent === count"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}

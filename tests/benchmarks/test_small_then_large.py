@@ -35,3 +35,8 @@ def test_a_pair_that_there_is_not_is_refused(capsys):
     with pytest.raises(SystemExit):
         benchmark.main(["--pairs", "256:64"])
     assert "64:128" in capsys.readouterr().err
+
+
+def test_no_noises_are_refused():
+    with pytest.raises(SystemExit, match="--noises 0: set it to 1 or more"):
+        benchmark.main(["--noises", "0"])

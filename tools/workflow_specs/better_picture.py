@@ -84,7 +84,7 @@ BETTER_PICTURE_WORKFLOW = Workflow(
                 Node(
                     "better",
                     BETTER_PICTURE.id,
-                    {"seed": 7, "steps": 30, "learning_rate": 0.05},
+                    {"seed": 7, "steps": 20, "learning_rate": 0.05},
                     colour=("#223", "#335"),
                     title=BETTER_PICTURE.name,
                 )
