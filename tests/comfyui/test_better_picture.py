@@ -13,6 +13,10 @@ SET = """values => {
     const node = window.app.graph.nodes.find(n => n.isSubgraphNode?.());
     for (const [name, value] of Object.entries(values)) node.widgets.find(w => w.name === name).value = value;
 }"""
+SMALL = """() => {
+    const widgets = window.app.graph.nodes.find(node => node.type === 'EmptySD3LatentImage').widgets;
+    for (const widget of widgets.slice(0, 2)) widget.value = 64;
+}"""
 COMPARED = """() => [...document.querySelectorAll('.gper-pair')].map(pair => ({
     pictures: [...pair.querySelectorAll('img')].map(i => i.complete && i.naturalWidth),
     edge: Math.round(100 * pair.querySelector('.gper-edge').offsetLeft / pair.clientWidth),
@@ -60,6 +64,7 @@ def test_a_run_is_seen_on_the_node_and_in_the_comparison(frontend, nodes_2):
     frontend.errors.clear()
     frontend.load_workflow(read(FOLDER / "better_picture.json"), f"better picture {nodes_2}")
     frontend.page.evaluate(SET, {"seed": 500 + nodes_2, "steps": 3})
+    frontend.page.evaluate(SMALL)
     frontend.fit_view()
     entry = frontend.run()
     report = next(output["text"][0] for output in entry["outputs"].values() if "text" in output)
@@ -68,7 +73,7 @@ def test_a_run_is_seen_on_the_node_and_in_the_comparison(frontend, nodes_2):
     ]
     assert "all 3 steps done" in report and seeds == [500 + nodes_2]
     page = frontend.page
-    page.wait_for_function(f"() => ({COMPARED})().every(pair => pair.pictures.every(width => width === 256))")
+    page.wait_for_function(f"() => ({COMPARED})().every(pair => pair.pictures.every(width => width === 64))")
     (pair,) = page.evaluate(COMPARED)
     assert len(pair["pictures"]) == 2 and pair["edge"] == 50
     slider = page.locator(".gper-slider")

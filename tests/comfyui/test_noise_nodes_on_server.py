@@ -68,6 +68,7 @@ def test_the_loaded_noise_paints_the_same_picture_bit_for_bit(server, kept):
     assert "seed 7" in about and "demo taste" in about and "Flux" in about
 
 
+@pytest.mark.usefixtures("newer_host")
 def test_on_another_computer_the_file_goes_into_the_input_folder(server, kept):
     """A server that was started afresh knows nothing but the file and the workflow."""
     from tools.comfyui_server import ComfyServer

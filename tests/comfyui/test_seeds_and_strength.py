@@ -108,7 +108,6 @@ def test_off_is_the_run_of_before(optimize, wires, seeds_first):
 
 
 @pytest.mark.usefixtures("newer_host")
-@pytest.mark.numerical
 @pytest.mark.parametrize("seeds_first", [0, SEEDS])
 @pytest.mark.parametrize("method", ["GPER", "PRNO", "ReNO"])
 def test_the_noise_stays_within_the_strength(optimize, wires, method, seeds_first):

@@ -29,9 +29,9 @@ def finished(newer_host, comfyui, tmp_path_factory):
     """The folder of a batch that went through all of it."""
     folder = tmp_path_factory.mktemp("batch")
     prompts, out = folder / "prompts.csv", folder / "out"
-    lines = [f"{prompt},{100 + i},64,64,4" for i, prompt in enumerate(PROMPTS)]
-    # A picture of no pixel fails in the middle of the run.
-    prompts.write_text("\n".join(["prompt,seed,3.width,3.height,12.scale_by", *lines, f"{BAD},104,16,16,0.01"]))
+    lines = [f"{prompt},{100 + i},1" for i, prompt in enumerate(PROMPTS)]
+    # Sampling without a step fails in the middle of the run.
+    prompts.write_text("\n".join(["prompt,seed,6.denoise", *lines, f"{BAD},104,0"]))
     limits = ("--set", f"8.steps={STEPS}", "--step-limit", STEP_LIMIT)
     arguments = (prompts, out, *ONE_PICTURE, *limits, "--workers")
     with BatchCommand(comfyui, folder / "first", *arguments, 1) as batch:

@@ -17,15 +17,15 @@ pytestmark = [
 
 def rows(folder, *lines):
     file = folder / "prompts.csv"
-    file.write_text("\n".join(["prompt,8.steps,3.width,3.height,12.scale_by", *lines]))
+    file.write_text("\n".join(["prompt,8.steps,6.denoise", *lines]))
     return file
 
 
 def test_three_tries_and_ctrl_c(comfyui, server, tmp_path):
     out = tmp_path / "out"
     on_server = (*ONE_PICTURE, "--servers", server.url)
-    # A picture of no pixel fails in the middle of the run.
-    bad, good, endless = "bad,2,16,16,0.01", "good,2,64,64,4", "endless,10000,64,64,4"
+    # Sampling without a step fails in the middle of the run.
+    bad, good, endless = "bad,2,0", "good,2,1", "endless,10000,1"
     with BatchCommand(comfyui, tmp_path / "s", rows(tmp_path, bad, good, endless), out, *on_server) as batch:
         batch.wait_for(batch.done, "the good one")
         batch.wait_for(lambda: server.get("/queue")["queue_running"], "the endless one")
@@ -48,7 +48,7 @@ def test_three_tries_and_ctrl_c(comfyui, server, tmp_path):
 
 
 def test_a_second_ctrl_c_ends_at_once(comfyui, tmp_path):
-    prompts = rows(tmp_path, "endless,10000,64,64,4")
+    prompts = rows(tmp_path, "endless,10000,1")
     with BatchCommand(comfyui, tmp_path / "s", prompts, tmp_path / "out", *ONE_PICTURE) as batch:
         batch.wait_for(batch.servers, "its server starts")
         batch.process.send_signal(signal.SIGINT)
@@ -65,7 +65,7 @@ def test_a_full_disk_stops_in_words_before_the_next_job(comfyui, server, tmp_pat
     if mounted.returncode:
         pytest.skip("a small disk can only be mounted by root")
     try:
-        prompts = rows(tmp_path, *(f"{i},1,64,64,4" for i in range(9)))
+        prompts = rows(tmp_path, *(f"{i},1,1" for i in range(9)))
         arguments = (prompts, out, *ONE_PICTURE, "--servers", server.url)
         with BatchCommand(comfyui, tmp_path / "s", *arguments) as batch:
             code = batch.finish()
