@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,8 +17,9 @@ from .rewards.reward_handle import RewardHandle
 if TYPE_CHECKING:
     import comfy.sd
 
-# Which asset samples how.
+# Which asset samples how, and the sides of the pictures that it knows, in pixels.
 MODELS = {"one step": "generator", "many steps": "flow"}
+SIDES = {"one step": (64, 128, 256), "many steps": (64,)}
 
 
 class DemoWorldNode(io.ComfyNode):
@@ -69,15 +71,15 @@ class DemoWorldNode(io.ComfyNode):
         import comfy.sd
 
         model = comfy.sd.load_diffusion_model(str(asset_path(MODELS[sampling])))
-        vae = _vae()
+        vae = _vae(SIDES[sampling])
         context, pooled = conditions(MODELS[sampling])[scene]
         with torch.inference_mode(False):
             rewards = [RewardHandle.managed(load()) for load in (load_reward, load_held_out_reward)]
         return io.NodeOutput(model, vae, [[context, {"pooled_output": pooled}]], *rewards)
 
 
-def _vae() -> comfy.sd.VAE:
-    """The decoder as a TAESD, whose encoder is blank and refuses to work."""
+def _vae(sides: tuple[int, ...]) -> comfy.sd.VAE:
+    """The decoder as a TAESD, for pictures with these sides; its encoder is blank and refuses to work."""
     import comfy.sd
     import comfy.utils
     from comfy.taesd.taesd import Encoder
@@ -88,7 +90,19 @@ def _vae() -> comfy.sd.VAE:
         weights[f"taesd_encoder.{name}"] = torch.zeros_like(tensor, dtype=torch.float16)
     vae = comfy.sd.VAE(sd=weights)
     vae.first_stage_model.taesd_encoder = _NoEncoder()
+    # The model would paint something at any size, and nobody be told why it is broken.
+    vae.first_stage_model.taesd_decoder.register_forward_pre_hook(partial(_check_size, sides))
     return vae
+
+
+def _check_size(sides: tuple[int, ...], decoder: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    height, width = (8 * side for side in inputs[0].shape[-2:])
+    if height != width or height not in sides:
+        known = " or ".join(f"{side} x {side}" for side in sides)
+        raise ValueError(
+            f"The Demo World paints {known} pixels with this sampling, and this latent is for {width} x {height}: set "
+            "width and height of the empty latent."
+        )
 
 
 class _NoEncoder(torch.nn.Module):

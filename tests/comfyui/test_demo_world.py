@@ -20,6 +20,16 @@ def test_its_vae_refuses_to_encode(node_classes):
         vae.encode(torch.full((1, 64, 64, 3), 0.5))
 
 
+@pytest.mark.parametrize("sampling, height, width", [("one step", 64, 64), ("one step", 8, 16), ("many steps", 16, 16)])
+def test_its_vae_refuses_other_sizes(node_classes, sampling, height, width):
+    vae = node_classes["GPER_DemoWorld"].execute("day", sampling)[1]
+    known = "64 x 64 or 128 x 128 or 256 x 256" if sampling == "one step" else "64 x 64"
+    with pytest.raises(ValueError, match=f"paints {known} pixels .* for {8 * width} x {8 * height}: set width and"):
+        vae.decode(torch.zeros(1, 16, height, width))
+    side = 32 if sampling == "one step" else 8
+    assert vae.decode(torch.zeros(1, 16, side, side)).shape == (1, 8 * side, 8 * side, 3)
+
+
 @pytest.mark.numerical
 @pytest.mark.parametrize("name", ["euler", "euler_ancestral"])
 def test_its_model_of_many_steps_samples_as_in_diffusers(pack, name):

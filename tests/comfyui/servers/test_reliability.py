@@ -72,7 +72,7 @@ def another_workflow():
     prompt = demo_graph()
     for name in ("optimizer", "seed", "guider", "schedule", "euler"):
         del prompt[name]
-    prompt["latent"]["inputs"].update(width=96, batch_size=2)
+    prompt["latent"]["inputs"].update(width=128, height=128, batch_size=2)
     prompt["nothing"] = node("ConditioningZeroOut", conditioning=["world", 2])
     prompt["sampler"] = node(
         "KSampler",
@@ -201,11 +201,11 @@ def test_ten_runs_in_a_row(server, before):
 def test_another_size_and_batch_in_between(server, before):
     def other_size():
         prompt = graph()
-        prompt["latent"]["inputs"].update(width=96, batch_size=2)
+        prompt["latent"]["inputs"].update(width=128, height=128, batch_size=2)
         return prompt
 
     other = pictures(server, other_size())
-    assert [picture.shape for picture in other] == [(64, 96, 3)] * 2
+    assert [picture.shape for picture in other] == [(128, 128, 3)] * 2
     assert same(pictures(server, graph()), before.optimized)
     assert same(pictures(server, other_size()), other)
     still_the_same(server, before)
