@@ -1,6 +1,6 @@
 """Ascend small, finish large: what of a gain at a smaller size survives Resize Noise, and what it costs.
 
-    python -m benchmarks.small_then_large                     # the demo world, a quarter of an hour of one CPU core
+    python -m benchmarks.small_then_large                     # the demo world, some 20 minutes of one CPU core
     python -m benchmarks.small_then_large --noises 2 --pairs 64:128
 
 Each noise is drawn at the small size. Either it is resized at once, and the effort "balanced" runs at the large size.
