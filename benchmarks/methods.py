@@ -46,16 +46,19 @@ logger = logging.getLogger(__name__)
 
 RESULTS = DOCS.parent / "benchmark_results"
 TUNED_AT = 64  # pixels; other sizes take the settings over
+# Where every step is long. "gper-balanced" is much the same as the effort that takes all the time.
+FEW_WAYS, FEW_EFFORTS = ("plain", "balanced"), ("effort-quick", OURS, LONGER)
+LEFT_OUT = ("none-balanced", "reno-balanced", "mpgr-balanced", "gper-balanced")
 PLANS = {
     TUNED_AT: Plan(),
-    128: Plan(noises=32, long_noises=8, batch=4),
-    256: Plan(noises=16, long_noises=4, batch=1, efforts=("effort-plain", "effort-quick", OURS, LONGER)),
+    128: Plan(noises=32, long_noises=8, batch=4, efforts=FEW_EFFORTS, left_out=LEFT_OUT),
+    256: Plan(noises=16, long_noises=2, batch=1, efforts=FEW_EFFORTS,
+              left_out=(*LEFT_OUT, "reno", "mpgr", "best-of-n", "spectral-evolution")),
 }
 QUICK = Plan(noises=2, tuning_noises=2, steps=10, step_sizes=2, strengths=(STRENGTH,), long_steps=4, long_noises=2,
              efforts=(OURS, LONGER), batch=4, timing_rounds=1)
 COMFYUI = Plan(noises=8, tuning_noises=4, steps=30, step_sizes=3, strengths=(STRENGTH,), long_noises=2,
-               efforts=("effort-quick", OURS, LONGER), batch=1)  # some 12,000 steps of GPER
-FEW_WAYS = ("plain", "balanced", "short")  # where every step is long
+               efforts=FEW_EFFORTS, batch=1)  # some 12,000 steps of GPER
 NUMBERS = {
     "noises": "start noises of the comparison",
     "tuning_noises": f"others, to choose settings on, at {TUNED_AT} px",
@@ -126,7 +129,8 @@ def comparisons(options: argparse.Namespace) -> list[Comparison]:
     check_names(options.ways or [], WAYS, "way")
 
     def every(plan: Plan, ways: Sequence[str]) -> dict[str, Contender]:
-        return contenders(options.methods, options.ways or ways, plan.efforts if REFERENCE in options.methods else ())
+        return contenders(options.methods, options.ways or ways, plan.efforts if REFERENCE in options.methods else (),
+                          plan.left_out)
 
     if options.comfyui:
         (plan,) = plans.values()

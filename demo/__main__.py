@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=4, help="pictures at once")
     parser.add_argument("--size", type=int, default=256, choices=(64, 128, 256), help="pixels")
     parser.add_argument("--steps", type=int, default=20, help="updates of the noise")
-    parser.add_argument("--step-size", type=float, default=0.05, help="Adam's learning rate")
+    parser.add_argument("--step-size", type=float, default=0.05, help="learning rate of the first step")
     parser.add_argument("--seed", type=int, default=3, help="seed of the start noise")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,8 @@ from preconditioning import RECIPES
 
 from .run import START, WITH, WITHOUT, Run
 
+STEP_RULE = "falling momentum"  # as in workflows/demo.json
+
 
 def run_in_torch(world: DemoWorld, batch: int, size: int, steps: int, step_size: float, seed: int) -> list[Run]:
     """Optimize the same noises without and with the projector; start, without, with. size: in pixels."""
@@ -32,7 +34,7 @@ def run_in_torch(world: DemoWorld, batch: int, size: int, steps: int, step_size:
                 noise,
                 generate,
                 world.reward,
-                **recipe.arguments(step_size),
+                **recipe.stepping(STEP_RULE).arguments(step_size),
                 stopping=Stopping(steps=steps),
                 callback=show,
             )

@@ -24,7 +24,7 @@ class Effort:
 # white and shrink towards the end.
 EFFORTS = {
     "plain": Effort(60, 0, 1.0, "as the method"),
-    "quick": Effort(10, 8, 0.2, "falling momentum"),
-    "balanced": Effort(30, 16, 0.2, "falling momentum"),
-    "thorough": Effort(100, 32, 0.2, "falling momentum"),
+    "quick": Effort(10, 8, 0.15, "falling momentum"),
+    "balanced": Effort(30, 16, 0.15, "falling momentum"),
+    "thorough": Effort(100, 32, 0.15, "falling momentum"),
 }

@@ -7,7 +7,7 @@ repeatable and cheap, an ascent is neither. A stopped comparison goes on at the 
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -63,13 +63,17 @@ class Trajectory:
     rewards: Tensor
     prompts: tuple[str, ...]
 
+    def ends(self) -> "Trajectory":
+        """Its first and its last step alone."""
+        return replace(self, steps=(self.steps[0], self.steps[-1]), noise=self.noise[[0, -1]])
+
 
 def marks(steps: int) -> tuple[int, ...]:
-    """The steps at which a trajectory is kept: all at first, then ever fewer, at last every third more."""
+    """The steps at which a trajectory is kept: all at first, then ever fewer, at last every half more."""
     kept, mark = [], 0.0
     while mark < steps:
         kept.append(int(mark))
-        mark = max(mark + 1, mark * 1.33)
+        mark = max(mark + 1, mark * 1.5)
     return (*kept, steps)
 
 

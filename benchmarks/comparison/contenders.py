@@ -221,8 +221,11 @@ EFFORT_RUNS = {run.name: run for run in (
     _effort(LONGER, "effort balanced, all the time", SHIPPED, None))}
 
 
-def contenders(methods: Sequence[str], ways: Sequence[str], efforts: Sequence[str] = ()) -> dict[str, Contender]:
-    """By name: the methods in those ways, a plain one by its method's name, searches as they are; of `EFFORT_RUNS`."""
+def contenders(methods: Sequence[str], ways: Sequence[str], efforts: Sequence[str] = (),
+               left_out: Sequence[str] = ()) -> dict[str, Contender]:
+    """By name: the methods in those ways, a plain one by its method's name, searches as they are; of `EFFORT_RUNS`;
+    without those left out."""
     found = [METHODS[name] if way == "plain" or name in SEARCHES else in_way(METHODS[name], way)
              for name in methods for way in (ways[:1] if name in SEARCHES else ways)]
-    return {contender.name: contender for contender in (*found, *(EFFORT_RUNS[name] for name in efforts))}
+    return {contender.name: contender for contender in (*found, *(EFFORT_RUNS[name] for name in efforts))
+            if contender.name not in left_out}

@@ -35,16 +35,18 @@ CHOSEN_BY = "held out"  # on which held-out reward settings are chosen; the firs
 class Plan:
     """How much is run. noises: of the comparison. tuning_noises: others, for the choices. steps: the budget, in steps
     of the paper's method. step_sizes: trial values of each contender: 1, 2, 3 or 5. strengths: of those that stay near
-    their start. long_steps, long_noises: of the runs that are not stopped. efforts: of `EFFORT_RUNS`."""
+    their start. long_steps, long_noises: of the runs that are not stopped. efforts: of `EFFORT_RUNS`. left_out: of
+    the contenders, where every step is long."""
 
     noises: int = 64
     tuning_noises: int = 8
     steps: int = 60
     step_sizes: int = 5
-    strengths: tuple[float, ...] = (0.1, STRENGTH, 0.3)
+    strengths: tuple[float, ...] = (0.1, STRENGTH, 0.2)
     long_steps: int = 200
     long_noises: int = 16
     efforts: tuple[str, ...] = tuple(EFFORT_RUNS)
+    left_out: tuple[str, ...] = ()
     batch: int = 16
     timing_rounds: int = 5
 
@@ -127,7 +129,7 @@ class Comparison:
     def final(self, name: str) -> Curves:
         """With the chosen settings, on noises that no choice has seen."""
         strength, size = self.chosen(name)
-        return self._run(self._at(name, strength), size, FINAL_SEED, self.steps(name), self.plan.noises)
+        return self._run(self._at(name, strength), size, FINAL_SEED, self.steps(name), self.plan.noises, whole=True)
 
     def long_run(self, name: str, factor: float) -> Curves:
         """At so many times the step size that ships, not stopped, on the tuning noises."""
@@ -154,13 +156,17 @@ class Comparison:
         contender = self.contenders[name]
         return contender.within(strength) if contender.stays_near else contender
 
-    def _run(self, contender: Contender, size: float | None, seed: int, steps: int, count: int) -> Curves:
+    def _run(self, contender: Contender, size: float | None, seed: int, steps: int, count: int, whole: bool = False
+             ) -> Curves:
+        """whole: judged at every kept step, else at the start and the end alone."""
         trajectories, judged = [], []
         for start in range(0, count, self.plan.batch):
             cell = Cell(contender, size, seed + start, min(self.plan.batch, count - start), steps)
             started = time.process_time()
-            trajectories.append(run_cell(cell, self.climbed, self.folder / "cells"))
-            judged.append(judged_cell(cell, trajectories[-1], self.watched, self.folder / "judged"))
+            trajectory = run_cell(cell, self.climbed, self.folder / "cells")
+            trajectories.append(trajectory if whole else trajectory.ends())
+            judged.append(judged_cell(cell, trajectories[-1], self.watched,
+                                      self.folder / ("judged" if whole else "judged_ends")))
             spent = time.process_time() - started
             if spent > 2:
                 logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged[-1]["target"][-1].mean())

@@ -22,7 +22,7 @@ BETTER_PICTURE = Blueprint(
     aliases=["GPER", "noise optimizer", "better noise", "reward", "improve picture"],
     columns=[
         Column(340, [Node("guider", "BasicGuider"), schedule(), seed(), euler()]),
-        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 60, "learning_rate": 0.0})]),
+        Column(400, [ours("optimizer", "NoiseOptimizer")]),
         Column(
             300, [sampler("sampler_best", "Sample the best noise"), sampler("sampler_start", "Sample the start noise")]
         ),
@@ -84,7 +84,7 @@ BETTER_PICTURE_WORKFLOW = Workflow(
                 Node(
                     "better",
                     BETTER_PICTURE.id,
-                    {"seed": 7, "steps": 20, "learning_rate": 0.05},
+                    {"seed": 7},
                     colour=("#223", "#335"),
                     title=BETTER_PICTURE.name,
                 )

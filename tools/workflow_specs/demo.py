@@ -25,10 +25,12 @@ the node; **Stop and keep** ends it early and hands on the best so far.
 - **Start:** the pictures of the start noise
 - **Optimized:** the pictures of the best noise, from the stock sampler
 
-Try: *scene*, another seed, more *steps*. Then switch both boxes of the **White-Gaussian Projector** off: the reward
+Try: *scene*, another seed, *effort* *quick*. Then switch both boxes of the **White-Gaussian Projector** off: the reward
 climbs as high, and the pictures break. That is what the projector prevents. On a computer without a graphics card a run
 takes a minute or two; with a latent of 128 x 128, a quarter of that."""
 
+# Neither seeds first nor a limit: what keeps the pictures is the projector alone.
+SETTINGS = {"steps": 20, "learning_rate": 0.05, "preview_every": 5, "seeds_first": 0, "strength": 1.0}
 world, latent, noise = demo_world(batch=4, size=256)
 
 DEMO = Workflow(
@@ -48,7 +50,7 @@ DEMO = Workflow(
             400,
             [
                 Node("guider", "BasicGuider"),
-                ours("optimizer", "NoiseOptimizer", {"steps": 20, "learning_rate": 0.05, "preview_every": 5}),
+                ours("optimizer", "NoiseOptimizer", SETTINGS),
             ],
             top=450,
         ),

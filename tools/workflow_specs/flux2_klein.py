@@ -59,7 +59,7 @@ FLUX2_KLEIN = Workflow(
             ],
             top=680,
         ),
-        Column(400, [euler(), ours("optimizer", "NoiseOptimizer", {"steps": 40})], top=460),
+        Column(400, [euler(), ours("optimizer", "NoiseOptimizer")], top=460),
         Column(
             360,
             [

@@ -23,14 +23,15 @@ PROMPT = "a fox reading a newspaper in a cafe, morning light"
 CHECKPOINT = hub("Comfy-Org/flux1-schnell", "flux1-schnell-fp8.safetensors", "checkpoints")
 
 NOTE_TEXT = """## FLUX.1-schnell, one step, better noise
-The noise is optimized for 60 steps against the LAION aesthetic score; then the stock sampler paints with it.
+The best of 16 seeds climbs 30 steps against the LAION aesthetic score; then the stock sampler paints with its noise.
 
 **Files** (the page offers what is missing):
 - models/checkpoints: flux1-schnell-fp8.safetensors
 - models/reward_models: sac+logos+ava1-l14-linearMSE.pth and clip-vit-large-patch14.safetensors
   (OpenAI's model.safetensors: rename it so if your browser saved it)
 
-**Knobs:** *steps* 20 shows a change, 60 is good, 200 is the paper's. *learning_rate* 0 takes what suits the model.
+**Knobs:** *effort* *quick* shows a change, *thorough* climbs on, *plain* is the published method. *strength* 0.1 keeps
+more of the seed's picture, 0.2 less. *learning_rate* 0 takes what suits the model.
 Out of memory: *memory* = recompute, a smaller picture, or a TAESD (taef1) as the optimizer's VAE."""
 
 
@@ -74,7 +75,7 @@ FLUX_SCHNELL = Workflow(
     columns=[
         Column(420, [note(NOTE_TEXT, 290), euler(), seed(), empty_latent(1024), prompt(), checkpoint(), aesthetic()]),
         Column(300, [Node("guider", "BasicGuider"), schedule()], top=680),
-        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 60})], top=630),
+        Column(400, [ours("optimizer", "NoiseOptimizer")], top=630),
         *start_and_best(110, 360, 360),
     ],
     links=[

@@ -46,7 +46,7 @@ IMAGE_TO_IMAGE = Workflow(
         ),
         Column(
             400,
-            [euler(), ours("optimizer", "NoiseOptimizer", {"steps": 60}), Node("encode", "VAEEncode")],
+            [euler(), ours("optimizer", "NoiseOptimizer"), Node("encode", "VAEEncode")],
             top=410,
         ),
         *start_and_best(340, 400, 400),

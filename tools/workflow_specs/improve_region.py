@@ -63,7 +63,7 @@ IMPROVE_REGION = Workflow(
             [
                 euler(),
                 sampler("sampler_start", "Paint the start picture"),
-                ours("optimizer", "NoiseOptimizer", {"steps": 40, "learning_rate": 0.05}),
+                ours("optimizer", "NoiseOptimizer"),
                 Node("mask", "MaskComposite", {"x": 0, "y": 0, "operation": "add"}, title="The sky"),
             ],
         ),

@@ -36,7 +36,7 @@ KEEP_AND_VARY = Workflow(
     columns=[
         Column(400, [note(NOTE_TEXT, 310, "Keep and vary"), world]),
         Column(300, [ours("load", "LoadNoise", mode=MUTED), schedule(), Node("guider", "BasicGuider"), noise, latent]),
-        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 60, "learning_rate": 0.05})], top=440),
+        Column(400, [ours("optimizer", "NoiseOptimizer")], top=440),
         Column(
             300,
             [

@@ -62,7 +62,7 @@ LEARN_TASTE = Workflow(
             [
                 ours("taste", "LearnTaste", {"encoder": "demo world", "save_as": "demo taste"}, height=250),
                 sampler("sampler_start", "Sample the start noise"),
-                ours("optimizer", "NoiseOptimizer", {"steps": 40, "learning_rate": 0.05}),
+                ours("optimizer", "NoiseOptimizer"),
             ],
             top=364,
         ),

@@ -41,7 +41,7 @@ MIXED_REWARDS = Workflow(
             ],
             top=750,
         ),
-        Column(400, [euler(), ours("optimizer", "NoiseOptimizer", {"steps": 60, "prompt": PROMPT})], top=550),
+        Column(400, [euler(), ours("optimizer", "NoiseOptimizer", {"prompt": PROMPT})], top=550),
         *start_and_best(490, 600, 390),
     ],
     links=[

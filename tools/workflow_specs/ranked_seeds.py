@@ -39,7 +39,7 @@ RANKED_SEEDS = Workflow(
             ],
         ),
         Column(300, [noise, schedule(), Node("guider", "BasicGuider")], top=330),
-        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 30, "learning_rate": 0.05}), euler()], top=420),
+        Column(400, [ours("optimizer", "NoiseOptimizer", {"seeds_first": 0}), euler()], top=420),
         Column(280, [sampler("sampler", "Sample each best noise")], top=250),
         Column(220, [Node("decode", "VAEDecode")], top=250),
         Column(300, [ours("rank", "RankResults", {"keep": 4})], top=520),

@@ -38,7 +38,7 @@ SDXL_TURBO = Workflow(
             ],
             top=630,
         ),
-        Column(400, [ours("optimizer", "NoiseOptimizer", {"steps": 60, "prompt": PROMPT})], top=580),
+        Column(400, [ours("optimizer", "NoiseOptimizer", {"prompt": PROMPT})], top=580),
         *start_and_best(60, 310, 310),
     ],
     links=[

@@ -51,7 +51,7 @@ TASTE_BOARD = Workflow(
                 Node(
                     "better",
                     BETTER_PICTURE.id,
-                    {"seed": 7, "steps": 60, "learning_rate": 0.05},
+                    {"seed": 7},
                     colour=("#223", "#335"),
                     title=BETTER_PICTURE.name,
                 )
