@@ -36,8 +36,11 @@ def test_every_method_has_every_way():
     found = contenders([*PUBLISHED, *SEARCHES], list(WAYS), list(EFFORT_RUNS))
     assert len(found) == len(PUBLISHED) * len(WAYS) + len(SEARCHES) + len(EFFORT_RUNS)
     assert all(name == contender.name for name, contender in found.items()) and set(EFFORT_RUNS) <= set(found)
-    few = contenders([*PUBLISHED, *SEARCHES], ["plain", "balanced"],
-                     left_out=["none-balanced", "reno-balanced", "mpgr-balanced", "gper-balanced", "best-of-n"])
+    few = contenders(
+        [*PUBLISHED, *SEARCHES],
+        ["plain", "balanced"],
+        left_out=["none-balanced", "reno-balanced", "mpgr-balanced", "gper-balanced", "best-of-n"],
+    )
     assert list(few) == ["none", "reno", "prno", "prno-balanced", "mpgr", "gper", "local-search", "spectral-evolution"]
 
 
