@@ -50,7 +50,7 @@ TUNED_AT = 64  # pixels; other sizes take the settings over
 FEW_WAYS, FEW_EFFORTS = ("plain", "balanced"), ("effort-quick", OURS, LONGER)
 LEFT_OUT = ("none-balanced", "reno-balanced", "mpgr-balanced", "gper-balanced")
 PLANS = {
-    TUNED_AT: Plan(),
+    TUNED_AT: Plan(left_out=("none-strength", "reno-strength", "mpgr-strength", "none-short", "mpgr-short")),
     128: Plan(noises=32, long_noises=8, batch=4, efforts=FEW_EFFORTS, left_out=LEFT_OUT),
     256: Plan(noises=16, long_noises=2, batch=1, efforts=FEW_EFFORTS,
               left_out=(*LEFT_OUT, "reno", "mpgr", "best-of-n", "spectral-evolution")),

@@ -192,7 +192,7 @@ def _shown(found: Sequence[Findings], what: str, path: str) -> str:
 
 def _method(found: Sequence[Findings], out: Path, command: str) -> str:
     plans = "; ".join(f"{findings.size} px: {findings.plan.noises} noises, {findings.plan.long_noises} left running"
-                      for findings in found)
+                      + _left_out(findings) for findings in found)
     seconds = ", ".join(f"{findings.comparison.reference_seconds:.3f} s at {findings.size} px" for findings in found)
     tuned = found[0].comparison.tuned or found[0].comparison
     strengths = ", ".join(f"{strength:g}" for strength in tuned.plan.strengths)
@@ -200,6 +200,16 @@ def _method(found: Sequence[Findings], out: Path, command: str) -> str:
         command=command, plans=f"Noises: {plans}; noise i has its own seed and a prompt of its own in turn.",
         seconds=seconds, tuned=tuned.climbed.size, tuning=tuned.plan.tuning_noises, main=short(found[0].main),
         sizes=tuned.plan.step_sizes, strengths=strengths, json=out.with_suffix(".json").name)
+
+
+def _left_out(findings: Findings) -> str:
+    """What a size is without, since its steps are long."""
+    names = findings.plan.left_out
+    searches = [SEARCHES[name].label for name in names if name in SEARCHES]
+    plain = [METHODS[name].label for name in names if name in BASELINES]
+    helped = [METHODS[name.removesuffix("-balanced")].label for name in names if name.endswith("-balanced")]
+    parts = [*(plain + searches), *([f"help for {', '.join(helped)}"] if helped else [])]
+    return f", without {', '.join(parts)}" if parts else ""
 
 
 def _figures(findings: Findings, answers: list[Goal]) -> dict:
