@@ -12,7 +12,18 @@ import torch
 from runs.whole_files import write_text_whole
 
 from ..shared import table, template, write_json
-from .contenders import BASELINES, EFFORT_RUNS, LONGER, METHODS, OURS, REFERENCE, SEARCHES, SHIPPED, WAYS
+from .contenders import (
+    BASELINES,
+    EFFORT_RUNS,
+    LONGER,
+    METHODS,
+    OURS,
+    REFERENCE,
+    SEARCHES,
+    SHIPPED,
+    WAYS,
+    in_way,
+)
 from .drawings import Panel, draw_grid, draw_panels
 from .findings import Findings, diversity, median_picture, short, size_text, summary, title
 from .goals import Goal, goals
@@ -197,19 +208,16 @@ def _method(found: Sequence[Findings], out: Path, command: str) -> str:
     tuned = found[0].comparison.tuned or found[0].comparison
     strengths = ", ".join(f"{strength:g}" for strength in tuned.plan.strengths)
     return PARTS["method"].format(
-        command=command, plans=f"Noises: {plans}; noise i has its own seed and a prompt of its own in turn.",
+        command=command, plans=f"Noises: {plans}. Noise i has its own seed and a prompt of its own in turn.",
         seconds=seconds, tuned=tuned.climbed.size, tuning=tuned.plan.tuning_noises, main=short(found[0].main),
         sizes=tuned.plan.step_sizes, strengths=strengths, json=out.with_suffix(".json").name)
 
 
 def _left_out(findings: Findings) -> str:
     """What a size is without, since its steps are long."""
-    names = findings.plan.left_out
-    searches = [SEARCHES[name].label for name in names if name in SEARCHES]
-    plain = [METHODS[name].label for name in names if name in BASELINES]
-    helped = [METHODS[name.removesuffix("-balanced")].label for name in names if name.endswith("-balanced")]
-    parts = [*(plain + searches), *([f"help for {', '.join(helped)}"] if helped else [])]
-    return f", without {', '.join(parts)}" if parts else ""
+    labels = [METHODS[name].label if name in METHODS else in_way(METHODS[method], way).label
+              for name in findings.plan.left_out for method, _, way in [name.rpartition("-")]]
+    return f" (without {'; '.join(labels)})" if labels else ""
 
 
 def _figures(findings: Findings, answers: list[Goal]) -> dict:
