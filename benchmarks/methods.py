@@ -52,8 +52,8 @@ LEFT_OUT = ("none-balanced", "reno", "reno-balanced", "mpgr", "mpgr-balanced", "
 PLANS = {
     TUNED_AT: Plan(left_out=("none-strength", "reno-strength", "mpgr-strength", "none-short", "mpgr-short")),
     128: Plan(noises=32, long_noises=8, batch=4, efforts=FEW_EFFORTS, left_out=LEFT_OUT),
-    256: Plan(noises=16, long_noises=2, batch=1, efforts=FEW_EFFORTS,
-              left_out=(*LEFT_OUT, "best-of-n", "spectral-evolution")),
+    256: Plan(noises=16, long_noises=2, long_of=(OURS,), batch=1, efforts=FEW_EFFORTS,
+              left_out=(*LEFT_OUT, "none", "best-of-n", "spectral-evolution")),
 }
 QUICK = Plan(noises=2, tuning_noises=2, steps=10, step_sizes=2, strengths=(STRENGTH,), long_steps=4, long_noises=2,
              efforts=(OURS, LONGER), batch=4, timing_rounds=1)

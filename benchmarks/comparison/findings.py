@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import cells
-from .contenders import BASELINES, LONGER, OURS, REFERENCE, SEARCHES
+from .contenders import BASELINES, LONGER, OURS, SEARCHES
 from .protocol import Comparison, held_out_key, kept
 from .statistics import Interval, bootstrap, bootstrap_mean, geometric_mean, min_loss, upper_bounds
 
@@ -147,7 +147,8 @@ class Findings:
                        for key in self.scores})
 
     def rivals(self, helped: bool, searches: bool = False) -> dict[str, list[str]]:
-        """Contenders by their method: the baselines as published, or in every way; the searches too."""
+        """Contenders by their method: the baselines as published, or in every way; the searches too, which cannot be
+        helped."""
         return {method: names for method in (*BASELINES, *(SEARCHES if searches else ()))
                 if (names := [name for name, of in self.contenders.items()
                               if of.method == method and (helped or name == method)])}
@@ -162,7 +163,7 @@ class Findings:
 
     def gaps(self, helped: bool) -> dict[tuple[str, str], FrontGap]:
         """By rival, and by the held-out reward of the choices and the judges."""
-        rivals = {method: self.points(*names) for method, names in self.rivals(helped, searches=True).items()}
+        rivals = {method: self.points(*names) for method, names in self.rivals(helped, searches=not helped).items()}
         return front_gaps(self.points(*self.ours), {(method, key): points for method, points in rivals.items()
                                                     for key in (self.main, *self.judges)})
 
@@ -174,13 +175,13 @@ class Findings:
             return bootstrap(lambda index: theirs[:, index].mean(1).max() - ours[:, index].mean(1).max(),
                              ours.shape[1], RESAMPLES)[0]
 
-        return [method for method, names in self.rivals(helped, searches=True).items()
+        return [method for method, names in self.rivals(helped, searches=not helped).items()
                 if lead(self.points(*names).values["target"]).low > 0]
 
     def gain(self, helped: bool) -> Gain:
         """Over the rival that has the highest held-out reward in the end."""
         ends = {name: self.comparison.final(name).values[self.main][-1] for names in
-                (*self.rivals(helped, searches=True).values(), self.ours) for name in names}
+                (*self.rivals(helped, searches=not helped).values(), self.ours) for name in names}
         best = max((name for name in ends if name not in self.ours), key=lambda name: ends[name].mean())
         return Gain(self.labels[best], *(bootstrap_mean(ends[name] - ends[best]) for name in (LONGER, OURS)))
 
@@ -188,7 +189,7 @@ class Findings:
     def long_runs(self) -> list[tuple[str, float]]:
         """Contenders, and the multiples of the step size that ships at which they are not stopped. Without sound
         pictures, one tells all that is asked."""
-        wanted = {name: RANGE for name in (REFERENCE, OURS)} if self.sound else {OURS: (1.0,)}
+        wanted = {name: RANGE for name in self.plan.long_of} if self.sound else {OURS: (1.0,)}
         return [(name, factor) for name, factors in wanted.items() if name in self.contenders for factor in factors]
 
     def long_end(self, name: str, factor: float) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from .statistics import Interval
 
 TIME_RATIO = 0.3
 WHITE_DEVIATIONS = 2.0  # of the mean excess kurtosis, in those of the mean over as many white noises
-ALIKE = "the same, every baseline helped alike"
+ALIKE = "the same against the gradient methods, all of them helped alike"
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _white(steps: int, elements: int, ends: Sequence[dict[str, np.ndarray]]) -> 
     allowed = [WHITE_DEVIATIONS * math.sqrt(24 / elements / len(values)) for values in kurtosis]
     met = all(found.all() for found in white) and all(
         abs(values.mean()) <= most for values, most in zip(kurtosis, allowed, strict=True))
-    said = (f"{found.sum():.0f} of {len(found)}, excess kurtosis {values.mean():+.2f} (white: within {most:.2f})"
+    said = (f"{found.sum():.0f} of {len(found)}, excess kurtosis {values.mean():+.3f} (white: within {most:.3f})"
             for found, values, most in zip(white, kurtosis, allowed, strict=True))
     return Goal("e", f"Noise Statistics calls the noise white, after the default's steps and after {steps}", bool(met),
                 "; ".join(said))

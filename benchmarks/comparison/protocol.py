@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..shared import now, write_json
 from .cells import FINAL_SEED, TUNING_SEED, Cell, judged_cell, run_cell, task_of
-from .contenders import EFFORT_RUNS, METHODS, REFERENCE, SEED_SEARCH, STRENGTH, Ascent, Contender, Task
+from .contenders import EFFORT_RUNS, METHODS, OURS, REFERENCE, SEED_SEARCH, STRENGTH, Ascent, Contender, Task
 from .demo_subject import Subject
 
 logger = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ CHOSEN_BY = "held out"  # on which held-out reward settings are chosen; the firs
 class Plan:
     """How much is run. noises: of the comparison. tuning_noises: others, for the choices. steps: the budget, in steps
     of the paper's method. step_sizes: trial values of each contender: 1, 2, 3 or 5. strengths: of those that stay near
-    their start. long_steps, long_noises: of the runs that are not stopped. efforts: of `EFFORT_RUNS`. left_out: of
-    the contenders, where every step is long."""
+    their start. long_steps, long_noises, long_of: of the runs that are not stopped, the last the
+    names of their contenders. efforts: of `EFFORT_RUNS`. left_out: of the contenders, where every step is long."""
 
     noises: int = 64
     tuning_noises: int = 8
@@ -45,6 +45,7 @@ class Plan:
     strengths: tuple[float, ...] = (0.1, STRENGTH, 0.2)
     long_steps: int = 200
     long_noises: int = 16
+    long_of: tuple[str, ...] = (REFERENCE, OURS)
     efforts: tuple[str, ...] = tuple(EFFORT_RUNS)
     left_out: tuple[str, ...] = ()
     batch: int = 16

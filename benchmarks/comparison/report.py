@@ -217,7 +217,7 @@ def _left_out(findings: Findings) -> str:
     """What a size is without, since its steps are long."""
     labels = [METHODS[name].label if name in METHODS else in_way(METHODS[method], way).label
               for name in findings.plan.left_out for method, _, way in [name.rpartition("-")]]
-    return f" (without {'; '.join(labels)})" if labels else ""
+    return f" (without {', '.join(map(repr, labels))})" if labels else ""
 
 
 def _figures(findings: Findings, answers: list[Goal]) -> dict:

@@ -43,11 +43,16 @@ def test_time_at_matched_realism():
         assert not found.rival_climbs and found.ratio.value == ratio
 
 
-def test_a_baseline_is_helped_by_all_its_ways(tmp_path):
+def test_a_baseline_is_helped_by_all_its_ways(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.comparison.findings.RESAMPLES", 20)
     ways = ["plain", "both", "balanced", "short"]
     findings = Findings(compared(tmp_path, ["none", "gper", "best-of-n"], ways, efforts=(OURS, LONGER)))
     assert findings.rivals(False, searches=True) == {"none": ["none"], "best-of-n": ["best-of-n"]}
     assert findings.rivals(True) == {"none": ["none", "none-both", "none-balanced", "none-short"]}
+    assert [{rival for rival, _ in findings.gaps(helped)} for helped in (False, True)] == [
+        {"none", "best-of-n"},
+        {"none"},
+    ]
     assert findings.ours == [OURS, LONGER]
     helped = findings.points(*findings.rivals(True)["none"])
     plain = findings.points("none")
