@@ -65,8 +65,8 @@ BETTER_PICTURE = Blueprint(
 )
 
 NOTE_TEXT = """## A better picture in five nodes
-Press **Run**. **Better Picture** paints the picture of a seed, takes the best of 16 seeds, improves its noise step by
-step until the reward likes the picture better, and paints that.
+Press **Run**. **Better Picture** paints the picture of a seed, improves its noise step by step until the reward likes
+the picture better, and paints that.
 
 Drag the slider over the pictures: *before* on the left, *after* on the right.
 
