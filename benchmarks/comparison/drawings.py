@@ -86,7 +86,7 @@ def _draw(axes, panel: Panel) -> list:
 
 def draw_grid(rows: Mapping[str, Tensor], path: Path, captions: Sequence[Sequence[str]] = ()) -> None:
     """Rows of pictures (B, 3, H, W) in [0, 1], each with its name, and a caption under each picture."""
-    count = max(len(row) for row in rows.values())
+    count = max(4, *(len(row) for row in rows.values()))  # fewer leave no room for the names
     figure = Figure(figsize=(2.6 + 1.34 * count, (1.56 if captions else 1.34) * len(rows)), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for name, row, axes, below in itertools.zip_longest(
