@@ -7,7 +7,7 @@ def test_protocol_and_document(newer_host, pack, tmp_path, monkeypatch):
     from gper_pack.nodes.picture_statistics import PictureStatisticsNode
 
     from benchmarks.comparison.comfyui_subject import ComfyUISubject
-    from benchmarks.comparison.contenders import contenders
+    from benchmarks.comparison.contenders import STRENGTH, contenders
     from benchmarks.comparison.findings import Findings
     from benchmarks.comparison.protocol import Comparison, Plan
     from benchmarks.comparison.report import write_report
@@ -37,5 +37,5 @@ def test_protocol_and_document(newer_host, pack, tmp_path, monkeypatch):
     assert "Sound pictures" not in text and figures["sound"] is None
     assert [goal["letter"] for goal in figures["goals"]] == []  # the efforts were not run
     assert comparison.final("gper").prompts == prompts
-    climbed = comparison.trials("none")[0.2, 0.2].values["target"]
+    climbed = comparison.trials("none")[STRENGTH, 0.2].values["target"]
     assert (climbed[-1] >= climbed[0]).all()
