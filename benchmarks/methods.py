@@ -7,10 +7,11 @@
         --held-out pickscore.safetensors               # a real model and real rewards
 
 Every gradient method runs as published, with seeds first, with a strength, with both, and with both and the step rule
-of the effort "balanced", for as long as the others and in its number of steps. Writes --out with its pictures beside
-it. Runs are kept in --results: a stopped comparison goes on where it was, and a document is made again in minutes. Two
-processes may share the work, each with methods or a size of its own and an --out of its own; the document comes last,
-from a call that names everything. Settings are chosen at the smallest size, whether or not it is named.
+of the effort "balanced", for as long as the others and in its number of steps; at larger sizes fewer do, unless they
+are named. Writes --out with its pictures beside it. Runs are kept in --results: a stopped comparison goes on where it
+was, and a document is made again in minutes. Two processes may share the work, each with methods or a size of its own
+and an --out of its own; the document comes last, from a call that names everything. Settings are chosen at the
+smallest size, whether or not it is named.
 """
 
 import argparse
@@ -73,7 +74,8 @@ NUMBERS = {
 def parser() -> argparse.ArgumentParser:
     arguments = command_line("methods", __doc__, json=False)
     add = arguments.add_argument
-    add("--methods", nargs="+", metavar="NAME", default=[*PUBLISHED, *SEARCHES], help=f"of {', '.join(METHODS)}")
+    add("--methods", nargs="+", metavar="NAME", help=f"of {', '.join(METHODS)} (the published ones and the searches; "
+        "at larger sizes without some: named ones always run)")
     add("--ways", nargs="+", metavar="NAME", help=f"of {', '.join(WAYS)}: all at {TUNED_AT} px, "
         f"{', '.join(FEW_WAYS)} elsewhere")
     add("--sizes", type=int, nargs="+", metavar="PIXELS",
@@ -125,12 +127,13 @@ def check_names(given: list[str], known: dict, what: str) -> None:
 def comparisons(options: argparse.Namespace) -> list[Comparison]:
     """Of every size."""
     plans = chosen_plans(options)
-    check_names(options.methods, METHODS, "method")
+    methods = options.methods or [*PUBLISHED, *SEARCHES]
+    check_names(methods, METHODS, "method")
     check_names(options.ways or [], WAYS, "way")
 
     def every(plan: Plan, ways: Sequence[str]) -> dict[str, Contender]:
-        return contenders(options.methods, options.ways or ways, plan.efforts if REFERENCE in options.methods else (),
-                          plan.left_out)
+        return contenders(methods, options.ways or ways, plan.efforts if REFERENCE in methods else (),
+                          () if options.methods or options.ways else plan.left_out)
 
     if options.comfyui:
         (plan,) = plans.values()

@@ -35,8 +35,8 @@ CHOSEN_BY = "held out"  # on which held-out reward settings are chosen; the firs
 class Plan:
     """How much is run. noises: of the comparison. tuning_noises: others, for the choices. steps: the budget, in steps
     of the paper's method. step_sizes: trial values of each contender: 1, 2, 3 or 5. strengths: of those that stay near
-    their start. long_steps, long_noises, long_of: of the runs that are not stopped, the last the
-    names of their contenders. efforts: of `EFFORT_RUNS`. left_out: of the contenders, where every step is long."""
+    their start. long_steps, long_noises, long_of: of the runs that are not stopped, the last the names of
+    their contenders. efforts: of `EFFORT_RUNS`. left_out: of the contenders that nobody named, where steps are long."""
 
     noises: int = 64
     tuning_noises: int = 8

@@ -215,8 +215,9 @@ def _method(found: Sequence[Findings], out: Path, command: str) -> str:
 
 def _left_out(findings: Findings) -> str:
     """What a size is without, since its steps are long."""
+    names = [name for name in findings.plan.left_out if name not in findings.contenders]
     labels = [METHODS[name].label if name in METHODS else in_way(METHODS[method], way).label
-              for name in findings.plan.left_out for method, _, way in [name.rpartition("-")]]
+              for name in names for method, _, way in [name.rpartition("-")]]
     return f" (without {', '.join(map(repr, labels))})" if labels else ""
 
 

@@ -112,6 +112,17 @@ def test_a_size_alone_takes_the_settings_of_the_smallest(tmp_path, monkeypatch):
     assert comparison.plan.noises == 2 and set(comparison.contenders) <= set(tuned.contenders)
 
 
+def test_what_a_size_leaves_out_runs_when_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo_subject, "DemoSubject", lambda dtype="float32", size=64: Squares(size // 16))
+
+    def chosen(*words):
+        options = methods.parser().parse_args(["--sizes", "128", "--results", str(tmp_path), *words])
+        return set(methods.comparisons(options)[0].contenders)
+
+    assert "reno" not in chosen() and {"prno-balanced", "gper"} <= chosen()
+    assert chosen("--methods", "reno") == {"reno", "reno-balanced"}
+
+
 def test_a_model_in_comfyui_has_a_plan_of_its_own():
     options = methods.parser().parse_args(["--comfyui", "--size", "128", "--noises", "3"])
     assert methods.chosen_plans(options) == {128: replace(methods.COMFYUI, noises=3)}
