@@ -85,8 +85,8 @@ class NoiseOptimizer(io.ComfyNode):
                     min=1,
                     max=10000,
                     tooltip="How many times the noise is improved or, in a search without gradients, how many other "
-                    "noises are tried. More climbs higher and takes longer: 10 shows a change, 30 is good; for the "
-                    "published ascent 60, in the paper 200.",
+                    "noises are tried. More climbs higher and takes longer: 10 shows a change, 30 is enough; with "
+                    "effort plain 60 (the paper: 200).",
                     extra_dict={"gper_efforts": {name: asdict(effort) for name, effort in EFFORTS.items()}},
                 ),
                 io.Float.Input(
@@ -96,9 +96,9 @@ class NoiseOptimizer(io.ComfyNode):
                     max=1000.0,
                     step=0.001,
                     round=False,
-                    tooltip="Size of a step. More climbs faster and leaves the first picture sooner. 0: what suits the "
-                    "model (FLUX 0.02, SDXL-Turbo 0.1) or the method (ReNO 5); the report names it. Useful for GPER: "
-                    "0.005 to 0.2.",
+                    tooltip="Size of a step. More climbs faster and leaves the first picture sooner. 0: what suits "
+                    "model, method and step_rule (FLUX 0.1, with effort plain 0.02; SDXL-Turbo 0.5 and 0.1); the "
+                    "report names it. Useful: from a third of that to three times that.",
                 ),
                 io.Float.Input(
                     "time_budget",
@@ -162,9 +162,9 @@ class NoiseOptimizer(io.ComfyNode):
                     default=SHIPPED.seeds_first,
                     min=0,
                     max=1024,
-                    tooltip="Try so many seeds first, the noise's own and those after it, and climb from the best. "
-                    "More begins higher; each costs about half a step. Useful: 4 to 32. 0: climb from the noise "
-                    "itself. Searches without gradients ignore it.",
+                    tooltip="Try so many seeds first, RandomNoise's own among them, and climb from the best. More "
+                    "begins higher; each costs about half a step. Useful: 4 to 32. 0: climb from the noise itself, as "
+                    "from any other noise than RandomNoise's. Searches without gradients ignore it.",
                 ),
                 io.Float.Input(
                     "strength",

@@ -32,8 +32,7 @@ class RunResult:
         parts: of each reward of a mix, by name, its scores (B,) per evaluation, float32 on the CPU; empty for a single
             reward.
         images: small ones of the start and of the best; None where none were kept.
-        start_seeds: of the noise that each picture's steps began with, where seeds were tried first; None for a given
-            noise that no seed draws.
+        start_seeds: of the noise that each picture's steps began with, where seeds were tried first.
         plain: the scores of the plain seeds that the run met.
         warning: a sentence on what looks wrong; empty without.
     """
@@ -45,7 +44,7 @@ class RunResult:
     about: str = ""
     parts: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
     images: KeptImages | None = None
-    start_seeds: Sequence[int | None] = ()
+    start_seeds: Sequence[int] = ()
     plain: PlainSeeds = field(default_factory=PlainSeeds)
     warning: str = ""
 

@@ -50,11 +50,8 @@ class Method(Protocol):
         """The seed of each picture's best noise, None where that is no plain draw; empty where none is."""
         ...
 
-    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
-        """The seed of each picture's noise that the ascent started from, where seeds were tried first; else empty.
-
-        None for a given noise that no seed draws.
-        """
+    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
+        """The seed of each picture's noise that the ascent started from, where seeds were tried first; else empty."""
         ...
 
     def plain_seeds(self, settings: Settings, stopping: Stopping) -> int:
@@ -103,7 +100,9 @@ class GradientMethod:
         unused = ignored((*self.unused, *self._replaced(settings)))
         said = [f"Method: {self.name} ({', '.join(filter(None, how))}).{unused}"]
         if settings.tries_seeds:
-            said.append(f"Starts from the best of {settings.seeds_first} seeds, the noise's own and those after it.")
+            said.append(f"Starts from the best of {settings.seeds_first} seeds, the noise's own and further ones.")
+        elif settings.seeds_first > 1:
+            said.append("Starts from the connected noise: only for that of RandomNoise are other seeds tried first.")
         if settings.strength != NO_LIMIT:
             said.append(f"Stays within strength {settings.strength:g} of its start.")
         if recipe.adaptive:
@@ -113,16 +112,15 @@ class GradientMethod:
             said.append(f"{settings.preset.name}: learning rate {self.step_size(settings):g}, {source}.")
         return " ".join(said)
 
-    def seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
+    def seeds(self, settings: Settings, record: RunRecord) -> list[int]:
         # A run that ended among its seeds has changed none of them.
-        only_seeds = record.seeds and not record.steps
-        return settings.drawn_seeds(record.best_seed.tolist()) if only_seeds else []
+        return [] if record.steps else self.start_seeds(settings, record)
 
-    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
-        return settings.seeds_of(record.best_seed.tolist()) if record.seeds else []
+    def start_seeds(self, settings: Settings, record: RunRecord) -> list[int]:
+        return [settings.seed_of(step) for step in record.best_seed.tolist()] if record.seeds else []
 
     def plain_seeds(self, settings: Settings, stopping: Stopping) -> int:
-        return max(1, settings.seeds_first)
+        return settings.seeds_first if settings.tries_seeds else 1
 
     def _stepping(self, settings: Settings) -> Recipe:
         return self.recipe.stepping(settings.step_rule)

@@ -12,7 +12,7 @@ from ...optimization.local_search import RADIUS
 from ...preconditioning import HaarBand
 from ...preconditioning.recipes import SEARCH_RETRACTION
 from ...preconditioning.strength import NO_LIMIT
-from .settings import OWN_LEARNING_RATE, OWN_STEP_RULE, Settings, ignored
+from .settings import OWN_LEARNING_RATE, OWN_STEP_RULE, SEED_STRIDE, Settings, ignored
 
 if TYPE_CHECKING:
     from ...optimization import Preconditioner, RunRecord, Step, Stopping
@@ -46,7 +46,7 @@ class GradientFree:
     def _ignored(self, settings: Settings) -> str:
         set_in_vain = {
             "learning_rate": settings.learning_rate != OWN_LEARNING_RATE,
-            "seeds_first": settings.tries_seeds,
+            "seeds_first": settings.seeds_first > 1,
             "strength": settings.strength != NO_LIMIT,
             "step_rule": settings.step_rule != OWN_STEP_RULE,
         }
@@ -55,7 +55,7 @@ class GradientFree:
 
 @dataclass(frozen=True)
 class SeedSearch(GradientFree):
-    """Best of seeds: step k tries the noise that RandomNoise has for the start's seed plus k."""
+    """Best of seeds: step k tries the noise that RandomNoise has for the start's seed plus k times `SEED_STRIDE`."""
 
     name: str = "best of seeds"
 
@@ -66,7 +66,8 @@ class SeedSearch(GradientFree):
 
     def text(self, settings: Settings) -> str:
         return (
-            f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus its step."
+            f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus {SEED_STRIDE} times its "
+            "step."
             f"{self._ignored(settings)}"
         )
 
@@ -74,7 +75,7 @@ class SeedSearch(GradientFree):
         return stopping.steps + 1
 
     def seeds(self, settings: Settings, record: RunRecord) -> list[int | None]:
-        return settings.drawn_seeds(record.best_step.tolist())
+        return settings.seeds_of(record.best_step.tolist())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent / "earlier_workflows"
+FOLDER, ROOT = Path(__file__).parent / "earlier_workflows", Path(__file__).parents[2]
+PUBLISHED = dict(seeds_first=0, strength=1, step_rule="as the method")
 KEPT = {
     "GPER_WhiteGaussianProjector": dict(block_size=8, project_gradient=True, project_latent=False),
     "GPER_NoiseOptimizer": dict(
@@ -17,9 +18,7 @@ KEPT = {
         memory="keep",
         patience=7,
         target_reward=12.5,
-        seeds_first=0,
-        strength=1,
-        step_rule="as the method",
+        **PUBLISHED,
     ),
 }
 
@@ -61,6 +60,22 @@ def test_values_keep_their_places(frontend, saved_by):
             assert names == set(KEPT[node["type"]])
     frontend.load_workflow(again)
     assert values_of(frontend.api_prompt()) == KEPT
+
+
+@pytest.mark.parametrize("count", [8, 11])
+@pytest.mark.parametrize("listed", [[], ["steps"]])
+def test_a_trimmed_file_gets_what_it_lacks(frontend, listed, count):
+    """Inputs that are not listed do not mean that their values are missing."""
+    saved = json.loads((ROOT / "workflows" / "demo.json").read_text(encoding="utf-8"))
+    optimizer = next(node for node in saved["nodes"] if node["type"] == "GPER_NoiseOptimizer")
+    widgets = [slot["name"] for slot in optimizer["inputs"] if slot.get("widget")]
+    values = {"seeds_first": 9, "strength": 0.3, "step_rule": "falling"}
+    assert widgets[8:] == list(values)
+    optimizer["inputs"] = [slot for slot in optimizer["inputs"] if not slot.get("widget") or slot["name"] in listed]
+    optimizer["widgets_values"] = (optimizer["widgets_values"][:8] + list(values.values()))[:count]
+    frontend.load_workflow(without_named_values(saved))
+    loaded = values_of(frontend.api_prompt())["GPER_NoiseOptimizer"]
+    assert {name: loaded[name] for name in values} == (values if count == 11 else PUBLISHED)
 
 
 def connect(workflow, type_name, slot_name):

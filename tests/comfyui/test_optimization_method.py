@@ -88,14 +88,14 @@ def test_a_reward_without_a_gradient_can_be_searched(optimize, wires, method):
 
 
 def test_best_of_seeds_finds_the_noise_of_another_seed(optimize, wires):
-    """The picture's seed is the noise's plus its step: RandomNoise of that seed is the same noise."""
+    """RandomNoise of the seed that is told is the same noise."""
     from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
 
     output = optimize("best of seeds", steps=5)
     noise, steps = noise_of(output, wires), output.args[0].history.best_steps
     assert any(steps)
     for picture, step in enumerate(steps):
-        expected = Noise_RandomNoise(7 + step).generate_noise(wires["latent_image"])
+        expected = Noise_RandomNoise(7 + 1_000_003 * step).generate_noise(wires["latent_image"])
         assert torch.equal(noise[picture], expected[picture])
 
 
@@ -107,13 +107,14 @@ def test_best_of_seeds_tells_the_seed_that_won(optimize, wires, pack, tmp_path):
     one = {"samples": torch.zeros(1, 16, 8, 8)}
     noise = optimize("best of seeds", steps=5, latent_image=one).args[0]
     (step,) = noise.history.best_steps
-    assert step > 0 and noise.history.seeds == [7 + step] and noise.seed == 7
+    seed = 7 + 1_000_003 * step
+    assert step > 0 and noise.history.seeds == [seed] and noise.seed == 7
     write_noise(str(tmp_path / "noise.safetensors"), noise.noise, noise.seed, noise.history, {})
     saved = read_noise(str(tmp_path / "noise.safetensors"))
-    assert saved.history.seeds == [7 + step]
-    assert f"seed of the best noise: {7 + step}" in saved.history.text()
+    assert saved.history.seeds == [seed]
+    assert f"seed of the best noise: {seed}" in saved.history.text()
     table = RankResults.execute([torch.rand(1, 32, 32, 3)], [wires["reward"]], [1], noises=[noise])[2]
-    assert table.endswith(f"seed {7 + step}")
+    assert table.endswith(f"seed {seed}")
     assert optimize("local search", latent_image=one).args[0].history.seeds == []
 
 

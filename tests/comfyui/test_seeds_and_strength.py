@@ -30,7 +30,7 @@ def from_seeds(optimize):
 
 
 @pytest.mark.numerical
-def test_the_seeds_are_those_after_the_noise_s_own(from_seeds, wires, tiny, optimize):
+def test_the_seeds_are_those_of_best_of_seeds(from_seeds, wires, tiny, optimize):
     """Each picture goes on from its own best of them, which is RandomNoise of the seed that is told."""
     from gper_pack.nodes.inputs.methods import METHODS
 
@@ -40,7 +40,8 @@ def test_the_seeds_are_those_after_the_noise_s_own(from_seeds, wires, tiny, opti
     assert torch.allclose(history[:SEEDS], torch.tensor(searched.ui["reward_history"]), atol=1e-6)
     best = history[:SEEDS].max(0)
     told = from_seeds.args[0].history
-    assert told.start_seeds == [7 + step for step in best.indices.tolist()] and len(set(told.start_seeds)) == 2
+    assert told.start_seeds == [7 + 1_000_003 * step for step in best.indices.tolist()]
+    assert len(set(told.start_seeds)) == 2
     assert told.start_scores == pytest.approx(best.values.tolist())
     assert torch.allclose(history[SEEDS], best.values, atol=1e-6)
     for i, seed in enumerate(told.start_seeds):
@@ -58,19 +59,31 @@ class NoiseOf:
         return self.noise
 
 
-def test_a_given_noise_that_no_seed_draws_is_not_told_as_one(from_seeds, optimize, wires, tmp_path):
+def test_neighbouring_seeds_share_none_that_they_try(pack, wires):
+    """A list, a batch or "increment" would make the same picture again and again."""
+    from gper_pack.nodes.inputs.settings import Settings
+
+    tried = [
+        {Settings(0.0, None, {}, seed, None).seed_of(step) for step in range(1024)} for seed in range(2**64 - 8, 2**64)
+    ]
+    assert len(set().union(*tried)) == 8 * 1024
+
+
+def test_a_given_noise_is_climbed_from(from_seeds, optimize, wires):
+    """Whoever loads a noise, varies or resizes it wants it, and not a stranger that scores higher."""
+    given = from_seeds.args[0]
+    output, plain = (optimize(noise=given, seeds_first=seeds, steps=STEPS) for seeds in (32, 0))
+    assert output.ui == plain.ui and output.args[0].history == plain.args[0].history
+    assert "Starts from the connected noise: only for that of RandomNoise are other seeds" in output.args[2]
+    assert "Starts from" not in plain.args[2]
+
+
+def test_a_given_noise_that_no_seed_draws_is_not_told_as_one(from_seeds, optimize):
     """An optimized noise has the seed that it grew from; RandomNoise of that seed is another noise."""
     from gper_pack.nodes.inputs.methods import METHODS
-    from gper_pack.runs.noise_format import read_noise, write_noise
 
     given = from_seeds.args[0]
-    output = optimize(noise=given, seeds_first=3, steps=1)
-    told = output.args[0].history
-    assert given.seed == 7 and told.start_seeds == [None, None]
-    assert "picture  start     from seed" in output.args[2] and output.args[2].count("  the given noise  ") == 2
-    path = str(tmp_path / "noise.safetensors")
-    write_noise(path, output.args[0].noise, 7, told, {})
-    assert "started from seed: the given noise (" in read_noise(path).history.text()
+    assert given.seed == 7
     searched = optimize(noise=given, method=METHODS["best of seeds"], learning_rate=0.0).args[0]
     assert searched.history.best_steps == [0, 0] and searched.history.seeds == []
 
@@ -82,8 +95,6 @@ def test_a_run_that_ends_among_its_seeds_tells_whose_noise_is_kept(optimize, wir
     assert len(output.ui["reward_history"]) < SEEDS and told.steps == 0
     assert told.seeds == told.start_seeds == [7, 7] and "seed of the best noise: 7" in told.text()
     assert torch.equal(noise_of(output, wires), random_noise(7, wires))
-    given = optimize(noise=NoiseOf(random_noise(8, wires)), seeds_first=SEEDS, steps=STEPS, time_budget=1e-6)
-    assert given.args[0].history.start_seeds == [None, None] and given.args[0].history.seeds == []
 
 
 def test_the_report_tells_what_the_seeds_gave_and_what_the_steps_added(from_seeds):

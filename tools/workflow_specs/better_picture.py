@@ -65,15 +65,15 @@ BETTER_PICTURE = Blueprint(
 )
 
 NOTE_TEXT = """## A better picture in five nodes
-Press **Run**. **Better Picture** paints the picture of a seed, improves its noise step by step until the reward likes
-the picture better, and paints that.
+Press **Run**. **Better Picture** paints the picture of a seed, tries 15 other seeds, improves the best one's noise step
+by step until the reward likes its picture better, and paints that.
 
 Drag the slider over the pictures: *before* on the left, *after* on the right.
 
 - **With a model of yours:** connect its model, VAE and prompt, an empty latent, and a reward from the **Reward Model
   Loader**. *learning_rate* 0 takes what suits the model; *sampling_steps* is the model's own number of steps.
 - **To keep the picture**, connect *after* to Save Image; to keep the noise, connect it to **Save Noise**.
-- The button at the corner of the node opens it: inside is the workflow *demo*."""
+- The button at the corner of the node opens it: inside is the workflow *demo*, with the effort *balanced*."""
 
 BETTER_PICTURE_WORKFLOW = Workflow(
     columns=[

@@ -1,5 +1,9 @@
 """Compare methods on one seed: what does keeping the noise white buy?"""
 
+from dataclasses import asdict
+
+from preconditioning.efforts import EFFORTS
+
 from .parts import Column, Node, Workflow, demo_world, note, optimizer_links, ours, save, schedule, world_links
 
 NOTE_TEXT = """## Three methods, one seed
@@ -16,7 +20,7 @@ Try: another *method* (best of seeds, MPGR, PRNO, local search), more *steps*. *
 suits the method."""
 
 # As the papers have them, without the help that the pack's own default has.
-PUBLISHED = {"steps": 60, "seeds_first": 0, "strength": 1.0, "step_rule": "as the method"}
+PUBLISHED = asdict(EFFORTS["plain"])
 METHODS = {"gper": ("GPER", 0.05), "reno": ("ReNO", 0.0), "none": ("none", 0.05)}
 
 

@@ -30,7 +30,14 @@ climbs as high, and the pictures break. That is what the projector prevents. On 
 takes a minute or two; with a latent of 128 x 128, a quarter of that."""
 
 # Neither seeds first nor a limit: what keeps the pictures is the projector alone.
-SETTINGS = {"steps": 20, "learning_rate": 0.05, "preview_every": 5, "seeds_first": 0, "strength": 1.0}
+SETTINGS = {
+    "steps": 20,
+    "learning_rate": 0.05,
+    "preview_every": 5,
+    "seeds_first": 0,
+    "strength": 1.0,
+    "step_rule": "falling momentum",
+}
 world, latent, noise = demo_world(batch=4, size=256)
 
 DEMO = Workflow(

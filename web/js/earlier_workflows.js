@@ -17,11 +17,14 @@ function withoutWidgetsThatAreGone(node, saved) {
 
 // A workflow from before the effort's widgets ran as the published method, and goes on to do so.
 function publishedWhereNotSaved(node, saved, efforts) {
-  const names = widgetNames(saved);
-  if (!names.length) return;
+  const values = saved.widgets_values, names = widgetNames(saved);
+  if (!Array.isArray(values)) return;
+  const stored = (node.widgets ?? []).filter((widget) => widget.serialize !== false);
+  // A file that was trimmed does not list every widget; then the number of its values tells.
+  const isSaved = (widget) => names.length === values.length ? names.includes(widget.name) : stored.indexOf(widget) < values.length;
   for (const [name, value] of Object.entries(efforts?.plain ?? {})) {
-    const widget = node.widgets?.find((widget) => widget.name === name);
-    if (!widget || names.includes(name)) continue;
+    const widget = stored.find((widget) => widget.name === name);
+    if (!widget || isSaved(widget)) continue;
     widget.value = value;
     widget.callback?.(value);
   }
