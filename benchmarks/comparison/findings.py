@@ -1,10 +1,12 @@
 """What the runs say: the figures behind the document's tables and goals."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 
 import numpy as np
+import scipy.interpolate
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -48,9 +50,9 @@ class Points:
 class MatchedTime:
     """Against the best rival, both with the geometric mean of a judge's errors within `limit`.
 
-    rival: who reaches the highest target so. target: that target. seconds: earliest time of the rival there. ratio:
-    our earliest time over it; infinite where we do not get there. Where no rival climbs within the limit, 0 if we do,
-    else 1.
+    rival: who reaches the highest target so, after its seeds. target: that target. seconds: earliest time of the rival
+    there. ratio: our earliest time over it; infinite where we do not get there. Where no rival climbs within the limit,
+    0 if we do, else 1.
     """
 
     limit: float
@@ -107,7 +109,8 @@ class Findings:
         self.ours = [name for name in (OURS, LONGER) if name in self.contenders]
         found = kept(comparison.folder / "sound_pictures.json", self._sound)
         self.sound = Sound(**found) if found else None
-        self.points, self.end, self.matched, self.gaps = map(cache, (self.points, self.end, self.matched, self.gaps))
+        self.points, self.climb, self.end, self.matched, self.gaps = map(
+            cache, (self.points, self.climb, self.end, self.matched, self.gaps))
 
     def _sound(self) -> dict:
         subject = self.comparison.watched
@@ -139,12 +142,29 @@ class Findings:
 
     def points(self, *names: str) -> Points:
         """All that these contenders reached within the budget, at any moment."""
+        finals = [self.comparison.final(name) for name in names]
+        return self._joined([Points(curves.seconds, curves.values) for curves in finals], self.scores)
+
+    def climb(self, *names: str) -> Points:
+        """What their steps reached within the budget, the seeds that were tried first aside: at every step the target,
+        as the method saw it, and the first judge's error, interpolated between the steps that were judged."""
+        judge, found = self.judges[0], []
+        for name in names:
+            curves, contender = self.comparison.final(name), self.contenders[name]
+            steps = range(contender.seeds + 1, curves.steps[-1] + 1)
+            logs = np.log(np.maximum(curves.values[judge], 1e-6))
+            errors = np.exp(scipy.interpolate.make_interp_spline(curves.steps, logs, k=1)(steps))
+            found.append(Points(self.comparison.seconds(contender, steps),
+                                {"target": curves.targets[steps], judge: errors}))
+        return self._joined(found, ("target", judge))
+
+    def _joined(self, points: Sequence[Points], keys: Sequence[str]) -> Points:
+        """Of those within the budget."""
         latest = self.comparison.budget + self.comparison.reference_seconds  # steps are rounded
-        curves = [self.comparison.final(name) for name in names]
-        early = [curves.seconds <= latest for curves in curves]
-        return Points(np.concatenate([of.seconds[before] for of, before in zip(curves, early, strict=True)]),
-                      {key: np.concatenate([of.values[key][before] for of, before in zip(curves, early, strict=True)])
-                       for key in self.scores})
+        early = [each.seconds <= latest for each in points]
+        return Points(np.concatenate([each.seconds[before] for each, before in zip(points, early, strict=True)]),
+                      {key: np.concatenate([each.values[key][before] for each, before in zip(points, early, strict=True)])
+                       for key in keys})
 
     def rivals(self, helped: bool, searches: bool = False) -> dict[str, list[str]]:
         """Contenders by their method: the baselines as published, or in every way; the searches too, which cannot be
@@ -155,10 +175,10 @@ class Findings:
 
     def matched(self, helped: bool) -> list[MatchedTime]:
         """At the mean error of sound pictures and at their limit; where none are known, at twice the start's error."""
-        judge, ours = self.judges[0], self.points(*self.ours)
-        start = 2 * float(geometric_mean(ours.values[judge][0]))
+        judge, ours = self.judges[0], self.climb(*self.ours)
+        start = 2 * float(geometric_mean(self.comparison.final(OURS).values[judge][0]))
         limits = (self.sound.means[judge], self.sound.limits[judge]) if self.sound else (start,)
-        rivals = {method: self.points(*names) for method, names in self.rivals(helped).items()}
+        rivals = {method: self.climb(*names) for method, names in self.rivals(helped).items()}
         return [matched_time(ours, rivals, judge, limit) for limit in limits]
 
     def gaps(self, helped: bool) -> dict[tuple[str, str], FrontGap]:
@@ -279,7 +299,8 @@ def front_gaps(ours: Points, rivals: dict[tuple[str, str], Points]) -> dict[tupl
         found = []
         for (_, key), points in rivals.items():
             (targets, losses), (their_targets, their_losses) = front(ours, key, index), front(points, key, index)
-            levels = np.linspace(their_targets.min(), min(targets.max(), their_targets.max()), FRONT_LEVELS)
+            # From above the start, which is the same for all.
+            levels = np.linspace(their_targets.min(), min(targets.max(), their_targets.max()), FRONT_LEVELS + 1)[1:]
             found.append(min_loss(their_targets, their_losses, levels) - min_loss(targets, losses, levels))
         return np.concatenate(found)
 

@@ -12,7 +12,7 @@ from .statistics import Interval
 
 TIME_RATIO = 0.3
 WHITE_DEVIATIONS = 2.0  # of the mean excess kurtosis, in those of the mean over as many white noises
-ALIKE = "the same against the gradient methods, all of them helped alike"
+ALIKE = "the same against the gradient methods with the same help"
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def _time(letter: str, text: str, matched: Sequence[MatchedTime]) -> Goal:
     def said(each: MatchedTime) -> str:
         if each.rival_climbs:
             return f"{each.ratio.with_ends()} of {METHODS[each.rival].label}'s, errors to {each.limit:.2f}"
-        default = "but the default does" if each.ratio.value == 0 else "nor does the default"
-        return f"no baseline climbs with errors to {each.limit:.2f}, {default}"
+        default = "but those of the default do" if each.ratio.value == 0 else "nor do those of the default"
+        return f"no baseline's steps keep errors to {each.limit:.2f}, {default}"
 
     met = [each.ratio.within(0, TIME_RATIO) if each.rival_climbs or each.ratio.value == 0 else None for each in matched]
     return Goal(letter, text, _all(met), "; ".join(map(said, matched)))
@@ -72,8 +72,10 @@ def _left_running(steps: int, limits: dict[str, float], ends: dict[str, list[dic
     sound = {name: [all(median_picture(end[judge]) <= limit for judge, limit in limits.items()) for end in of]
              for name, of in ends.items()}
     published = f"; as published at {sum(sound[REFERENCE])}" if REFERENCE in sound else ""
+    noises = len(next(iter(ends[OURS][0].values())))
     return Goal("b", f"after {steps} steps the median picture sound for every judge, over a tenfold range of step "
-                "sizes", all(sound[OURS]), f"at {sum(sound[OURS])} of {len(sound[OURS])} step sizes{published}")
+                "sizes", all(sound[OURS]),
+                f"at {sum(sound[OURS])} of {len(sound[OURS])} step sizes{published} ({noises} noises)")
 
 
 def _fronts(letter: str, text: str, gaps: dict[tuple[str, str], FrontGap], higher: Sequence[str]) -> Goal:
@@ -93,7 +95,8 @@ def _held_out(letter: str, text: str, gain: Gain) -> Goal:
         return f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
 
     return Goal(letter, text, gain.longer.within(0, math.inf),
-                f"{said(gain.longer)} over {gain.over}; with its own {SHIPPED.steps} steps {said(gain.shipped)}")
+                f"{said(gain.longer)} over {gain.over} in as much time; with its own {SHIPPED.steps} steps "
+                f"{said(gain.shipped)}")
 
 
 def _white(steps: int, elements: int, ends: Sequence[dict[str, np.ndarray]]) -> Goal:
@@ -104,5 +107,5 @@ def _white(steps: int, elements: int, ends: Sequence[dict[str, np.ndarray]]) -> 
         abs(values.mean()) <= most for values, most in zip(kurtosis, allowed, strict=True))
     said = (f"{found.sum():.0f} of {len(found)}, excess kurtosis {values.mean():+.3f} (white: within {most:.3f})"
             for found, values, most in zip(white, kurtosis, allowed, strict=True))
-    return Goal("e", f"Noise Statistics calls the noise white, after the default's steps and after {steps}", bool(met),
-                "; ".join(said))
+    return Goal("e", "Noise Statistics calls every noise white, and the mean kurtosis is that of white noise, after the "
+                f"default's steps and after {steps}", bool(met), "; ".join(said))

@@ -54,12 +54,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Curves:
-    """What became of a batch of noises. seconds: (K,) since the start, per noise. values: by name, (K, B). noise:
-    (B, C, H, W) in the end."""
+    """What became of a batch of noises. steps: K of them, the first 0; seeds that are tried first are counted.
+    seconds: (K,) since the start, per noise. values: by name, (K, B). targets: (evaluations, B) the best until each, as
+    the method saw them. noise: (B, C, H, W) in the end."""
 
     steps: tuple[int, ...]
     seconds: np.ndarray
     values: dict[str, np.ndarray]
+    targets: np.ndarray
     noise: Tensor
     prompts: tuple[str, ...]
 
@@ -96,6 +98,12 @@ class Comparison:
         contender = self.contenders[name]
         return contender.steps or max(1, round(
             (self.budget - contender.seeds * self.seed_seconds) / self.step_seconds[contender.method]))
+
+    def seconds(self, contender: Contender, steps: Sequence[int]) -> np.ndarray:
+        """(K,) that a noise has taken when so many steps are done, seeds that are tried first among them."""
+        evaluated = np.array(steps)
+        return (np.minimum(evaluated, contender.seeds) * self.seed_seconds
+                + np.maximum(evaluated - contender.seeds, 0) * self.step_seconds[contender.method])
 
     def trials(self, name: str) -> dict[tuple[float, float | None], Curves]:
         """By strength and step size, on the tuning noises: every step size at the strength that ships, and every
@@ -172,11 +180,9 @@ class Comparison:
             if spent > 2:
                 logger.info("%s: %.0f s, target %.3f", cell.file_name, spent, judged[-1]["target"][-1].mean())
         values = {name: torch.cat([part[name] for part in judged], 1).double().numpy() for name in judged[0]}
-        evaluated = np.array(trajectories[0].steps)
-        seconds = (np.minimum(evaluated, contender.seeds) * self.seed_seconds
-                   + np.maximum(evaluated - contender.seeds, 0) * self.step_seconds[contender.method])
-        return Curves(trajectories[0].steps, seconds, values,
-                      torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
+        rewards = torch.cat([trajectory.rewards for trajectory in trajectories], 1).double().numpy()
+        return Curves(trajectories[0].steps, self.seconds(contender, trajectories[0].steps), values,
+                      np.fmax.accumulate(rewards), torch.cat([trajectory.noise[-1] for trajectory in trajectories]),
                       tuple(chain.from_iterable(trajectory.prompts for trajectory in trajectories)))
 
     def _timings(self) -> dict[str, float]:

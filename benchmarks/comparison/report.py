@@ -22,7 +22,6 @@ from .contenders import (
     SEARCHES,
     SHIPPED,
     WAYS,
-    in_way,
 )
 from .drawings import Panel, draw_grid, draw_panels
 from .findings import Findings, diversity, median_picture, short, size_text, summary, title
@@ -67,7 +66,8 @@ def _opening(found: Sequence[Findings], answers: Sequence[list[Goal]]) -> str:
                              for of in by_size)) for letter, text in texts.items()]
     head = ("", "goal", *(f"{findings.size} px, N = {np.prod(findings.comparison.climbed.latent_shape):,}"
                           for findings in found))
-    return PARTS["opening"].format(subject=found[0].comparison.climbed.name, default=default,
+    sound = " " + PARTS["sound_word"].strip() if found[0].sound else ""
+    return PARTS["opening"].format(subject=found[0].comparison.climbed.name, default=default, sound=sound,
                                    answers=table(head, rows) if rows else "")
 
 
@@ -203,7 +203,7 @@ def _shown(found: Sequence[Findings], what: str, path: str) -> str:
 
 def _method(found: Sequence[Findings], out: Path, command: str) -> str:
     plans = "; ".join(f"{findings.size} px: {findings.plan.noises} noises, {findings.plan.long_noises} left running"
-                      + _left_out(findings) for findings in found)
+                      for findings in found)
     seconds = ", ".join(f"{findings.comparison.reference_seconds:.3f} s at {findings.size} px" for findings in found)
     tuned = found[0].comparison.tuned or found[0].comparison
     strengths = ", ".join(f"{strength:g}" for strength in tuned.plan.strengths)
@@ -211,14 +211,6 @@ def _method(found: Sequence[Findings], out: Path, command: str) -> str:
         command=command, plans=f"Noises: {plans}. Noise i has its own seed and a prompt of its own in turn.",
         seconds=seconds, tuned=tuned.climbed.size, tuning=tuned.plan.tuning_noises, main=short(found[0].main),
         sizes=tuned.plan.step_sizes, strengths=strengths, json=out.with_suffix(".json").name)
-
-
-def _left_out(findings: Findings) -> str:
-    """What a size is without, since its steps are long."""
-    names = [name for name in findings.plan.left_out if name not in findings.contenders]
-    labels = [METHODS[name].label if name in METHODS else in_way(METHODS[method], way).label
-              for name in names for method, _, way in [name.rpartition("-")]]
-    return f" (without {', '.join(map(repr, labels))})" if labels else ""
 
 
 def _figures(findings: Findings, answers: list[Goal]) -> dict:

@@ -43,6 +43,21 @@ def test_time_at_matched_realism():
         assert not found.rival_climbs and found.ratio.value == ratio
 
 
+def test_a_climb_is_known_at_every_step(tmp_path):
+    """Times between two judged steps are none of the grid's; the seeds before are no climb."""
+    findings = Findings(compared(tmp_path, ["gper"], ["plain", "balanced"], steps=30))
+    for name in ("gper", "gper-balanced"):
+        curves, seeds = findings.comparison.final(name), findings.contenders[name].seeds
+        of = findings.climb(name)
+        assert len(of.seconds) == curves.steps[-1] - seeds > len(curves.steps)
+        assert (np.diff(of.values["target"], axis=0) >= 0).all() and (np.diff(of.seconds) > 0).all()
+        judged = [step for step in curves.steps if step > seeds]
+        places, kept = np.array(judged) - seeds - 1, [curves.steps.index(step) for step in judged]
+        assert np.allclose(of.seconds[places], curves.seconds[kept])
+        for key in ("target", "judge: energy"):
+            assert np.allclose(of.values[key][places], curves.values[key][kept], atol=1e-5)
+
+
 def test_a_baseline_is_helped_by_all_its_ways(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.comparison.findings.RESAMPLES", 20)
     ways = ["plain", "both", "balanced", "short"]

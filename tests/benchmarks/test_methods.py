@@ -42,6 +42,7 @@ def test_every_method_has_every_way():
         left_out=["none-balanced", "reno-balanced", "mpgr-balanced", "gper-balanced", "best-of-n"],
     )
     assert list(few) == ["none", "reno", "prno", "prno-balanced", "mpgr", "gper", "local-search", "spectral-evolution"]
+    assert all(set(plan.left_out) <= set(found) for plan in methods.PLANS.values())
 
 
 @pytest.mark.parametrize("name", ["gper", "prno", "mpgr"])
@@ -119,8 +120,8 @@ def test_what_a_size_leaves_out_runs_when_it_is_named(tmp_path, monkeypatch):
         options = methods.parser().parse_args(["--sizes", "128", "--results", str(tmp_path), *words])
         return set(methods.comparisons(options)[0].contenders)
 
-    assert "reno" not in chosen() and {"prno-balanced", "gper"} <= chosen()
-    assert chosen("--methods", "reno") == {"reno", "reno-balanced"}
+    assert "reno-both" not in chosen() and {"reno", "reno-balanced", "prno-both", "gper"} <= chosen()
+    assert chosen("--methods", "reno") == {"reno", "reno-both", "reno-balanced"}
 
 
 def test_a_model_in_comfyui_has_a_plan_of_its_own():
