@@ -22,7 +22,7 @@ from torch import Tensor
 from preconditioning import measure_whiteness, resize_white_noise
 
 from .comparison.cells import noises, pictures, scores
-from .comparison.contenders import EFFORT_RUNS, METHODS, OURS, REFERENCE, SEED_SEARCH, Ascent, Task
+from .comparison.contenders import EFFORT_RUNS, METHODS, OURS, REFERENCE, SEED_SEARCH, SHIPPED, Ascent, Task
 from .comparison.demo_subject import DECODER_DTYPES, DemoSubject
 from .comparison.findings import interval
 from .comparison.protocol import Plan, seconds_per_step
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [row for small, large in pairs for row in compared(climbers[small], climbers[large], options.noises)]
     print(report(rows))
     write_json(options.json, {"machine": machine(), "noises": options.noises, "decoder": options.decoder_dtype,
-                              "rows": [asdict(row) for row in rows]})
+                              "effort": asdict(SHIPPED), "rows": [asdict(row) for row in rows]})
 
 
 if __name__ == "__main__":

@@ -161,10 +161,9 @@ class Findings:
     def _joined(self, points: Sequence[Points], keys: Sequence[str]) -> Points:
         """Of those within the budget."""
         latest = self.comparison.budget + self.comparison.reference_seconds  # steps are rounded
-        early = [each.seconds <= latest for each in points]
-        return Points(np.concatenate([each.seconds[before] for each, before in zip(points, early, strict=True)]),
-                      {key: np.concatenate([each.values[key][before] for each, before in zip(points, early, strict=True)])
-                       for key in keys})
+        early = [(each, each.seconds <= latest) for each in points]
+        return Points(np.concatenate([each.seconds[kept] for each, kept in early]),
+                      {key: np.concatenate([each.values[key][kept] for each, kept in early]) for key in keys})
 
     def rivals(self, helped: bool, searches: bool = False) -> dict[str, list[str]]:
         """Contenders by their method: the baselines as published, or in every way; the searches too, which cannot be

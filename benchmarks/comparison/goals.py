@@ -107,5 +107,5 @@ def _white(steps: int, elements: int, ends: Sequence[dict[str, np.ndarray]]) -> 
         abs(values.mean()) <= most for values, most in zip(kurtosis, allowed, strict=True))
     said = (f"{found.sum():.0f} of {len(found)}, excess kurtosis {values.mean():+.3f} (white: within {most:.3f})"
             for found, values, most in zip(white, kurtosis, allowed, strict=True))
-    return Goal("e", "Noise Statistics calls every noise white, and the mean kurtosis is that of white noise, after the "
-                f"default's steps and after {steps}", bool(met), "; ".join(said))
+    return Goal("e", "Noise Statistics calls every noise white, and the mean kurtosis is that of white noise, after "
+                f"the default's steps and after {steps}", bool(met), "; ".join(said))

@@ -66,9 +66,8 @@ class SeedSearch(GradientFree):
 
     def text(self, settings: Settings) -> str:
         return (
-            f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus {SEED_STRIDE} times its "
-            "step."
-            f"{self._ignored(settings)}"
+            f"Method: {self.name}, without gradients: a picture's seed is the noise's seed plus {SEED_STRIDE} times "
+            f"its step.{self._ignored(settings)}"
         )
 
     def plain_seeds(self, settings: Settings, stopping: Stopping) -> int:

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+pytestmark = pytest.mark.usefixtures("newer_host")
+
 PROMPTS = ("a red fox", "a barn owl")
 
 

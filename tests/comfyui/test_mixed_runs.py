@@ -6,6 +6,8 @@ import re
 import pytest
 import torch
 
+pytestmark = pytest.mark.usefixtures("newer_host")
+
 
 @pytest.fixture(scope="module")
 def world(node_classes):

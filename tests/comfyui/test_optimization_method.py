@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+pytestmark = pytest.mark.usefixtures("newer_host")
+
 STEPS = 2
 METHODS = ["GPER", "MPGR", "PRNO", "ReNO", "none", "best of seeds", "local search", "spectral evolution"]
 SEARCHES = METHODS[-3:]

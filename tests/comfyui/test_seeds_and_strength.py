@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+pytestmark = pytest.mark.usefixtures("newer_host")
+
 SEEDS, STEPS = 5, 4
 
 
@@ -118,7 +120,6 @@ def test_off_is_the_run_of_before(optimize, wires, seeds_first):
     assert "seed" not in off.args[2] and "strength" not in off.args[2]
 
 
-@pytest.mark.usefixtures("newer_host")
 @pytest.mark.parametrize("seeds_first", [0, SEEDS])
 @pytest.mark.parametrize("method", ["GPER", "PRNO", "ReNO"])
 def test_the_noise_stays_within_the_strength(optimize, wires, method, seeds_first):

@@ -8,6 +8,8 @@ from PIL import Image
 
 from benchmarks import tiny_decoder
 
+pytestmark = pytest.mark.usefixtures("newer_host")
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
