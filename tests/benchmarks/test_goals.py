@@ -30,7 +30,7 @@ def matched(value, low, high, seconds=2.0):
 def test_time(found, met):
     goal = goals._time("a", "", found)
     assert goal.met is met
-    assert ("no baseline climbs" in goal.evidence) == (not found[0].rival_climbs)
+    assert ("no baseline's steps" in goal.evidence) == (not found[0].rival_climbs)
 
 
 def test_fronts():
