@@ -25,8 +25,10 @@ def test_protocol_and_document(newer_host, pack, tmp_path, monkeypatch):
         size=64,
         batch=1,
     )
-    plan = Plan(2, 2, 2, step_sizes=2, strengths=(0.2,), long_steps=2, long_noises=1, batch=1, efforts=())
-    methods = contenders(["none", "gper", "best-of-n"], ["plain"]) | contenders(["gper"], ["balanced"])
+    plan = Plan(
+        2, 2, 2, step_sizes=2, strengths=(0.2,), long_steps=2, long_noises=1, batch=1, efforts=(), timing_rounds=1
+    )
+    methods = contenders(["none", "gper", "best-of-n"], ["plain"]) | contenders(["gper"], ["strength"])
     comparison = Comparison(subject, subject, methods, plan, tmp_path / "results")
     out = tmp_path / "report.md"
     write_report([Findings(comparison)], out, command="a test")

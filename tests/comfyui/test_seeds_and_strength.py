@@ -128,7 +128,7 @@ def test_the_noise_stays_within_the_strength(optimize, wires, method, seeds_firs
 
     chosen, rate = METHODS[method], 5.0 if method == "ReNO" else 0.1
     outputs = [
-        optimize(method=chosen, steps=20, learning_rate=rate, seeds_first=seeds_first, strength=strength)
+        optimize(method=chosen, steps=10, learning_rate=rate, seeds_first=seeds_first, strength=strength)
         for strength in (0.05, 1.0)
     ]
     start = start_of(outputs[0], wires) if seeds_first else wires["noise"].generate_noise(wires["latent_image"])
