@@ -53,7 +53,7 @@ LEFT_OUT = ("none-both", "reno-both", "mpgr-both")
 PLANS = {
     TUNED_AT: Plan(),
     128: Plan(noises=32, long_noises=8, batch=4, efforts=FEW_EFFORTS, left_out=LEFT_OUT),
-    256: Plan(noises=16, long_noises=8, long_of=(OURS,), batch=1, efforts=FEW_EFFORTS, left_out=LEFT_OUT),
+    256: Plan(noises=16, long_noises=6, long_of=(OURS,), batch=1, efforts=FEW_EFFORTS, left_out=LEFT_OUT),
 }
 QUICK = Plan(noises=2, tuning_noises=2, steps=10, step_sizes=2, strengths=(STRENGTH,), long_steps=4, long_noises=2,
              efforts=(OURS, LONGER), batch=4, timing_rounds=1)

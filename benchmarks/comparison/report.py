@@ -34,7 +34,7 @@ READING = ("<!-- reading: written by hand, kept when the document is made again 
 PARTS = template(Path(__file__).with_name("document.md"))
 COLUMNS = 8  # pictures in a row of a grid
 SHORT = EFFORT_RUNS[OURS].label
-SHOWN = ("none", "prno", "prno-balanced", "local-search", REFERENCE, "effort-quick", OURS, LONGER)
+SHOWN = ("none", "prno", "prno-both", "local-search", REFERENCE, "effort-quick", OURS, LONGER)
 
 
 def write_report(found: Sequence[Findings], out: Path, command: str) -> None:
