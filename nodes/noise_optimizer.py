@@ -249,7 +249,7 @@ class NoiseOptimizer(io.ComfyNode):
         if mask is not None:
             about += " Noise outside the latent's noise mask stays as it is."
         log.info(about)
-        plain = PlainSeeds(method.plain_seeds(settings, stopping), settings.given())
+        plain = PlainSeeds(method.plain_seeds(settings, stopping), settings.given)
         scores = ScoreHistory(reward.model, text, reward.limits, plain)
         progress = RunProgress(reward.model, scores, stopping, preview_every, cls.hidden, about)
         search = measured_first(method.search(settings, stopping, progress), scores, noise.seed)

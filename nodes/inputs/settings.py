@@ -27,7 +27,7 @@ class Settings:
         seed: of the start noise.
         start: the start noise (B, C, ...).
         seeds_first: how many seeds are tried before an ascent, the noise's own among them; 0 or 1 for none. None are
-            where the noise is `given`: who connects one wants it, and not a stranger that scores higher.
+            where that of a picture is `given`: who connects one wants it, and not a stranger that scores higher.
         strength: how far an ascent may leave its start; 1 for no limit.
         step_rule: one of `STEP_RULES`.
     """
@@ -44,7 +44,7 @@ class Settings:
     @property
     def tries_seeds(self) -> bool:
         """Whether seeds are tried before an ascent: one of them is the noise's own, which needs no trial."""
-        return self.seeds_first > 1 and not self.is_given
+        return self.seeds_first > 1 and not self.given.any()
 
     def seed_of(self, step: int) -> int:
         """The seed that is tried so many after that of the start noise."""
@@ -56,18 +56,14 @@ class Settings:
 
         An optimized noise, or one of another pack, is not what RandomNoise has for its seed.
         """
-        given = self.given().tolist()
+        given = self.given.tolist()
         seeds = [None if given[picture] and not step else self.seed_of(step) for picture, step in enumerate(steps)]
         return seeds if any(seed is not None for seed in seeds) else []
 
+    @cached_property
     def given(self) -> Tensor:
         """(B,) bool, the pictures whose start noise is not what RandomNoise has for its seed."""
         return (self.start.cpu() != self.draw(0)).flatten(1).any(1)
-
-    @cached_property
-    def is_given(self) -> bool:
-        """Whether the noise of any picture is `given`."""
-        return bool(self.given().any())
 
     def draw(self, step: int) -> Tensor:
         """The noise that RandomNoise has for `seed_of` this step."""
