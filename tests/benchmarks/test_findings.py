@@ -105,6 +105,12 @@ def test_a_better_front_is_above():
     assert worse.worst == pytest.approx(-0.5) and worse.below
 
 
+def test_the_start_that_all_share_is_no_level():
+    ours, theirs = points_of([0.0, 1.0, 2.0], [1.0, 1.0, 2.0]), points_of([0.0, 1.0, 2.0], [1.0, 2.0, 4.0])
+    pair = ("rival", "judge: energy")
+    assert front_gaps(ours, {pair: theirs})[pair].worst == pytest.approx(1.0)
+
+
 def test_a_front_that_differs_by_chance_is_not_below():
     """The worst of all levels of twenty rivals is below zero, but not beyond chance; one that is truly better is."""
     draws = np.random.default_rng(0)
